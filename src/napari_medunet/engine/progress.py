@@ -1,0 +1,50 @@
+"""What a long job and its caller share: progress one way, a wish to end the other way.
+
+A job calls `report(Progress(...))` after each batch, tile or file. To end a job, `report` raises:
+`Cancelled` ends it and drops what it made; `StopRequested` asks training to end now and keep the best
+segmenter so far. Jobs that have nothing to keep let either exception travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+class Cancelled(Exception):
+    """The caller wants the job to end now and its result to be dropped."""
+
+
+class StopRequested(Exception):
+    """The caller wants training to end now and to return the best segmenter so far."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of a job.
+
+    Attributes
+    ----------
+    fraction : float
+        Share of the job that is done, from 0 to 1.
+    message : str
+        What is being done now, in words for the user.
+    seconds_left : float or None
+        Estimate of the time to the end, in seconds; None where nothing is known yet.
+    scores : mapping of str to float
+        Set once an epoch by training: ``epoch``, ``minutes``, ``learning_rate`` and, for training and
+        validation, ``loss``, ``dice``, ``iou``, ``precision``, ``recall``, ``f1``, ``accuracy`` (those of
+        validation with the prefix ``val_``). Empty in every other report.
+    """
+
+    fraction: float
+    message: str
+    seconds_left: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+Report = Callable[[Progress], None]
+
+
+def ignore(progress: Progress) -> None:
+    """Take a report and do nothing: the default where nobody listens."""

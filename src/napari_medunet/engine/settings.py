@@ -1,0 +1,47 @@
+"""Every option once: its default, its range and its help text.
+
+One class per job. The engine takes it, a widget builds its form from it, the command line parses into
+it, and the segmenter's card stores it: nobody else repeats a default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Annotated_ = Literal["all", "slices", "voxels"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class TrainSettings(_Settings):
+    """What a user can choose before a training."""
+
+    minutes: Annotated[float, Field(gt=0, le=10_080)] = Field(
+        default=5.0, description="How long training may take, in minutes."
+    )
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="End after this many epochs, where the minutes do not end it before."
+    )
+    dims: Literal["auto", "2d", "3d"] = Field(
+        default="auto", description="Look at slices (2d) or at blocks (3d); auto follows the data."
+    )
+    annotated: Annotated_ = Field(
+        default="all",
+        description=(
+            "Which voxels count: all (0 is background everywhere), slices (only slices that hold a "
+            "label), voxels (only painted voxels; background has a label of its own)."
+        ),
+    )
+    background_label: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="The label painted on background, with --annotated voxels."
+    )
+    validation: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.2, description="Share of the cases kept out of training to choose the best epoch."
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
+        default=0, description="Seed of the split, the network's first weights and the augmentation."
+    )

@@ -1,0 +1,1 @@
+"""What napari shows: the only home of Qt, napari and magicgui."""
