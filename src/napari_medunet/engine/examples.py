@@ -1,0 +1,259 @@
+"""Example: an image with its annotation, checked, ready to be learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.volume import Volume, same_grid
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """What training takes: a volume, a label per voxel, and which voxels were looked at at all.
+
+    Attributes
+    ----------
+    image : Volume
+        One channel, (z, y, x), or several, (c, z, y, x); every voxel is finite.
+    labels : (z, y, x) integer array
+        0 is background; other values are the user's own.
+    annotated : (z, y, x) bool array
+        Voxels outside it touch neither loss nor metrics.
+    """
+
+    image: Volume
+    labels: npt.NDArray[np.integer[Any]]
+    annotated: BoolArray
+
+    @property
+    def name(self) -> str:
+        """The case's name."""
+        return self.image.name
+
+
+def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Example:
+    """Pair an image with its labels.
+
+    Parameters
+    ----------
+    image : Volume
+    labels : Volume
+        On the image's grid. Floating-point voxels are accepted where they hold integers.
+    settings : TrainSettings
+        `annotated` and `background_label` say which voxels count.
+
+    Raises
+    ------
+    ValueError
+        If the grids differ, the image has voxels that are not finite, labels are no integers, or
+        nothing was painted.
+    """
+    check_image(image)
+    _check_grids(image, labels)
+    values = integer_labels(labels)
+    if not values.any():
+        raise ValueError(
+            f"Labels '{labels.name}' hold no label: every voxel is 0. Paint at least one slice, or "
+            f"leave '{image.name}' out."
+        )
+    annotated = annotated_voxels(values, settings.annotated)
+    if settings.annotated == "voxels":
+        values = _background_to_zero(values, labels.name, settings.background_label)
+    return Example(image, values, annotated)
+
+
+def check_image(image: Volume) -> None:
+    """Refuse what a network cannot see: further axes, and voxels that are not finite numbers.
+
+    Raises
+    ------
+    ValueError
+    """
+    if image.leading_axes not in ((), ("c",)):
+        raise ValueError(
+            f"Image '{image.name}' has the axes {(*image.leading_axes, 'z', 'y', 'x')}; wanted one "
+            "volume (z, y, x), or channels before it. Choose one time point and save it as a volume."
+        )
+    if np.iscomplexobj(image.voxels):
+        raise ValueError(
+            f"Image '{image.name}' holds complex numbers; wanted real ones. Save its magnitude."
+        )
+    if 0 in image.voxels.shape:
+        raise ValueError(f"Image '{image.name}' has no voxels: its shape is {image.voxels.shape}.")
+    if image.voxels.dtype.kind == "f":
+        bad = image.voxels.size - int(np.count_nonzero(np.isfinite(image.voxels)))
+        if bad:
+            raise ValueError(
+                f"Image '{image.name}' has {bad} voxels that are NaN or infinite; wanted numbers. "
+                "Replace them (with 0, say) and save the image again."
+            )
+
+
+def integer_labels(labels: Volume) -> npt.NDArray[np.integer[Any]]:
+    """Labels as integers, whatever type the file stored them in.
+
+    Raises
+    ------
+    ValueError
+        If some voxel is no integer, or is negative.
+    """
+    values = labels.voxels
+    if labels.leading_axes:
+        raise ValueError(
+            f"Labels '{labels.name}' have the axes {(*labels.leading_axes, 'z', 'y', 'x')}; wanted one "
+            "label per voxel (z, y, x). Save them as a single-channel image."
+        )
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8)
+    if values.dtype.kind not in "iu":
+        with np.errstate(invalid="ignore"):  # NaN and infinity fail the comparison below
+            whole = values.astype(np.int64)
+        odd = whole != values
+        if odd.any():
+            example = values[odd].flat[0]
+            raise ValueError(
+                f"Labels '{labels.name}' hold {int(odd.sum())} voxels that are no integers, such as "
+                f"{example:g}; wanted 0 for background and whole numbers. Is this an image or a "
+                "probability map?"
+            )
+        values = whole
+    if values.size and values.min() < 0:
+        raise ValueError(
+            f"Labels '{labels.name}' hold the negative label {values.min()}; wanted 0 for background "
+            "and positive numbers. Renumber it."
+        )
+    return values
+
+
+def annotated_voxels(labels: npt.NDArray[np.integer[Any]], rule: str) -> BoolArray:
+    """Which voxels of an annotation count.
+
+    Parameters
+    ----------
+    labels : (z, y, x) integer array
+    rule : "all", "slices" or "voxels"
+        "slices" takes whole slices that hold a label, along the axis on which the fewest do.
+    """
+    if rule == "all":
+        return np.ones(labels.shape, bool)
+    if rule == "voxels":
+        return labels > 0
+    axis = annotated_axis(labels)
+    others = tuple(other for other in range(3) if other != axis)
+    held = (labels > 0).any(axis=others, keepdims=True)
+    return np.broadcast_to(held, labels.shape).copy()
+
+
+def annotated_axis(labels: npt.NDArray[np.integer[Any]]) -> int:
+    """Axis along which the annotation was painted slice by slice: where the smallest share is held."""
+    painted = labels > 0
+    shares = []
+    for axis in range(3):
+        held = painted.any(axis=tuple(other for other in range(3) if other != axis))
+        shares.append(held.mean())
+    return int(np.argmin(shares))
+
+
+def label_values(examples: list[Example]) -> tuple[int, ...]:
+    """The labels of all examples in ascending order, background first.
+
+    Raises
+    ------
+    ValueError
+        If the annotated voxels hold a single class: there is nothing to tell apart.
+    """
+    found: set[int] = set()
+    for example in examples:
+        found.update(int(value) for value in np.unique(example.labels[example.annotated]))
+    if len(found) < 2:
+        raise ValueError(
+            f"The annotated voxels hold the single class {sorted(found)}; wanted at least two, to have "
+            "something to tell apart. Paint another class, or choose which voxels count as annotated."
+        )
+    return (0, *sorted(found - {0}))
+
+
+def split_examples(
+    examples: list[Example], share: float, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """Split at random into training and validation, by case where there are enough.
+
+    With fewer than five cases one case is too much to give away: annotated slices are held out
+    instead, by an `annotated` mask of each side; with fewer than five slices nothing is, and
+    validation looks at what was trained on.
+
+    Parameters
+    ----------
+    share : float
+        Of the cases or slices that go to validation.
+    seed : int
+
+    Returns
+    -------
+    training, validation : lists of Example
+        Disjoint in their annotated voxels, except in the last case above.
+    """
+    rng = np.random.default_rng(seed)
+    if len(examples) >= 5:
+        order = rng.permutation(len(examples))
+        held = set(order[: max(1, round(share * len(examples)))].tolist()) if share else set()
+        training = [e for i, e in enumerate(examples) if i not in held]
+        return training, [examples[i] for i in sorted(held)] or examples
+    slices = [
+        (case, axis, index)
+        for case, example in enumerate(examples)
+        for axis in [annotated_axis(example.annotated)]
+        for index in np.flatnonzero(
+            example.annotated.any(axis=tuple(a for a in range(3) if a != axis))
+        ).tolist()
+    ]
+    if len(slices) < 5 or not share:
+        return examples, examples
+    chosen = rng.choice(len(slices), max(1, round(share * len(slices))), replace=False)
+    masks = [np.zeros_like(example.annotated) for example in examples]
+    for case, axis, index in (slices[i] for i in chosen):
+        masks[case][(slice(None),) * axis + (index,)] = True
+    pairs = list(zip(examples, masks, strict=True))
+    training = [replace(e, annotated=e.annotated & ~m) for e, m in pairs]
+    validation = [replace(e, annotated=e.annotated & m) for e, m in pairs]
+    return [e for e in training if e.annotated.any()], [e for e in validation if e.annotated.any()]
+
+
+def _check_grids(image: Volume, labels: Volume) -> None:
+    if image.shape != labels.shape:
+        raise ValueError(
+            f"Labels '{labels.name}' are on another grid than image '{image.name}' "
+            f"({_by(labels.shape)} against {_by(image.shape)} voxels): resample one of them, or pair the "
+            "right files."
+        )
+    if not same_grid(image, labels):
+        raise ValueError(
+            f"Labels '{labels.name}' lie elsewhere than image '{image.name}' (spacing "
+            f"{_by(labels.spacing_mm)} against {_by(image.spacing_mm)} mm, first voxel at "
+            f"{_by(labels.affine[:3, 3])} against {_by(image.affine[:3, 3])} mm): resample one of them, "
+            "or pair the right files."
+        )
+
+
+def _by(values: Any) -> str:
+    return " x ".join(f"{value:.6g}" for value in values)
+
+
+def _background_to_zero(
+    values: npt.NDArray[np.integer[Any]], name: str, background: int | None
+) -> npt.NDArray[np.integer[Any]]:
+    if background is None:
+        return values
+    if not (values == background).any():
+        raise ValueError(
+            f"Labels '{name}' hold no voxel of the background label {background}. Paint background with "
+            "it, or choose the label that was used."
+        )
+    return np.where(values == background, 0, values)
