@@ -45,3 +45,21 @@ class TrainSettings(_Settings):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         default=0, description="Seed of the split, the network's first weights and the augmentation."
     )
+
+
+class EvaluateSettings(_Settings):
+    """How a prediction is measured against the truth."""
+
+    tolerance_mm: Annotated[float, Field(ge=0, le=1_000)] = Field(
+        default=1.0, description="Surfaces this close count as equal in the surface Dice, in mm."
+    )
+    percentile: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=95.0, description="Percentile of the surface distances that stands in for HD95."
+    )
+    nsd: Literal["area", "border"] = Field(
+        default="area",
+        description=(
+            "How the surface Dice counts a surface: area (subvoxel surface elements weighted by their "
+            "area), border (border voxels, each counted once)."
+        ),
+    )
