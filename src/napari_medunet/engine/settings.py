@@ -59,7 +59,7 @@ class EvaluateSettings(_Settings):
     nsd: Literal["area", "border"] = Field(
         default="area",
         description=(
-            "How the surface Dice counts a surface: area (subvoxel surface elements weighted by their "
-            "area), border (border voxels, each counted once)."
+            "How the surface Dice counts a surface: area (subvoxel surface elements, weighted by "
+            "their area), border (border voxels, each counted once)."
         ),
     )
