@@ -1,0 +1,39 @@
+"""Saving a file so that nobody ever finds half of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+PART_SUFFIX = ".part"  # of files that are being written: whoever lists a folder leaves them out
+
+
+@contextmanager
+def saved_whole(path: Path) -> Iterator[BinaryIO]:
+    """Write under a temporary name in the same folder, which becomes `path` only when done.
+
+    An earlier file of that name stays as it is until then: it may be mapped into memory, and
+    writing into a mapped file ends the process. Missing folders are made.
+
+    Raises
+    ------
+    OSError
+        One line: which file cannot be written, why, and what to do.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as stream:
+                yield stream
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            f"Cannot write '{path}': {reason}. Choose a folder that can be written to, with space."
+        ) from error
