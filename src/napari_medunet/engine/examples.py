@@ -151,8 +151,8 @@ def annotated_voxels(labels: npt.NDArray[np.integer[Any]], rule: str) -> BoolArr
     return np.broadcast_to(held, labels.shape).copy()
 
 
-def annotated_axis(labels: npt.NDArray[np.integer[Any]]) -> int:
-    """Axis along which the annotation was painted slice by slice: where the smallest share is held."""
+def annotated_axis(labels: npt.NDArray[np.integer[Any]] | BoolArray) -> int:
+    """Axis along which an annotation was painted slice by slice: where the smallest share is held."""
     painted = labels > 0
     shares = []
     for axis in range(3):

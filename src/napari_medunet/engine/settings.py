@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Annotated_ = Literal["all", "slices", "voxels"]
+WhichAnnotated = Literal["all", "slices", "voxels"]
 
 
 class _Settings(BaseModel):
@@ -24,12 +24,13 @@ class TrainSettings(_Settings):
         default=5.0, description="How long training may take, in minutes."
     )
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
-        default=None, description="End after this many epochs, where the minutes do not end it before."
+        default=None,
+        description="End after this many epochs, where the minutes do not end it before.",
     )
     dims: Literal["auto", "2d", "3d"] = Field(
         default="auto", description="Look at slices (2d) or at blocks (3d); auto follows the data."
     )
-    annotated: Annotated_ = Field(
+    annotated: WhichAnnotated = Field(
         default="all",
         description=(
             "Which voxels count: all (0 is background everywhere), slices (only slices that hold a "
@@ -43,7 +44,40 @@ class TrainSettings(_Settings):
         default=0.2, description="Share of the cases kept out of training to choose the best epoch."
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
-        default=0, description="Seed of the split, the network's first weights and the augmentation."
+        default=0,
+        description="Seed of the split, the network's first weights and the augmentation.",
+    )
+    augmentation: Literal["none", "light", "standard", "strong"] = Field(
+        default="standard", description="How much the training images are varied by chance."
+    )
+    flip: Literal["none", "left-right", "all"] = Field(
+        default="left-right", description="Axes along which training images are mirrored by chance."
+    )
+    filters: Annotated[int, Field(ge=4, le=128)] = Field(
+        default=32,
+        description="Filters of the network's first level; each level below has twice as many.",
+    )
+    depth: Annotated[int, Field(ge=2, le=6)] | None = Field(
+        default=None,
+        description="Levels of the network; chosen from the size of the images if not given.",
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0,
+        description="Share of the features that are dropped by chance at the deepest levels.",
+    )
+    normalisation: Literal["batch", "instance"] = Field(
+        default="batch", description="Normalise features over the batch or over each image."
+    )
+
+
+class PredictSettings(_Settings):
+    """What a user can choose before a prediction."""
+
+    tta: bool = Field(
+        default=False, description="Average over mirrored copies: slower, a little more accurate."
+    )
+    largest_component: bool = Field(
+        default=False, description="Keep only the largest connected piece of each label."
     )
 
 

@@ -1,0 +1,99 @@
+"""Which backend and device will run, in which precision, and why."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+BACKENDS = ("tensorflow", "torch", "jax")
+
+
+def backend_name() -> str:
+    """Name of the backend that Keras will use, without importing it.
+
+    Raises
+    ------
+    ValueError
+        If the backend that `KERAS_BACKEND` asks for is unknown or not installed.
+    """
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if name not in BACKENDS or find_spec(name) is None:
+        raise ValueError(
+            f"The Keras backend '{name}' (from KERAS_BACKEND) is not installed; wanted one of "
+            f"{', '.join(BACKENDS)}. Install it, or unset KERAS_BACKEND to use tensorflow."
+        )
+    return name
+
+
+def set_up_backend() -> None:
+    """Choose the backend before the first import of Keras, and keep its start quiet."""
+    os.environ["KERAS_BACKEND"] = backend_name()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
+
+    Told on Linux only, where the kernel lists the processor's features; False elsewhere.
+    """
+    try:
+        features = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return "avx512_bf16" in features or "amx_bf16" in features
+
+
+def gpus() -> list[str]:
+    """Names of the GPUs that the backend sees. Imports the backend."""
+    name = backend_name()
+    if name == "tensorflow":
+        import tensorflow
+
+        return [device.name for device in tensorflow.config.list_physical_devices("GPU")]
+    if name == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    import jax
+
+    return [str(device) for device in jax.devices() if device.platform == "gpu"]
+
+
+def precision() -> str:
+    """Precision of the computation: bfloat16 where the hardware multiplies it, else float32.
+
+    On torch and CPU it is float32: Keras's layers gain little there. Imports the backend.
+    """
+    if gpus():
+        return "mixed_bfloat16"
+    return "mixed_bfloat16" if backend_name() == "tensorflow" and cpu_has_bfloat16() else "float32"
+
+
+def describe() -> str:
+    """Say in one line what will run: backend, its version, device and precision. Imports the backend."""
+    name = backend_name()
+    found = gpus()
+    device = ", ".join(found) if found else f"CPU ({os.cpu_count()} threads)"
+    return f"Keras on {name} {package_version(name)}, {device}, {precision()}"
+
+
+def package_version(name: str) -> str:
+    """Version of an installed package, or "not installed"."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def free_memory_mib() -> float | None:
+    """Memory that a new process could take, in MiB; None where the system does not tell (not Linux)."""
+    if platform.system() != "Linux":
+        return None
+    for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) / 1024
+    return None

@@ -1,0 +1,144 @@
+"""From a volume to the network's grid and back again.
+
+The network's grid has the plan's spacing, normalised intensities and, in front, the axis across the
+slices. Training and prediction both come through here, so they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.volume import Volume
+
+Float32Array = npt.NDArray[np.float32]
+
+_SAME_SPACING = (
+    0.02  # a relative difference below it is the rounding of headers, not another scanner
+)
+
+
+def grid_shape(volume: Volume, plan: Plan) -> tuple[int, int, int]:
+    """Voxels of a volume on the network's grid, still in the order (z, y, x)."""
+    sizes = []
+    for axis, (n, mm, target) in enumerate(
+        zip(volume.shape, volume.spacing_mm, plan.spacing_mm, strict=True)
+    ):
+        across = plan.dims == 2 and axis == plan.axis
+        same = across or abs(mm / target - 1) < _SAME_SPACING
+        sizes.append(n if same else max(1, round(n * mm / target)))
+    z, y, x = sizes
+    return z, y, x
+
+
+def image_to_grid(image: Volume, plan: Plan) -> Float32Array:
+    """Normalise and resample an image.
+
+    Returns
+    -------
+    (c, slices, rows, columns) float32 array
+        `plan.axis` first among the spatial axes.
+    """
+    channels = image.voxels if image.leading_axes else image.voxels[None]
+    shape = grid_shape(image, plan)
+    grid = np.empty((len(channels), *shape), np.float32)
+    for target, channel in zip(grid, channels, strict=True):
+        target[...] = _resampled(_normalised(channel, plan), shape)
+    return np.ascontiguousarray(np.moveaxis(grid, 1 + plan.axis, 1))
+
+
+def classes_to_grid(
+    labels: npt.NDArray[np.integer[Any]],
+    annotated: npt.NDArray[np.bool_],
+    image: Volume,
+    plan: Plan,
+) -> npt.NDArray[np.int16]:
+    """Turn labels into class numbers on the network's grid, -1 where nothing was annotated.
+
+    Parameters
+    ----------
+    labels, annotated : (z, y, x) arrays on the grid of `image`
+
+    Returns
+    -------
+    (slices, rows, columns) int16 array
+    """
+    known = np.asarray(plan.labels, dtype=np.int64)
+    classes = np.searchsorted(known, labels).clip(0, len(known) - 1).astype(np.int16)
+    classes[known[classes] != labels] = -1  # a label that the plan does not know teaches nothing
+    classes[~annotated] = -1
+    shape = grid_shape(image, plan)
+    if shape != classes.shape:
+        factors = [new / old for new, old in zip(shape, classes.shape, strict=True)]
+        classes = ndimage.zoom(classes, factors, order=0, mode="nearest", grid_mode=True)
+    return np.ascontiguousarray(np.moveaxis(classes, plan.axis, 0))
+
+
+def most_probable(
+    probabilities: Float32Array, shape: tuple[int, int, int]
+) -> npt.NDArray[np.int16]:
+    """Resample class probabilities to a shape and take the most probable class of each voxel.
+
+    Parameters
+    ----------
+    probabilities : (classes, slices, rows, columns) float32 array
+    shape : (slices, rows, columns) wanted
+
+    Returns
+    -------
+    (slices, rows, columns) int16 array of class numbers
+    """
+    if probabilities.shape[1:] == shape:
+        return np.asarray(probabilities.argmax(axis=0), dtype=np.int16)
+    best = np.array(_resampled(probabilities[0], shape))
+    classes = np.zeros(shape, np.int16)
+    for number in range(1, len(probabilities)):  # one class at a time, for the memory
+        probability = _resampled(probabilities[number], shape)
+        better = probability > best
+        classes[better] = number
+        best[better] = probability[better]
+    return classes
+
+
+def labels_from_classes(classes: npt.NDArray[np.int16], plan: Plan) -> npt.NDArray[Any]:
+    """Turn class numbers into labels, in the volume's own order of axes.
+
+    Parameters
+    ----------
+    classes : (slices, rows, columns) array
+
+    Returns
+    -------
+    (z, y, x) array of the smallest unsigned type that holds the labels
+    """
+    values = np.asarray(plan.labels)
+    labels = values.astype(np.min_scalar_type(values.max()))[np.moveaxis(classes, 0, plan.axis)]
+    return np.ascontiguousarray(labels)
+
+
+def _normalised(channel: npt.NDArray[Any], plan: Plan) -> Float32Array:
+    values = channel.astype(np.float32)
+    if plan.intensity == "ct":
+        low, high, mean, deviation = plan.window
+        np.clip(values, low, high, out=values)
+    else:
+        mean = float(values.mean(dtype=np.float64))
+        deviation = float(values.std(dtype=np.float64))
+    values -= mean
+    values /= max(deviation, 1e-6)  # a constant image is all zeros, not NaN
+    return values
+
+
+def _resampled(values: Float32Array, shape: tuple[int, int, int]) -> Float32Array:
+    if values.shape == shape:
+        return values
+    factors = [new / old for new, old in zip(shape, values.shape, strict=True)]
+    smaller = [max(0.0, (1 / factor - 1) / 2) for factor in factors]
+    if any(smaller):  # averaging before taking fewer samples: no aliasing
+        values = ndimage.gaussian_filter(values, smaller, mode="nearest")
+    zoomed: Float32Array = ndimage.zoom(values, factors, order=1, mode="nearest", grid_mode=True)
+    return zoomed

@@ -1,0 +1,105 @@
+"""What training minimises and what it shows: both look at annotated voxels only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from napari_medunet.engine.samples import IGNORED
+
+
+def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
+    """Cross-entropy plus soft Dice loss over the annotated voxels of a batch.
+
+    The sum is that of nnU-Net (Isensee et al. 2021, Nature Methods 18, 203-211, Methods); the soft
+    Dice is Milletari et al. 2016 (V-Net, section 3) with unsquared sums, over the batch as one volume,
+    averaged over the foreground classes that the batch holds.
+
+    Parameters
+    ----------
+    classes : (batch, *size) integer tensor
+        `IGNORED` where nothing was annotated.
+    logits : (batch, *size, classes) tensor
+
+    Returns
+    -------
+    scalar tensor
+    """
+    logits = ops.cast(logits, "float32")
+    count = logits.shape[-1]
+    classes = ops.cast(ops.reshape(classes, (-1,)), "int32")
+    logits = ops.reshape(logits, (-1, count))
+    seen = ops.cast(classes != IGNORED, "float32")
+    truth = ops.one_hot(ops.maximum(classes, 0), count, dtype="float32") * seen[:, None]
+    log_probabilities = ops.log_softmax(logits, axis=-1)
+    cross_entropy = -ops.sum(truth * log_probabilities) / ops.maximum(ops.sum(seen), 1.0)
+
+    probabilities = ops.exp(log_probabilities) * seen[:, None]
+    overlap = ops.sum(truth * probabilities, axis=0)[1:]
+    held = ops.sum(truth, axis=0)[1:]
+    sizes = held + ops.sum(probabilities, axis=0)[1:]
+    present = ops.cast(held > 0, "float32")
+    dice = (2 * overlap + 1) / (sizes + 1)
+    dice_loss = 1 - ops.sum(dice * present) / ops.maximum(ops.sum(present), 1.0)
+    return cross_entropy + dice_loss * ops.max(present)
+
+
+class ClassScores(keras.metrics.Metric):  # type: ignore[misc]
+    """Scores from the confusion matrix of all annotated voxels since the last reset.
+
+    Parameters
+    ----------
+    classes : int
+        Background included. The means are over the foreground classes that occur in truth or
+        prediction.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(name="scores", dtype="float32")
+        self.classes = classes
+        self.confusion = self.add_variable(
+            (classes, classes), initializer="zeros", dtype="float32", name="confusion"
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count the voxels of a batch; the names of the parameters are Keras's."""
+        truth = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        prediction = ops.cast(ops.reshape(ops.argmax(y_pred, axis=-1), (-1,)), "int32")
+        # Ignored voxels are counted in a bin of their own, one past the matrix, and left out.
+        cell = ops.where(truth == IGNORED, self.classes**2, truth * self.classes + prediction)
+        counts = ops.bincount(cell, minlength=self.classes**2 + 1)[: self.classes**2]
+        counts = ops.reshape(ops.cast(counts, "float32"), (self.classes, self.classes))
+        self.confusion.assign_add(counts)
+
+    def result(self) -> dict[str, Any]:
+        """Mean Dice, IoU, precision, recall and F1 of the foreground, and overall accuracy."""
+        hits = ops.diagonal(self.confusion)
+        in_truth = ops.sum(self.confusion, axis=1)
+        in_prediction = ops.sum(self.confusion, axis=0)
+        dice = _mean_ratio(2 * hits, in_truth + in_prediction)
+        return {
+            "dice": dice,
+            "iou": _mean_ratio(hits, in_truth + in_prediction - hits),
+            "precision": _mean_ratio(hits, in_prediction),
+            "recall": _mean_ratio(hits, in_truth),
+            "f1": dice,
+            "accuracy": ops.sum(hits) / ops.maximum(ops.sum(self.confusion), 1.0),
+        }
+
+    def dice_per_class(self) -> list[float]:
+        """Dice of each foreground class; NaN where it is neither in truth nor in the prediction."""
+        confusion = ops.convert_to_numpy(self.confusion)
+        sizes = confusion.sum(axis=0) + confusion.sum(axis=1)
+        return [
+            float(2 * confusion[c, c] / sizes[c]) if sizes[c] else float("nan")
+            for c in range(1, self.classes)
+        ]
+
+
+def _mean_ratio(numerator: Any, denominator: Any) -> Any:
+    """Mean of the ratios of the foreground classes, over those that are defined."""
+    defined = ops.cast(denominator[1:] > 0, "float32")
+    ratios = numerator[1:] / ops.maximum(denominator[1:], 1.0)
+    return ops.sum(ratios * defined) / ops.maximum(ops.sum(defined), 1.0)

@@ -1,0 +1,157 @@
+"""Training patches out of examples: foreground-aware, from annotated voxels only.
+
+Where the patch is larger than the volume, the rest is filled with 0 (the mean, once normalised) and
+counts as not annotated.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_medunet.engine.augment import Variation, draw_variation, unvaried, vary_intensity
+from napari_medunet.engine.examples import Example
+from napari_medunet.engine.grid import Float32Array, classes_to_grid, image_to_grid
+from napari_medunet.engine.plan import Plan
+
+IGNORED = -1
+
+ClassArray = npt.NDArray[np.int32]
+Batch = tuple[Float32Array, ClassArray]
+
+_FOREGROUND_SHARE = 0.5  # of the patches are centred on a voxel of a class chosen by even chance
+_MOST_CENTRES = 20_000  # remembered per case and class
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    image: Float32Array  # (c, slices, rows, columns)
+    classes: npt.NDArray[np.int16]  # (slices, rows, columns), IGNORED where not annotated
+    centres: dict[
+        int, npt.NDArray[np.int64]
+    ]  # class -> flat indices; IGNORED -> any annotated voxel
+
+
+class Samples:
+    """Examples on the network's grid, from which patches are drawn.
+
+    Parameters
+    ----------
+    examples : non-empty list of Example
+    plan : Plan
+    seed : int
+        Of what is remembered of large structures; each draw has a generator of its own.
+    """
+
+    def __init__(self, examples: list[Example], plan: Plan, seed: int = 0) -> None:
+        self.plan = plan
+        rng = np.random.default_rng(seed)
+        self._cases = [_prepare(example, plan, rng) for example in examples]
+        self._holders = {
+            number: [case for case in self._cases if number in case.centres]
+            for number in range(1, plan.classes)
+        }
+        self._foreground = [number for number, cases in self._holders.items() if cases]
+
+    def annotated_patches(self) -> int:
+        """About how many patches it takes to see everything that was annotated once."""
+        per_patch = np.prod(self.plan.patch)
+        if self.plan.dims == 2:
+            return sum(
+                int((case.classes != IGNORED).any(axis=(1, 2)).sum())
+                * max(1, round(case.classes[0].size / per_patch))
+                for case in self._cases
+            )
+        return sum(max(1, round(case.classes.size / per_patch)) for case in self._cases)
+
+    def draw(self, rng: np.random.Generator, augmentation: str = "none") -> Batch:
+        """Draw one patch.
+
+        Returns
+        -------
+        image : (*patch, channels) float32 array
+        classes : (*patch) int32 array
+            `IGNORED` where nothing was annotated.
+        """
+        if self._foreground and rng.random() < _FOREGROUND_SHARE:
+            number = int(rng.choice(self._foreground))
+            holders = self._holders[number]
+        else:
+            number, holders = IGNORED, self._cases
+        case = holders[rng.integers(len(holders))]
+        centre = np.unravel_index(rng.choice(case.centres[number]), case.classes.shape)
+        varied = augmentation != "none"
+        variation = (
+            draw_variation(rng, self.plan, augmentation) if varied else unvaried(self.plan.dims)
+        )
+        image, classes = _cut(case, tuple(int(i) for i in centre), self.plan.patch, variation)
+        if varied:
+            vary_intensity(image, variation, rng)
+        return image, classes
+
+
+def draw_batch(
+    samples: Samples, size: int, rng: np.random.Generator, augmentation: str = "none"
+) -> Batch:
+    """Draw `size` patches: images (size, *patch, channels) and classes (size, *patch)."""
+    images, classes = zip(*(samples.draw(rng, augmentation) for _ in range(size)), strict=True)
+    return np.stack(images), np.stack(classes)
+
+
+def batches(samples: Samples, augmentation: str, seed: int) -> Generator[Batch, None, None]:
+    """Draw batches for ever, a few ahead on a thread, so that the network does not wait.
+
+    Close the generator to end the thread.
+    """
+    rng = np.random.default_rng(seed)
+    size = samples.plan.batch
+    with ThreadPoolExecutor(1, "medunet-samples") as thread:
+        ahead = deque(thread.submit(draw_batch, samples, size, rng, augmentation) for _ in range(3))
+        while True:
+            yield ahead.popleft().result()
+            ahead.append(thread.submit(draw_batch, samples, size, rng, augmentation))
+
+
+def _prepare(example: Example, plan: Plan, rng: np.random.Generator) -> _Case:
+    classes = classes_to_grid(example.labels, example.annotated, example.image, plan)
+    centres = {IGNORED: _some(np.flatnonzero(classes != IGNORED), rng)}
+    for number in range(1, plan.classes):
+        found = np.flatnonzero(classes == number)
+        if found.size:
+            centres[number] = _some(found, rng)
+    return _Case(image_to_grid(example.image, plan), classes, centres)
+
+
+def _some(indices: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    if indices.size <= _MOST_CENTRES:
+        return indices
+    return np.sort(rng.choice(indices, _MOST_CENTRES, replace=False))
+
+
+def _cut(
+    case: _Case, centre: tuple[int, ...], patch: tuple[int, ...], variation: Variation
+) -> Batch:
+    """Cut a patch around a voxel, inside the volume where it fits, in one interpolation."""
+    image, classes = case.image, case.classes
+    if len(patch) == 2:
+        image, classes, centre = image[:, centre[0]], classes[centre[0]], centre[1:]
+    size, extent = np.asarray(patch), np.asarray(classes.shape)
+    inside = np.clip(np.asarray(centre) - size // 2, 0, np.maximum(extent - size, 0))
+    start = np.where(extent <= size, -((size - extent) // 2), inside)
+    middle = (size - 1) / 2
+    offset = start + middle + variation.shift * size - variation.matrix @ middle
+    cut = np.empty((*patch, len(image)), np.float32)
+    for channel, values in enumerate(image):
+        cut[..., channel] = ndimage.affine_transform(
+            values, variation.matrix, offset, patch, order=1, mode="constant", cval=0.0
+        )
+    cut_classes = ndimage.affine_transform(
+        classes, variation.matrix, offset, patch, order=0, mode="constant", cval=IGNORED
+    )
+    return cut, cut_classes.astype(np.int32)
