@@ -144,4 +144,4 @@ def _errors_in_one_line(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.strerror is None:
             raise
-        raise OSError(f"Cannot read '{path}': {error.strerror}.") from error
+        raise OSError(f"Cannot read '{path}': {error.strerror}. Check its permissions.") from error

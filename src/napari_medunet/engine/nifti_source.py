@@ -13,7 +13,6 @@ import numpy.typing as npt
 from napari_medunet.engine import nifti_header as headers
 from napari_medunet.engine.volume import FloatArray
 
-
 SUFFIXES = (".nii.gz", ".nii")
 
 

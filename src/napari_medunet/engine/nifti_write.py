@@ -139,19 +139,15 @@ def _disk_order(volume: Volume) -> tuple[npt.NDArray[Any], bool]:
             "more. Save its parts one by one."
         )
     source = _source_still_valid(volume)
-    if colour:
-        turned = [_to_disk(channel, source) for channel in voxels]
-        return np.stack(turned), True
-    disk = _to_disk(voxels, source)
+    parts = [
+        array.T if source is None else source.to_disk(array)
+        for array in (voxels if colour else [voxels])
+    ]
     if rest in (("v",), ("c",)):
-        disk = disk[:, :, :, None]  # the fourth axis is time's
-    elif source is not None and not axes:
-        disk = disk.reshape(source.shape[:3])  # an image of one slice may have two axes on disk
-    return disk, False
-
-
-def _to_disk(array: npt.NDArray[Any], source: NiftiSource | None) -> npt.NDArray[Any]:
-    return array.T if source is None else source.to_disk(array)
+        parts = [part[:, :, :, None] for part in parts]  # the fourth axis is time's
+    elif source is not None and not rest:  # an image of one slice may have two axes on disk
+        parts = [part.reshape(source.shape[:3]) for part in parts]
+    return (np.stack(parts), True) if colour else (parts[0], False)
 
 
 def _source_still_valid(volume: Volume) -> NiftiSource | None:
