@@ -1,0 +1,220 @@
+"""Truth and prediction made ready for measuring: checked, cropped, and with small codes for labels.
+
+Labels may be any integers (3 and 200, 65535, a million, integers stored as floats). What measures
+works on codes 0..k-1 in the smallest box that holds both foregrounds, and in the order in which the
+voxels lie in memory, so that neither a large label nor an array in Fortran order costs anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+LabelArray = npt.NDArray[Any]
+
+_SLAB_VOXELS = 1 << 19  # what one step works on: small enough for a processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class LabelPair:
+    """Truth and prediction made ready for measuring: cropped, and with small codes for labels.
+
+    Attributes
+    ----------
+    truth, prediction : arrays of one shape and one unsigned type
+        Codes of the labels, in the smallest box that holds both foregrounds. Axes of length 1 are
+        dropped and the others are in the order in which they lie in memory.
+    labels : (k,) int64 array
+        The label of each code; code 0 is background.
+    spacing_mm : tuple of float
+        Distance between voxels along each axis of the box, in mm.
+    voxel_ml : float
+        Volume of a voxel, in ml. Dropped axes count with their spacing.
+    voxels : int
+        Size of the whole array, before cropping.
+    annotated : bool array or None
+        Which voxels of the box count; None for all.
+    """
+
+    truth: LabelArray
+    prediction: LabelArray
+    labels: IntArray
+    spacing_mm: tuple[float, ...]
+    voxel_ml: float
+    voxels: int
+    annotated: npt.NDArray[np.bool_] | None = None
+
+
+def as_labels(array: npt.ArrayLike, name: str = "labels") -> LabelArray:
+    """Take an array as labels: integers as they are, floats where they hold integers.
+
+    Parameters
+    ----------
+    array : array of bool, integers, or floats that hold integers
+    name : str
+        What to call the array in an error.
+
+    Raises
+    ------
+    ValueError
+        Where a value is not an integer.
+    """
+    labels = np.asarray(array)
+    if labels.dtype == bool:
+        return labels.view(np.uint8)
+    if labels.dtype.kind == "f":
+        return _float_labels(labels, name)
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"{name} has values of type {labels.dtype}; wanted integers, one a label.")
+    if labels.dtype == np.uint64:
+        if labels.size and int(labels.max()) > np.iinfo(np.int64).max:
+            raise ValueError(
+                f"{name} has the label {labels.max()}; the largest allowed is 2**63 - 1."
+            )
+        return labels.astype(np.int64)
+    return labels
+
+
+def pair_labels(
+    truth: npt.ArrayLike,
+    prediction: npt.ArrayLike,
+    spacing_mm: Sequence[float] | None = None,
+    annotated: npt.NDArray[np.bool_] | None = None,
+) -> LabelPair:
+    """Make truth and prediction ready for measuring.
+
+    Parameters
+    ----------
+    truth, prediction : (z, y, x) or (y, x) arrays of labels
+    spacing_mm : sequence of float
+        Distance between voxels along each axis, in mm; 1 where it is not given.
+    annotated : bool array of the same shape, optional
+        Which voxels count for overlap; all where it is not given.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, more than three axes, a spacing that is not positive, labels that are
+        not integers, nothing annotated.
+    """
+    truth, prediction = as_labels(truth, "Truth"), as_labels(prediction, "Prediction")
+    spacing = _check(truth, prediction, spacing_mm, annotated)
+    voxel_ml = prod(spacing) / 1000
+    kept = _axes_in_memory_order(truth)
+    truth, prediction = _only_axes(truth, kept), _only_axes(prediction, kept)
+    box = foreground_box(truth, prediction)
+    labels, truth_codes, prediction_codes = _encode(truth[box], prediction[box])
+    return LabelPair(
+        truth=truth_codes,
+        prediction=prediction_codes,
+        labels=labels,
+        spacing_mm=tuple(spacing[axis] for axis in kept),
+        voxel_ml=voxel_ml,
+        voxels=truth.size if annotated is None else int(np.count_nonzero(annotated)),
+        annotated=None if annotated is None else _only_axes(annotated, kept)[box],
+    )
+
+
+def foreground_box(*arrays: LabelArray) -> tuple[slice, ...]:
+    """Find the smallest box that holds every voxel other than 0; empty where there is none."""
+    box: list[slice] = [slice(None)] * arrays[0].ndim
+    # The last axes first: reducing along the first one runs through memory in order, and what it
+    # leaves is small.
+    for axis in reversed(range(arrays[0].ndim)):
+        others = tuple(other for other in range(arrays[0].ndim) if other != axis)
+        used = np.zeros(arrays[0].shape[axis], dtype=bool)
+        for array in arrays:
+            used |= np.bitwise_or.reduce(array[tuple(box)], axis=others) != 0
+        found = np.flatnonzero(used)
+        box[axis] = slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
+    return tuple(box)
+
+
+def _float_labels(values: LabelArray, name: str) -> LabelArray:
+    if values.size == 0:
+        return values.astype(np.uint8)
+    low, high = float(values.min()), float(values.max())  # NaN passes through both
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{name} holds NaN or infinity; wanted integers, one a label.")
+    if max(-low, high) >= 2.0**53:
+        raise ValueError(f"{name} holds {high:g}: as a float, too large to be an exact label.")
+    target = np.result_type(np.min_scalar_type(int(low)), np.min_scalar_type(int(high)))
+    labels = values.astype(target)
+    wrong = labels != values
+    if wrong.any():
+        raise ValueError(
+            f"{name} holds {values[wrong].flat[0]:g}; wanted integers, one a label: "
+            "is this an image or a probability map?"
+        )
+    return labels
+
+
+def _check(
+    truth: LabelArray,
+    prediction: LabelArray,
+    spacing_mm: Sequence[float] | None,
+    annotated: npt.NDArray[np.bool_] | None,
+) -> tuple[float, ...]:
+    for name, array in (("prediction", prediction), ("annotated mask", annotated)):
+        if array is not None and array.shape != truth.shape:
+            raise ValueError(
+                f"The {name} is {_by(array.shape)} voxels, the truth {_by(truth.shape)}: "
+                "resample one of them, or pair the right arrays."
+            )
+    if not 1 <= truth.ndim <= 3:
+        raise ValueError(f"Labels have {truth.ndim} axes; wanted (z, y, x) or (y, x).")
+    spacing = (1.0,) * truth.ndim if spacing_mm is None else tuple(float(s) for s in spacing_mm)
+    if len(spacing) != truth.ndim or not all(0 < s < inf for s in spacing):
+        raise ValueError(
+            f"Spacing is {spacing} mm; wanted {truth.ndim} positive numbers, one for each axis."
+        )
+    if annotated is not None and not annotated.any():
+        raise ValueError("No voxel is annotated: there is nothing to measure against.")
+    return spacing
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(n) for n in shape)
+
+
+def _axes_in_memory_order(array: LabelArray) -> list[int]:
+    """Axes longer than 1 (one at least), the one with the largest step in memory first."""
+    axes = [axis for axis in range(array.ndim) if array.shape[axis] != 1] or [0]
+    return sorted(axes, key=lambda axis: -abs(array.strides[axis]))
+
+
+def _only_axes(array: LabelArray, axes: list[int]) -> LabelArray:
+    dropped = [axis for axis in range(array.ndim) if axis not in axes]
+    return array.transpose(axes + dropped).reshape([array.shape[axis] for axis in axes])
+
+
+def _encode(truth: LabelArray, prediction: LabelArray) -> tuple[IntArray, LabelArray, LabelArray]:
+    """Labels and, in their place, small unsigned codes with 0 for background."""
+    low = min((int(a.min()) for a in (truth, prediction) if a.size), default=0)
+    high = max((int(a.max()) for a in (truth, prediction) if a.size), default=0)
+    if low >= 0 and high < 256:  # labels serve as their own codes: nothing to look up
+        truth = truth.astype(np.uint8, order="C", copy=False)
+        return np.arange(high + 1), truth, prediction.astype(np.uint8, order="C", copy=False)
+    planes = [plane for array in (truth, prediction) for plane in array]
+    present = np.unique(np.concatenate([np.unique(p).astype(np.int64) for p in planes]))
+    labels = np.concatenate([[0], present[present != 0]])
+    # searchsorted wants ascending labels; background comes first whatever its rank is.
+    order = np.argsort(labels)
+    code_of_rank = order.astype(np.min_scalar_type(labels.size - 1))
+    codes = tuple(
+        np.stack([code_of_rank[np.searchsorted(labels[order], plane)] for plane in array])
+        for array in (truth, prediction)
+    )
+    return labels, codes[0], codes[1]
+
+
+def slabs(shape: tuple[int, ...]) -> list[slice]:
+    """Cut the first axis into runs of planes that fit a processor's cache together."""
+    planes = max(1, _SLAB_VOXELS // max(1, prod(shape[1:])))
+    return [slice(start, start + planes) for start in range(0, shape[0], planes)]

@@ -1,0 +1,229 @@
+"""Overlap of a prediction with the truth: counts of voxels, and the ratios made from them.
+
+Labels are arbitrary integers; 0 is background. Every ratio is one-vs-rest: a voxel is the label or
+it is not. Nothing is sized by the largest label: tables have the labels that are present.
+
+Empty masks, everywhere: a label that is absent in truth and in prediction gives NaN, to be left out
+of means; a label absent in one of them gives what each docstring says, and never raises.
+
+Distances between surfaces are in `surfaces`. Definitions are those of Taha and Hanbury, "Metrics
+for evaluating 3D medical image segmentation: analysis, selection, and tool", BMC Medical Imaging
+15:29 (2015), called T&H below: where a docstring names no other place, those of "Spatial overlap
+based metrics" there. Maier-Hein, Reinke et al., "Metrics reloaded", Nature Methods 21 (2024), says
+which to choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, nan
+
+import numpy as np
+
+from napari_medunet.engine.label_pairs import IntArray, LabelPair, slabs
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Voxels of one label against the rest.
+
+    Attributes
+    ----------
+    true_positive, false_positive, false_negative, true_negative : int
+        Voxels that both call the label; that only the prediction does; only the truth; neither.
+    """
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+    @property
+    def truth(self) -> int:
+        """Voxels that the truth calls the label."""
+        return self.true_positive + self.false_negative
+
+    @property
+    def prediction(self) -> int:
+        """Voxels that the prediction calls the label."""
+        return self.true_positive + self.false_positive
+
+    @property
+    def total(self) -> int:
+        """All voxels that were counted."""
+        return self.truth + self.false_positive + self.true_negative
+
+    @property
+    def absent(self) -> bool:
+        """Whether neither truth nor prediction has the label."""
+        return self.truth + self.prediction == 0
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """How often each label of the truth met each label of the prediction.
+
+    Only pairs that occur are stored, so thousands of labels cost no thousands squared.
+
+    Attributes
+    ----------
+    labels : (k,) int64 array
+        Background (0), then the labels present in truth or prediction, ascending.
+    pairs : (n, 2) int64 array
+        Indices into `labels`: truth, prediction.
+    voxels : (n,) int64 array
+        Voxels with that pair of labels.
+    """
+
+    labels: IntArray
+    pairs: IntArray
+    voxels: IntArray
+
+    @property
+    def total(self) -> int:
+        """All voxels that were counted."""
+        return int(self.voxels.sum())
+
+    @property
+    def matrix(self) -> IntArray:
+        """(k, k) voxel counts: rows are labels of the truth, columns those of the prediction."""
+        matrix = np.zeros((self.labels.size, self.labels.size), dtype=np.int64)
+        matrix[self.pairs[:, 0], self.pairs[:, 1]] = self.voxels
+        return matrix
+
+    def counts(self, label: int) -> Counts:
+        """Count one label against the rest; a label that is absent has no positives."""
+        found = np.flatnonzero(self.labels == label)
+        index = int(found[0]) if found.size else -1
+        in_truth, in_prediction = (self.pairs == index).T
+        both = int(self.voxels[in_truth & in_prediction].sum())
+        truth = int(self.voxels[in_truth].sum())
+        prediction = int(self.voxels[in_prediction].sum())
+        return Counts(both, prediction - both, truth - both, self.total - truth - prediction + both)
+
+
+def confusion_matrix(pair: LabelPair) -> Confusion:
+    """Count how often each label of the truth met each label of the prediction.
+
+    The four cardinalities of T&H ("Basic cardinalities") are sums over it. It is over the annotated
+    voxels where the pair has them, else over the whole array; labels that occur in neither are left
+    out.
+    """
+    codes = pair.labels.size
+    keys, voxels = _count_keys(pair, codes)
+    background = pair.voxels - int(voxels.sum())
+    keys = np.concatenate([[0], keys])
+    voxels = np.concatenate([[background], voxels])
+    used = np.unique(np.concatenate([[0], keys // codes, keys % codes]))
+    pairs = np.stack([np.searchsorted(used, keys // codes), np.searchsorted(used, keys % codes)], 1)
+    return Confusion(labels=pair.labels[used], pairs=pairs, voxels=voxels)
+
+
+def dice(counts: Counts) -> float:
+    """Dice coefficient, 2 TP / (2 TP + FP + FN), 0..1; the same as F1.
+
+    NaN where the label is absent in both, 0 where it is absent in one.
+    """
+    return _ratio(2 * counts.true_positive, counts.truth + counts.prediction)
+
+
+def f1(counts: Counts) -> float:
+    """F1, the harmonic mean of precision and recall, 0..1; the same as Dice."""
+    return dice(counts)
+
+
+def iou(counts: Counts) -> float:
+    """Intersection over union (Jaccard), TP / (TP + FP + FN), 0..1.
+
+    NaN where the label is absent in both, 0 where it is absent in one.
+    """
+    return _ratio(counts.true_positive, counts.truth + counts.false_positive)
+
+
+def precision(counts: Counts) -> float:
+    """Precision, TP / (TP + FP), 0..1.
+
+    NaN where the prediction does not have the label, 0 where only the prediction has it.
+    """
+    return _ratio(counts.true_positive, counts.prediction)
+
+
+def recall(counts: Counts) -> float:
+    """Recall or sensitivity, TP / (TP + FN), 0..1.
+
+    NaN where the truth does not have the label, 0 where only the truth has it.
+    """
+    return _ratio(counts.true_positive, counts.truth)
+
+
+def specificity(counts: Counts) -> float:
+    """Specificity, TN / (TN + FP), 0..1.
+
+    NaN where the label is absent in both, and where the truth has nothing else.
+    """
+    negatives = counts.true_negative + counts.false_positive
+    return nan if counts.absent else _ratio(counts.true_negative, negatives)
+
+
+def accuracy(counts: Counts) -> float:
+    """Share of voxels that are rightly called the label or not, (TP + TN) / all, 0..1.
+
+    NaN where the label is absent in both.
+    """
+    right = counts.true_positive + counts.true_negative
+    return nan if counts.absent else _ratio(right, counts.total)
+
+
+def overall_accuracy(confusion: Confusion) -> float:
+    """Share of voxels with the right label: trace of the confusion matrix over its sum, 0..1."""
+    agree = confusion.pairs[:, 0] == confusion.pairs[:, 1]
+    return _ratio(int(confusion.voxels[agree].sum()), confusion.total)
+
+
+def volume_similarity(counts: Counts) -> float:
+    """Volume similarity, 1 - |Vp - Vt| / (Vp + Vt), 0..1 (T&H, "Volume based metrics").
+
+    NaN where the label is absent in both, 0 where it is absent in one. Other programs call
+    2 (Vp - Vt) / (Vp + Vt) by this name.
+    """
+    apart = abs(counts.prediction - counts.truth)
+    return 1 - _ratio(apart, counts.prediction + counts.truth)
+
+
+def relative_volume_difference(counts: Counts) -> float:
+    """Relative volume difference, (Vp - Vt) / Vt, -1..inf (Heimann et al., IEEE TMI 28(8), 2009).
+
+    NaN where the label is absent in both, inf where only the prediction has it, -1 where only the
+    truth has it.
+    """
+    if counts.truth == 0:
+        return inf if counts.prediction else nan
+    return (counts.prediction - counts.truth) / counts.truth
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else nan
+
+
+def _count_keys(pair: LabelPair, codes: int) -> tuple[IntArray, IntArray]:
+    """Pairs of codes other than background with background, as truth * codes + prediction."""
+    table = np.zeros(codes * codes if codes <= 256 else 0, dtype=np.int64)
+    many: list[tuple[IntArray, IntArray]] = []
+    for slab in slabs(pair.truth.shape):
+        wide = np.uint16 if table.size else np.int64
+        key = np.multiply(pair.truth[slab], codes, dtype=wide) + pair.prediction[slab]
+        foreground = key != 0
+        if pair.annotated is not None:
+            foreground &= pair.annotated[slab]
+        found = key[foreground]
+        if table.size:
+            table += np.bincount(found, minlength=table.size)
+        else:
+            many.append(np.unique(found, return_counts=True))
+    if table.size:
+        keys = np.flatnonzero(table)
+        return keys, table[keys]
+    keys, place = np.unique(np.concatenate([k for k, _ in many]), return_inverse=True)
+    voxels = np.zeros(keys.size, dtype=np.int64)
+    np.add.at(voxels, place, np.concatenate([v for _, v in many]))
+    return keys, voxels
