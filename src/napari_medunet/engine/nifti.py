@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _DEFLATE_LIMIT = 1032  # no byte of gzip unfolds into more than this many
+_SPARE_BYTES = 2**24  # after the voxels, where some programs leave notes
 
 
 def read_volume(path: str | os.PathLike[str]) -> Volume:
@@ -113,7 +114,18 @@ def _fill(stream: BinaryIO, target: memoryview, path: Path) -> None:
                 "Copy or export it again."
             )
         filled += count
-    stream.read(1)  # at the end of the file gzip compares its checksum
+    _read_to_the_end(stream, path, limit=len(target) + _SPARE_BYTES)
+
+
+def _read_to_the_end(stream: BinaryIO, path: Path, limit: int) -> None:
+    """Only there does gzip compare its checksum; damage often unfolds into more than was packed."""
+    rest = 0
+    while chunk := stream.read(2**20):
+        rest += len(chunk)
+        if rest > limit:
+            raise ValueError(
+                f"'{path}' is damaged: it holds far more than its header claims. Export it again."
+            )
 
 
 def _with_leading_axes(

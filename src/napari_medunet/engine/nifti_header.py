@@ -62,6 +62,8 @@ def parse_header(start: bytes, path: Path) -> Header:
                     "with header and voxels in one file. Convert it to .nii.gz."
                 )
             return kind(start[:size], endianness=order, check=False)
+    if not start:
+        raise ValueError(f"'{path}' is empty. Copy or export it again.")
     for beginning, reason in _NOT_NIFTI.items():
         if start.lstrip().startswith(beginning):
             raise ValueError(f"'{path}' is not a NIfTI file: {reason}.")
