@@ -11,13 +11,14 @@ import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from math import inf, isfinite, isinf, isnan, nan, sqrt
 from pathlib import Path
 from statistics import fmean, median
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from napari_medunet.engine.progress import Progress, Report, ignore
+from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.scores import (
     ABSENT,
     METRICS,
@@ -52,10 +53,10 @@ _SHOWN = {  # columns of a table in a terminal; files have all metrics
     "iou": "IoU",
     "precision": "Precision",
     "recall": "Recall",
-    "hd": "HD mm",
-    "hd95": "HD{percentile:g} mm",
-    "assd": "ASSD mm",
-    "nsd": "NSD {tolerance_mm:g} mm",
+    "hd": "HD",
+    "hd95": "HD{percentile:g}",
+    "assd": "ASSD",
+    "nsd": "NSD",
 }
 
 
@@ -199,30 +200,19 @@ def to_json(evaluation: Evaluation) -> str:
 def write_csv(evaluation: Evaluation, path: Path) -> None:
     """Write a line for each case and label, with a column for each metric.
 
-    The file is complete or not there: it is written under another name first.
-
     Raises
     ------
     OSError
-        Where the folder cannot be written.
+        Where the file cannot be written; an earlier one is then still whole.
     """
-    path = Path(path)
-    with NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".part", delete=False, newline="", encoding="utf-8"
-    ) as file:
-        part = Path(file.name)
-        try:
-            rows = csv.writer(file)
-            rows.writerow(["case", "label", *METRICS])
-            for name, case in evaluation.cases.items():
-                for label, scores in case.labels.items():
-                    rows.writerow([name, label, *scores.as_dict().values()])
-            file.close()
-            part.replace(path)
-        except BaseException:
-            file.close()
-            part.unlink(missing_ok=True)
-            raise
+    text = StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["case", "label", *METRICS])
+    for name, case in evaluation.cases.items():
+        for label, scores in case.labels.items():
+            rows.writerow([name, label, *scores.as_dict().values()])
+    with saved_whole(Path(path)) as stream:
+        stream.write(text.getvalue().encode())
 
 
 def summary_table(evaluation: Evaluation, names: Mapping[int, str] | None = None) -> Table:
@@ -283,10 +273,12 @@ def _table(title: str, settings: EvaluateSettings) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)  # fits 80 columns
+    title += f"\ndistances in mm, NSD at {settings.tolerance_mm:g} mm"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))  # fits 80 columns
     table.add_column("Label")
     for heading in _SHOWN.values():
-        table.add_column(heading.format(**settings.model_dump()), justify="right")
+        heading = heading.format(percentile=settings.percentile)
+        table.add_column(heading, justify="right", min_width=len(heading))
     return table
 
 

@@ -62,21 +62,43 @@ def element_areas(spacing_mm: Sequence[float]) -> FloatArray:
     areas : (256,), (16,) or (4,) float64 array
     """
     spacing = np.asarray(spacing_mm, dtype=np.float64)
+    codes, elements = _all_elements(spacing.size)
     areas = np.zeros(2 ** (2**spacing.size))
-    for code in range(areas.size):
-        areas[code] = sum(_size(element * spacing) for element in _elements(code, spacing.size))
+    np.add.at(areas, codes, _sizes(elements * spacing))
     return areas
 
 
 @cache
-def _elements(code: int, axes: int) -> tuple[FloatArray, ...]:
-    """Triangles (lines in 2D, points in 1D) of a code's surface in the unit cube."""
+def _all_elements(axes: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Triangles (lines in 2D, points in 1D) of every code's surface in the unit cube.
+
+    Returns
+    -------
+    codes : (n,) int array
+    elements : (n, axes, axes) float64 array
+        Corners of the triangle, the line or the point.
+    """
     corners = list(product((0, 1), repeat=axes))
-    inside = {corner for bit, corner in enumerate(corners) if code >> bit & 1}
-    if 2 * len(inside) > len(corners):
-        inside = set(corners) - inside
-    wraps = (_outline(part) for part in _parts(inside))
-    return tuple(element for outline in wraps for element in _cut(outline))
+    codes, elements = [], []
+    for code in range(2 ** len(corners)):
+        inside = {corner for bit, corner in enumerate(corners) if code >> bit & 1}
+        if 2 * len(inside) > len(corners):
+            inside = set(corners) - inside
+        for part in _parts(inside):
+            cut = _cut(_outline(part))
+            codes += [code] * len(cut)
+            elements += cut
+    return np.array(codes), np.array(elements)
+
+
+def _sizes(elements: FloatArray) -> FloatArray:
+    sides = elements[:, 1:] - elements[:, :1]
+    sizes = np.ones(len(elements))
+    if elements.shape[1] == 3:
+        sizes[:] = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) / 2
+    elif elements.shape[1] == 2:
+        sizes[:] = np.linalg.norm(sides[:, 0], axis=1)
+    return sizes
 
 
 def _parts(corners: set[Corner]) -> list[set[Corner]]:
@@ -130,12 +152,3 @@ def _cut(outline: FloatArray) -> list[FloatArray]:
             if np.linalg.matrix_rank(turned[2:] - turned[1]) == 2:  # all but the first in a plane
                 return [turned[[4, 0, 1]], turned[[1, 2, 3]], turned[[1, 3, 4]]]
     return [outline[[0, 1, 2]], outline[[0, 2, 3]]]
-
-
-def _size(element: FloatArray) -> float:
-    if len(element) == 1:
-        return 1.0
-    if len(element) == 2:
-        return float(np.linalg.norm(element[1] - element[0]))
-    first, second = element[1:] - element[0]
-    return float(np.linalg.norm(np.cross(first, second))) / 2

@@ -254,6 +254,8 @@ def _border(codes: LabelArray, slab: slice) -> BoolArray:
 def _by_code(
     shape: tuple[int, ...], flat: npt.NDArray[np.intp], codes: LabelArray, shared: BoolArray
 ) -> dict[int, Points]:
+    if flat.size == 0:
+        return {}
     order = np.argsort(codes, kind="stable")
     present, starts = np.unique(codes[order], return_index=True)
     index = np.stack(np.unravel_index(flat[order], shape), axis=1)
