@@ -1,0 +1,108 @@
+"""What the child can do: the engine's jobs, each reading its request and delivering its results.
+
+Imported in the child only. A job gets its request, its folder (the arrays are there, and results go
+there), the engine's `report`, and `deliver` for each result that is ready.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_medunet.engine.progress import Progress, Report
+from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.worker.handover import map_example, map_volume, save_array
+from napari_medunet.worker.messages import Message, one_line
+
+if TYPE_CHECKING:
+    from napari_medunet.engine.segmenter import Segmenter
+
+Deliver = Callable[[Message], None]
+
+# The segmenter that was used last, with the path and time of the file that it came from: segmenting
+# again, volume after volume, does not load it again.
+_loaded: tuple[tuple[str, int], Segmenter] | None = None
+
+
+def preload() -> None:
+    """Import what every job needs, while nobody waits for it yet."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for what matters
+    from napari_medunet.engine import prediction, training  # noqa: F401  (both import Keras)
+
+
+def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
+    """Train a segmenter and leave it in the folder as a ``.medunet`` file."""
+    from napari_medunet.engine.training import train
+
+    examples = [map_example(folder, message) for message in request["examples"]]
+    segmenter = train(examples, TrainSettings.model_validate(request["settings"]), report)
+    path = folder / "segmenter.medunet"
+    segmenter.save(path)
+    deliver({"segmenter": path.name})
+
+
+def predict(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
+    """Segment volume after volume; one that fails is named at the end, the others are done.
+
+    Raises
+    ------
+    ValueError
+        If some volume could not be segmented.
+    """
+    from napari_medunet.engine.prediction import predict
+
+    report(Progress(0.0, "Loading the segmenter"))
+    segmenter = _load(Path(request["segmenter"]))
+    settings = PredictSettings.model_validate(request["settings"])
+    volumes = [map_volume(folder, message) for message in request["volumes"]]
+    overall = _Overall(report, len(volumes))
+    errors = []
+    for index, volume in enumerate(volumes):
+        overall.begin(index, volume.name)
+        try:
+            labels = predict(segmenter, volume, settings, overall.report)
+        except ValueError as error:
+            errors.append(one_line(error))
+            continue
+        deliver({"index": index, "labels": save_array(folder / f"labels-{index}.npy", labels)})
+    if errors:
+        raise ValueError(" ".join(errors))
+
+
+JOBS = {"train": train, "predict": predict}
+
+
+class _Overall:
+    """Progress through several volumes, from the progress through each."""
+
+    def __init__(self, report: Report, count: int) -> None:
+        self._report, self._count = report, count
+        self._start = time.monotonic()
+
+    def begin(self, index: int, name: str) -> None:
+        self._index, self._name = index, name
+
+    def report(self, progress: Progress) -> None:
+        if self._count == 1:
+            self._report(progress)
+            return
+        fraction = (self._index + progress.fraction) / self._count
+        elapsed = time.monotonic() - self._start
+        left = elapsed / fraction * (1 - fraction) if fraction > 0 else None
+        message = f"{self._name} ({self._index + 1} of {self._count}): {progress.message}"
+        self._report(replace(progress, fraction=fraction, message=message, seconds_left=left))
+
+
+def _load(path: Path) -> Segmenter:
+    global _loaded
+    from napari_medunet.engine.segmenter import Segmenter
+
+    key = (str(path), path.stat().st_mtime_ns)
+    if _loaded is None or _loaded[0] != key:
+        _loaded = None  # the old one may go before the new one takes its memory
+        _loaded = (key, Segmenter.load(path))
+    return _loaded[1]
