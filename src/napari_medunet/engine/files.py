@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from napari_medunet.engine import images, nifti
+from napari_medunet.engine import nifti
+from napari_medunet.engine.images import SUFFIXES as PICTURE_SUFFIXES
+from napari_medunet.engine.images import TIFF_SUFFIXES, read_image, write_label_image
 from napari_medunet.engine.volume import Volume
 
 _WANTED = ".nii, .nii.gz, .png, .jpg, .tif or .tiff"
@@ -49,7 +51,7 @@ def read(path: _AnyPath, *, as_labels: bool = False) -> Volume:
     if nifti.is_nifti(path):
         return nifti.read_volume(path)
     if _is_picture(path):
-        return images.read_image(path, as_labels=as_labels)
+        return read_image(path, as_labels=as_labels)
     if not path.exists():
         raise OSError(f"'{path}' is missing. Choose a file that ends in {_WANTED}.")
     raise ValueError(f"'{path}' is of no kind that can be read; wanted {_WANTED}.")
@@ -72,7 +74,7 @@ def write_labels_like(path: _AnyPath, labels: npt.NDArray[Any], like: Volume) ->
     """
     path = Path(path)
     if _is_picture(path):
-        images.write_label_image(path, labels, like)
+        write_label_image(path, labels, like)
     else:
         nifti.write_labels(path, labels, like)
 
@@ -82,7 +84,7 @@ def label_suffix(path: _AnyPath) -> str:
     path = Path(path)
     if not _is_picture(path):
         return ".nii.gz"
-    return ".tif" if path.suffix.lower() in images.TIFF_SUFFIXES else ".png"
+    return ".tif" if path.suffix.lower() in TIFF_SUFFIXES else ".png"
 
 
 def case_name(path: _AnyPath) -> str:
@@ -143,8 +145,8 @@ def pair(images: _AnyPath, labels: _AnyPath) -> Pairs:
     """
     first, second = list_cases(images), list_cases(labels)
     if not Path(images).is_dir() and not Path(labels).is_dir():
-        ((name, image),) = first.items()
-        return Pairs({name: (image, *second.values())}, [])
+        ((name, image),), (label_file,) = first.items(), second.values()
+        return Pairs({name: (image, label_file)}, [])
     pairs = {name: (path, second[name]) for name, path in first.items() if name in second}
     if not pairs:
         raise ValueError(
@@ -175,4 +177,4 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in images.SUFFIXES
+    return path.suffix.lower() in PICTURE_SUFFIXES
