@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import zlib
@@ -123,7 +124,7 @@ def _read_picture(path: Path, as_labels: bool) -> npt.NDArray[Any]:
 
 
 def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], str, _Spacing]:
-    with tifffile.TiffFile(path) as tiff:
+    with _no_missing_pages(path), tifffile.TiffFile(path) as tiff:
         if len(tiff.series) != 1:
             raise ValueError(
                 f"'{path}' holds {len(tiff.series)} images of different sizes; wanted one. Save them "
@@ -145,6 +146,22 @@ def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], str, _Spacing]:
                 raise
             pixels = _tiff_by_pillow(path)  # LZW and JPEG compression, which Pillow brings along
         return np.asarray(pixels), series.axes, spacing_mm
+
+
+@contextmanager
+def _no_missing_pages(path: Path) -> Iterator[None]:
+    """Refuse a TIFF that ends before its last page, of which tifffile only tells its log."""
+    told: list[str] = []
+    listener = logging.Handler(logging.ERROR)
+    listener.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(listener)
+    try:
+        yield
+    finally:
+        logger.removeHandler(listener)
+    if any("TiffPages" in line and "invalid" in line for line in told):
+        raise ValueError(f"'{path}' is truncated: pages are missing. Copy or export it again.")
 
 
 def _tiff_by_pillow(path: Path) -> npt.NDArray[Any]:
@@ -219,7 +236,8 @@ def _without_alpha(pixels: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
 def _write_tiff(stream: Any, pixels: npt.NDArray[Any], spacing_mm: _Spacing) -> None:
     z, y, x = spacing_mm
     resolution: dict[str, Any] = {}
-    imagej = pixels.itemsize <= 2  # the one kind of TIFF that has a place for z
+    # ImageJ's is the one kind of TIFF with a place for z; tifffile mistakes a width of 1 in it.
+    imagej = pixels.itemsize <= 2 and pixels.shape[-1] > 1
     if spacing_mm != (1.0, 1.0, 1.0):
         scale = 1 if imagej else 10
         resolution["resolution"] = (scale / x, scale / y)
