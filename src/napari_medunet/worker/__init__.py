@@ -1,10 +1,12 @@
 """Engine jobs in a child process, for the viewer: training can neither freeze nor crash napari.
 
-Reading order: `client` (what the viewer calls), `tasks` (what each job sends and gets back), `process`
-(the viewer's hold on the child), `messages` and `handover` (what passes between the two), `child` (the
-other side) and `jobs` (the engine's work there). No Qt, no napari; Keras in the child only.
+Reading order: `client` and `job` (what the viewer calls), `tasks` (what each job sends and gets back),
+`dispatcher` (one job at a time), `process` (the viewer's hold on the child), `messages` and `handover`
+(what passes between the two), `child` (the other side) and `jobs` (the engine's work there). No Qt, no
+napari; Keras in the child only.
 """
 
-from napari_medunet.worker.client import Job, Listener, Worker
+from napari_medunet.worker.client import Worker
+from napari_medunet.worker.job import Job, Listener
 
 __all__ = ["Job", "Listener", "Worker"]

@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -31,8 +32,9 @@ class Child:
 
     Parameters
     ----------
-    jobs : module
-        With a table `JOBS` of name to function and a function `preload`, see `worker.jobs`.
+    jobs : str
+        Name of a module with a table `JOBS` of name to function, and a function `preload` that says in
+        one line what they run on; see `worker.jobs`.
     requests, replies : binary streams
         From the viewer and to it.
     folder : Path
@@ -51,13 +53,14 @@ class Child:
         """Import, say so, and work until the viewer is gone."""
         if os.name == "posix":  # elsewhere a process does not learn of its parent's end this way
             threading.Thread(target=self._watch_parent, daemon=True).start()
+        about = ""
         try:
-            self._jobs.preload()
+            about = self._jobs.preload()
         except Exception:  # the job that needs the import names it again, to somebody who listens
             traceback.print_exc()
         # Only now, since on Windows an import may hang while a thread waits for the standard input.
         threading.Thread(target=self._listen, daemon=True).start()
-        self._reply("ready")
+        self._reply("ready", about=about)
         while True:
             self._work(self._runs.get())
             gc.collect()  # mapped files must be let go before Windows can remove them
@@ -142,6 +145,8 @@ def main() -> None:
     if hasattr(os, "nice"):  # on Windows the viewer starts the child with a lower priority
         with contextlib.suppress(OSError):
             os.nice(10)
+    # What libraries put into temporary files goes with the worker's, even after a kill.
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
     requests, replies = _take_over_streams()
     Child(jobs, requests, replies, Path(folder)).run()
 

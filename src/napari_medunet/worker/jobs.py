@@ -6,13 +6,13 @@ there), the engine's `report`, and `deliver` for each result that is ready.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_medunet.engine.devices import describe, set_up_backend
 from napari_medunet.engine.progress import Progress, Report
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker.handover import map_example, map_volume, save_array
@@ -28,10 +28,14 @@ Deliver = Callable[[Message], None]
 _loaded: tuple[tuple[str, int], Segmenter] | None = None
 
 
-def preload() -> None:
-    """Import what every job needs, while nobody waits for it yet."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the log is for what matters
-    from napari_medunet.engine import prediction, training  # noqa: F401  (both import Keras)
+def preload() -> str:
+    """Import what every job needs, while nobody waits for it yet; say what they will run on."""
+    set_up_backend()
+    import keras  # noqa: F401
+
+    from napari_medunet.engine import prediction, training  # noqa: F401
+
+    return describe()
 
 
 def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:

@@ -1,8 +1,8 @@
 """What passes between the viewer and its child: one JSON object a line, small, without NaN.
 
-To the child: ``run`` (a job), ``stop``, ``cancel``. From the child: ``ready`` once, then for each job
-``progress`` and ``result`` any number of times and one of ``done``, ``stopped``, ``cancelled``,
-``failed``. Arrays never travel this way, see `handover`.
+To the child: ``run`` (a job), ``stop``, ``cancel``. From the child: ``ready`` once, with what it runs
+on; then for each job ``progress`` and ``result`` any number of times and one of ``done``, ``stopped``,
+``cancelled``, ``failed``. Arrays never travel this way, see `handover`.
 """
 
 from __future__ import annotations

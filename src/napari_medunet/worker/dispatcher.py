@@ -1,0 +1,258 @@
+"""Dispatcher: one job at a time to one child, and a fresh child where the last one is gone."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from napari_medunet.engine.progress import Progress
+from napari_medunet.worker.job import Job, ignore
+from napari_medunet.worker.messages import Message, decode_progress, one_line
+from napari_medunet.worker.process import ChildProcess
+
+CANCEL_SECONDS = 3.0
+"""How long a cancelled job may go on before its process is killed: cancel drops the result anyway."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """The worker's own thread, which alone touches the state below; others `post` calls to it.
+
+    Parameters
+    ----------
+    jobs, on_ready
+        See `Worker`.
+    """
+
+    def __init__(self, jobs: str, on_ready: Callable[[str], None]) -> None:
+        self._jobs, self._on_ready = jobs, on_ready
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._closed = False
+        self.folder: Path | None = None
+        self.child: ChildProcess | None = None
+        self._waiting: deque[Job] = deque()
+        self._running: Job | None = None
+        self._deadline: float | None = None
+        self._thread = threading.Thread(target=self._serve, name="medunet worker", daemon=True)
+        self._thread.start()
+
+    def post(self, call: Callable[..., None], *arguments: object) -> None:
+        """Have the thread call one of the methods below; returns at once."""
+        self._inbox.put(lambda: call(*arguments))
+
+    def close(self) -> None:
+        """End the child, remove the folder and end the thread; wait for it."""
+        self._closed = True
+        self.post(ignore)  # wakes the thread
+        if threading.current_thread() is not self._thread:
+            # Not for ever: a listener may be waiting for the thread that calls this.
+            self._thread.join(timeout=10.0)
+
+    def _serve(self) -> None:
+        while not self._closed:
+            try:
+                self._next_call()()
+            except Exception:  # a mistake of ours must not leave every later job waiting
+                _logger.exception("The worker failed")
+        child, self.child = self.child, None
+        if child is not None:
+            child.kill()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+
+    def warm_up(self) -> None:
+        """Start the child, if there is none."""
+        try:
+            self._ensure_child()
+        except OSError as error:  # the first job tries again, and tells its listener
+            _logger.warning("No process could be started: %s", error)
+
+    def _next_call(self) -> Callable[[], None]:
+        if self._deadline is None:
+            return self._inbox.get()
+        left = self._deadline - time.monotonic()
+        if left <= 0:  # looked at first: a job that hears nothing may well go on talking
+            return self._kill_overdue
+        try:
+            return self._inbox.get(timeout=left)
+        except Empty:
+            return self._kill_overdue
+
+    def _ensure_child(self) -> None:
+        if self.folder is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="napari-medunet-"))
+        if self.child is None:
+            self.child = ChildProcess(
+                self._jobs,
+                self.folder,
+                lambda child, message: self.post(self._on_message, child, message),
+                lambda child: self.post(self._on_end, child),
+            )
+
+    def submit(self, job: Job) -> None:
+        """Put a job in line."""
+        self._waiting.append(job)
+        if self._running is not None:
+            self._tell(job, job.listener.progress, Progress(0.0, "Waiting for another job to end"))
+        elif self.child is None or not self.child.ready:
+            message = "Waiting for the engine to start"
+            self._tell(job, job.listener.progress, Progress(0.0, message))
+        self._advance()
+
+    def _advance(self) -> None:
+        """Begin the next job, if there is one and the child is free."""
+        while self._waiting and self._running is None:
+            try:
+                self._ensure_child()
+            except OSError as error:
+                self._fail(self._waiting.popleft(), f"No process could be started: {error}")
+                continue
+            if self.child is None or not self.child.ready:
+                return
+            self._begin(self._waiting.popleft(), self.child)
+
+    def _begin(self, job: Job, child: ChildProcess) -> None:
+        folder = self._folder_of(job)
+        try:
+            folder.mkdir(parents=True)  # a cleaner of temporary files may have been here
+            request = job.task.pack(folder)
+        except ValueError as error:
+            self._fail(job, f"{job.task.title} could not begin: {one_line(error)}")
+            return
+        except OSError as error:
+            self._fail(
+                job,
+                f"The volumes could not be handed over through '{folder}': {one_line(error)}. Free some "
+                "space there, or set TMPDIR to another folder.",
+            )
+            return
+        self._running = job
+        run = {"type": "run", "job": job.number, "name": job.task.name}
+        child.send({**run, "folder": str(folder), "request": request})
+
+    def stop(self, job: Job) -> None:
+        """Pass the wish on, or take the job out of the line."""
+        if job is self._running and self.child is not None:
+            self.child.send({"type": "stop", "job": job.number})
+        elif job in self._waiting:
+            self.cancel(job)
+
+    def cancel(self, job: Job) -> None:
+        """Pass the wish on and wait for an answer, but not long; or take the job out of the line."""
+        job.cancelled = True
+        if job is self._running and self.child is not None:
+            self.child.send({"type": "cancel", "job": job.number})
+            if self._deadline is None:
+                self._deadline = time.monotonic() + CANCEL_SECONDS
+        elif job in self._waiting:
+            self._waiting.remove(job)
+            self._finish(job, job.listener.cancelled)
+
+    def _kill_overdue(self) -> None:
+        """The cancelled job does not answer, deep in a library: end its process, start another."""
+        job, child = self._running, self.child
+        self._deadline = self._running = self.child = None
+        if child is not None:
+            child.kill()
+        if job is not None:
+            self._finish(job, job.listener.cancelled)
+        self.warm_up()
+        self._advance()
+
+    def _on_message(self, child: ChildProcess, message: Message) -> None:
+        if child is not self.child:
+            return  # the last words of one that was killed
+        if message["type"] == "ready":
+            child.ready = True
+            self._call(lambda: self._on_ready(message["about"]))
+            self._advance()
+            return
+        job = self._running
+        if job is None or job.number != message["job"]:
+            return
+        if message["type"] == "progress":
+            self._tell(job, job.listener.progress, decode_progress(message["progress"]))
+        elif message["type"] == "result":
+            self._take_result(job, message["result"])
+        else:
+            self._on_last_message(job, message)
+
+    def _take_result(self, job: Job, message: Message) -> None:
+        if job.cancelled:
+            return
+        try:
+            result = job.task.unpack(self._folder_of(job), message)
+        except (OSError, ValueError) as error:
+            job.unread = f"A result could not be read: {one_line(error)}"
+            return
+        job.has_result = True
+        self._tell(job, job.listener.result, result)
+
+    def _on_last_message(self, job: Job, message: Message) -> None:
+        self._running = self._deadline = None
+        kind = message["type"]
+        if job.cancelled or kind == "cancelled" or (kind == "stopped" and not job.has_result):
+            self._finish(job, job.listener.cancelled)
+        elif kind == "failed":
+            job.details = message["details"]
+            error = message["error"]
+            self._fail(job, error if message["expected"] else f"{job.task.title} failed: {error}")
+        elif job.unread:
+            self._fail(job, job.unread)
+        else:
+            self._finish(job)
+        self._advance()
+
+    def _on_end(self, child: ChildProcess) -> None:
+        """The child is gone, and not because the worker ended it."""
+        if child is not self.child:
+            return
+        job, was_ready = self._running, child.ready
+        self._deadline = self._running = self.child = None
+        if job is None and not was_ready and self._waiting:
+            job = self._waiting.popleft()  # it would wait for ever for a child that cannot start
+        if job is not None:
+            if job.cancelled:
+                self._finish(job, job.listener.cancelled)
+            else:
+                job.details = "\n".join(child.log)
+                self._fail(job, f"{job.task.title} ended unexpectedly: {child.describe_end()}")
+            if was_ready:
+                self.warm_up()
+        self._advance()
+
+    def _fail(self, job: Job, error: str) -> None:
+        self._finish(job, lambda: job.listener.failed(error))
+
+    def _finish(self, job: Job, last: Callable[[], None] = ignore) -> None:
+        if self.folder is not None:
+            shutil.rmtree(self._folder_of(job), ignore_errors=True)
+        self._call(last)
+        self._call(job.listener.finished)
+
+    def _tell(self, job: Job, function: Callable[[Any], None], value: object) -> None:
+        if not job.cancelled:
+            self._call(lambda: function(value))
+
+    def _call(self, function: Callable[[], None]) -> None:
+        if self._closed:
+            return
+        try:
+            function()
+        except Exception:  # a listener's mistake must not end the worker
+            _logger.exception("A listener of a job failed")
+
+    def _folder_of(self, job: Job) -> Path:
+        if self.folder is None:
+            raise RuntimeError("The worker has not begun.")
+        return self.folder / job.folder_name

@@ -1,0 +1,85 @@
+"""Listener and Job: who hears of a job, and the hold that the viewer keeps on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_medunet.engine.progress import Progress
+from napari_medunet.worker.tasks import Task
+
+if TYPE_CHECKING:
+    from napari_medunet.worker.dispatcher import Dispatcher
+
+
+def ignore(*_: object) -> None:
+    """Take what is reported and do nothing."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who hears of a job. Every function is called from the worker's thread, in order.
+
+    `failed` or `cancelled` is called at most once, and `finished` always, last. A job that was stopped
+    before it had anything to keep is `cancelled`. After `Job.cancel` nothing more is heard of progress
+    and results.
+
+    Attributes
+    ----------
+    progress : callable
+        Takes a `Progress`.
+    result : callable
+        Takes each result: see `Worker.train` and `Worker.predict`.
+    failed : callable
+        Takes the error, one line for the user; `Job.details` holds what a report of a bug needs.
+    cancelled, finished : callable
+        Take nothing.
+    """
+
+    progress: Callable[[Progress], None] = ignore
+    result: Callable[[Any], None] = ignore
+    failed: Callable[[str], None] = ignore
+    cancelled: Callable[[], None] = ignore
+    finished: Callable[[], None] = ignore
+
+
+class Job:
+    """A job that was handed to a worker; `Worker.train` and `Worker.predict` make it.
+
+    Attributes
+    ----------
+    task : Task
+    listener : Listener
+    folder_name : str
+        Name of the job's folder in the worker's.
+    cancelled : bool
+        Whether `cancel` was called: from then on the listener hears the end only.
+    has_result : bool
+        Whether something was delivered.
+    unread : str
+        Why a result could not be taken over; empty otherwise.
+    details : str
+        After a failure: the traceback, or the last lines of the child's log.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, number: int, task: Task, listener: Listener) -> None:
+        self.number, self.task, self.listener = number, task, listener
+        self.folder_name = f"job-{number}"
+        self.cancelled = False
+        self.has_result = False
+        self.unread = ""
+        self.details = ""
+        self._dispatcher = dispatcher
+
+    def stop(self) -> None:
+        """End the job now and keep the best so far; returns at once.
+
+        One that has not begun has nothing to keep: it is cancelled.
+        """
+        self._dispatcher.post(self._dispatcher.stop, self)
+
+    def cancel(self) -> None:
+        """End the job now and drop what it made; returns at once."""
+        self.cancelled = True
+        self._dispatcher.post(self._dispatcher.cancel, self)
