@@ -1,0 +1,191 @@
+"""Forms made from settings: label, default, range and tooltip come from the field itself."""
+
+from __future__ import annotations
+
+import html
+import types
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets.bases import ValueWidget
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+
+_NONE = "none"  # what an empty optional number shows
+
+
+class Form(QWidget):  # type: ignore[misc]
+    """Rows of a label and a widget, made from the fields of a settings class.
+
+    Parameters
+    ----------
+    model : subclass of pydantic.BaseModel
+    names : sequence of str, optional
+        Fields to show, in this order; all of them where nothing is given.
+
+    Attributes
+    ----------
+    fields : magicgui Container
+        The fields' widgets, each under its field's name.
+    """
+
+    def __init__(self, model: type[BaseModel], names: Sequence[str] | None = None) -> None:
+        super().__init__()
+        chosen = list(model.model_fields) if names is None else list(names)
+        self._model = model
+        self.fields = Container(
+            widgets=[field_widget(name, model.model_fields[name]) for name in chosen], labels=False
+        )
+        self.changed = self.fields.changed
+        self._labels: dict[str, QLabel] = {}
+        # magicgui measures labels before napari's style enlarges them: rows would not be aligned.
+        self._layout = QFormLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._layout.setVerticalSpacing(4)
+        for field in self.fields:
+            if isinstance(field, CheckBox):
+                self._layout.addRow(field.native)
+            else:
+                self._labels[field.name] = self.add_row(field.label, field.native)
+                self._labels[field.name].setToolTip(field.tooltip)
+
+    def add_row(self, label: str, widget: QWidget, first: bool = False) -> QLabel:
+        """Add a row for a widget that no field has, as the last or the first."""
+        text = QLabel(label)
+        self._layout.insertRow(0 if first else self._layout.rowCount(), text, widget)
+        return text
+
+    def show_row(self, name: str, shown: bool) -> None:
+        """Show or hide a field with its label."""
+        self.fields[name].native.setVisible(shown)
+        self._labels[name].setVisible(shown)
+
+    def read(self, **others: Any) -> Any:
+        """Build settings from the form; hidden rows count, too.
+
+        Parameters
+        ----------
+        others : values for fields that the form does not show
+
+        Raises
+        ------
+        ValueError
+            In one line, if a value is refused.
+        """
+        values = {field.name: _value(field) for field in self.fields}
+        try:
+            return self._model(**{**values, **others})
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = _title(".".join(map(str, first["loc"])), FieldInfo())
+            raise ValueError(f"{field}: {first['msg']}; came {first['input']!r}.") from error
+
+
+def field_widget(name: str, field: FieldInfo) -> ValueWidget:
+    """Make the widget for one field: its type chooses which, its limits bound it."""
+    kind, limits, optional = _unwrap(field)
+    options: dict[str, Any] = {
+        "name": name,
+        "label": _title(name, field),
+        "tooltip": as_tooltip(field.description or ""),
+    }
+    if get_origin(kind) is Literal:
+        return ComboBox(choices=list(get_args(kind)), value=field.default, **options)
+    if kind is bool:
+        return CheckBox(value=field.default, text=options["label"], **options)
+    if kind in (int, float):
+        return _number(kind, limits, field.default, optional, options)
+    if kind is str:
+        return LineEdit(value=field.default or "", **options)
+    raise TypeError(f"No widget for the field '{name}' of type {kind}.")
+
+
+def as_tooltip(text: str) -> str:
+    """Text as a tooltip that wraps: Qt wraps rich text only."""
+    return f"<qt>{html.escape(text)}</qt>" if text else ""
+
+
+def one_line(message: object) -> str:
+    """Error's message as a notification shows it."""
+    return " ".join(str(message).split())
+
+
+def note_label() -> QLabel:
+    """Make a label for a sentence: it wraps, and its text can be copied."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _unwrap(field: FieldInfo) -> tuple[Any, list[Any], bool]:
+    """Type of a field without None and limits, its limits, and whether None is allowed."""
+    kind: Any = field.annotation
+    limits = list(field.metadata)
+    optional = False
+    if get_origin(kind) in (Union, types.UnionType):
+        optional = type(None) in get_args(kind)
+        (kind,) = (part for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is Annotated:
+        kind, *inner = get_args(kind)
+        for part in inner:
+            limits.extend(part.metadata if isinstance(part, FieldInfo) else [part])
+    return kind, limits, optional
+
+
+def _number(
+    kind: type, limits: list[Any], default: Any, optional: bool, options: dict[str, Any]
+) -> ValueWidget:
+    step = 1 if kind is int else _step(default)
+    low: float = 0 if kind is int else 0.0
+    high: float = 2**31 - 1  # the largest that a Qt spin box holds
+    within = 1 if kind is int else 0  # a float's own open limit is refused when the form is read
+    for limit in limits:
+        if isinstance(limit, Ge):
+            low = _as(kind, limit.ge)
+        elif isinstance(limit, Gt):
+            low = _as(kind, limit.gt) + within
+        elif isinstance(limit, Le):
+            high = min(high, _as(kind, limit.le))
+        elif isinstance(limit, Lt):
+            high = min(high, _as(kind, limit.lt) - within)
+    if optional:
+        low -= step
+    value = low if default is None else default
+    if kind is int and not optional:
+        return SpinBox(value=value, min=low, max=high, step=step, **options)
+    # magicgui's box for integers has no text for "none"
+    widget = FloatSpinBox(value=value, min=low, max=high, step=step, **options)
+    widget.native.setDecimals(0 if kind is int else 1 if step >= 0.1 else 2)
+    if optional:
+        widget.native.setSpecialValueText(_NONE)
+    return widget
+
+
+def _as(kind: type, limit: Any) -> float:
+    number: float = kind(limit)
+    return number
+
+
+def _step(default: Any) -> float:
+    """Half a unit for numbers from 1 on (minutes, mm), a twentieth for shares."""
+    return 0.5 if default is not None and default >= 1 else 0.05
+
+
+def _value(widget: ValueWidget) -> Any:
+    """Value of a form's widget; None for an optional number that shows "none"."""
+    if isinstance(widget, FloatSpinBox):
+        if widget.native.specialValueText() and widget.value == widget.min:
+            return None
+        return int(widget.value) if widget.native.decimals() == 0 else widget.value
+    return widget.value
+
+
+def _title(name: str, field: FieldInfo) -> str:
+    return field.title or name.replace("_", " ").capitalize()

@@ -1,0 +1,232 @@
+"""Train: from painted layers to a segmenter."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error, show_info
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel
+
+from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.progress import Progress
+from napari_medunet.engine.saving import saved_whole
+from napari_medunet.engine.segmenter import SUFFIX, read_card
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.plugin.form import Form, as_tooltip, note_label, one_line
+from napari_medunet.plugin.job_bar import JobBar
+from napari_medunet.plugin.jobs import ViewerJob, session_of
+from napari_medunet.plugin.layer_watch import LayerWatch
+from napari_medunet.plugin.layers import volume_from_layer
+from napari_medunet.plugin.pair_table import PairTable
+from napari_medunet.plugin.plots import TrainingCurve
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_medunet.worker import Job, Listener
+
+TITLE = "Training"
+
+
+class TrainWidget(QWidget):  # type: ignore[misc]
+    """Choose painted layers, train on them, watch, and save the segmenter.
+
+    Parameters
+    ----------
+    napari_viewer : napari Viewer
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.session = session_of(napari_viewer)
+        self.session.follow(self)
+        self.session.start()
+        self.segmenter_path: Path | None = None
+        self._build()
+        self._connect()
+        self._layers_changed()
+        if self.session.job is not None and self.session.job.running:
+            self._follow_job(self.session.job)
+        self._job_changed()
+
+    def train(self) -> None:
+        """Start a training on the ticked pairs."""
+        try:
+            settings = self.settings()
+            pairs = [
+                (volume_from_layer(image), volume_from_layer(labels))
+                for image, labels in self.pairs.pairs()
+            ]
+        except ValueError as error:
+            show_error(one_line(error))
+            return
+        if self._problem():
+            return
+
+        def begin(listener: Listener) -> Job:
+            examples = [make_example(image, labels, settings) for image, labels in pairs]
+            return self.session.worker.train(examples, settings, listener)
+
+        job = ViewerJob(TITLE, begin)
+        job.produced.connect(self.session.keep)
+        self.curve.clear(settings.minutes)
+        self.result.hide()
+        self.save_button.hide()
+        self._follow_job(job)
+        self.session.run(job)
+
+    def settings(self) -> TrainSettings:
+        """What the form says.
+
+        Raises
+        ------
+        ValueError
+        """
+        settings: TrainSettings = self.form.read()
+        return settings
+
+    def _build(self) -> None:
+        self.device = QElidingLabel()
+        self.pairs = PairTable()
+        self.form = Form(TrainSettings, ["annotated", "background_label", "minutes"])
+        # Somebody who paints in the viewer paints some slices; files from elsewhere are complete.
+        self.form.fields.annotated.value = "slices"
+        self.train_button = QPushButton("Train")
+        self.reason = note_label()
+        self.job_bar = JobBar(can_stop=True)
+        self.curve = TrainingCurve(self.viewer.theme)
+        self.result = note_label()
+        self.save_button = QPushButton("Save...")
+        self.save_button.setToolTip("Save the segmenter as a .medunet file, to use it later.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(6)
+        for widget in (self.device, self.pairs, self.form, self.train_button, self.reason):
+            layout.addWidget(widget)
+        for widget in (self.job_bar, self.curve, self.result, self.save_button):
+            layout.addWidget(widget)
+        layout.addStretch()
+        self.setMinimumWidth(300)
+        for widget in (self.curve, self.result, self.save_button):
+            widget.hide()
+
+    def _connect(self) -> None:
+        self.watch = LayerWatch(self.viewer, self)
+        self.watch.changed.connect(self._layers_changed)
+        self.pairs.changed.connect(self._check)
+        self.form.changed.connect(self._check)
+        self.train_button.clicked.connect(self.train)
+        self.save_button.clicked.connect(self._save)
+        self.session.job_changed.connect(self._job_changed)
+        self.viewer.events.theme.connect(self._theme_changed)
+        self.session.device_known.connect(self._show_device)
+        self._show_device()
+
+    def _show_device(self) -> None:
+        self.device.setText(self.session.device)
+        self.device.setToolTip(as_tooltip(self.session.device))
+
+    def _layers_changed(self) -> None:
+        layers = list(self.viewer.layers)
+        images = [layer for layer in layers if isinstance(layer, Image)]
+        labels = [layer for layer in layers if isinstance(layer, Labels)]
+        self.pairs.refresh(images, labels, self.session.predictions.made(labels))
+        self._check()
+
+    def _check(self) -> None:
+        """Say why nothing can be trained, or let it."""
+        self.form.show_row("background_label", self.form.fields.annotated.value == "voxels")
+        problem = self._problem()
+        self.train_button.setEnabled(not problem)
+        self.reason.setText(problem)
+        self.reason.setVisible(bool(problem) and not self.job_bar.isVisible())
+
+    def _problem(self) -> str:
+        if self.session.busy:
+            return f"{self.session.job_title} is running."
+        layers = list(self.viewer.layers)
+        if not any(isinstance(layer, Image) for layer in layers):
+            return "Open an image first."
+        if not any(isinstance(layer, Labels) for layer in layers):
+            return "Add a labels layer and paint a few slices."
+        pairs = self.pairs.pairs()
+        if not pairs:
+            return "Choose the labels of at least one ticked image."
+        empty = [labels.name for _, labels in pairs if not _painted(labels)]
+        if empty:
+            return f"'{empty[0]}' holds no label yet: paint it, or untick its row."
+        return ""
+
+    def _follow_job(self, job: ViewerJob) -> None:
+        if job.title != TITLE:
+            return
+        self.curve.show()
+        for scores in job.scores:
+            self.curve.add(scores)
+        self.job_bar.show_job(job)
+        job.progressed.connect(self._progressed)
+        job.produced.connect(self._trained)
+
+    def _progressed(self, report: Progress) -> None:
+        if report.scores:
+            self.curve.add(report.scores)
+
+    def _trained(self, path: str | Path) -> None:
+        self.segmenter_path = Path(path)
+        scores = read_card(path).validation_dice
+        lines = ", ".join(f"{name} {_score(value)}" for name, value in scores.items())
+        self.result.setText(f"Validation Dice: {lines}. Ready in Segment.")
+        self.result.show()
+        self.save_button.show()
+
+    def _job_changed(self) -> None:
+        self.train_button.setVisible(not self.job_bar.isVisible())
+        self._check()
+
+    def _theme_changed(self, event: Any = None) -> None:
+        if isalive(self):  # napari may tell a widget that Qt has deleted
+            self.curve.set_theme(self.viewer.theme)
+
+    def _save(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the segmenter", f"segmenter{SUFFIX}", f"Segmenter (*{SUFFIX})"
+        )
+        if name:
+            self.save_segmenter(name)
+
+    def save_segmenter(self, path: str | Path) -> None:
+        """Save the last training's segmenter.
+
+        Parameters
+        ----------
+        path : str or Path
+            The suffix is added where it is missing.
+        """
+        if self.segmenter_path is None:
+            return
+        target = Path(path)
+        if target.suffix != SUFFIX:
+            target = target.with_name(target.name + SUFFIX)
+        try:
+            with self.segmenter_path.open("rb") as source, saved_whole(target) as unfinished:
+                shutil.copyfileobj(source, unfinished)
+        except OSError as error:
+            show_error(one_line(error))
+            return
+        show_info(f"Saved {target}")
+
+
+def _painted(labels: Labels) -> bool:
+    """Whether a layer holds a label; one whose voxels lie on disk is taken at its word."""
+    return not isinstance(labels.data, np.ndarray) or bool(labels.data.any())
+
+
+def _score(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.2f}"
