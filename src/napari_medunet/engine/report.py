@@ -153,15 +153,13 @@ def evaluate_files(
     unpaired : iterable of str
         Names without a partner, to be carried into the evaluation.
     """
-    from napari_medunet.engine.files import read
-
     settings = settings or EvaluateSettings()
     cases: dict[str, CaseScores] = {}
     failures: dict[str, str] = {}
     for done, (name, (truth, prediction)) in enumerate(pairs.items()):
         report(Progress(done / len(pairs), f"Measuring {name}"))
         try:
-            scores = evaluate_case(read(truth), read(prediction), settings)
+            scores = _measure_files(truth, prediction, settings)
             cases[name] = replace(scores, name=name)
         except (ValueError, OSError, MemoryError) as error:
             failures[name] = " ".join(str(error).split()) or type(error).__name__
@@ -224,7 +222,7 @@ def summary_table(evaluation: Evaluation, names: Mapping[int, str] | None = None
     names : mapping of label to str, optional
         What to call the labels.
     """
-    table = _table(f"{len(evaluation.cases)} case(s): mean ± sd", evaluation.settings)
+    table = _table(f"{len(evaluation.cases)} cases, mean ± standard deviation", evaluation.settings)
     for label, summary in evaluation.summary().items():
         called = (names or {}).get(label, str(label))
         table.add_row(called, *(_summary_text(summary[metric]) for metric in _SHOWN))
@@ -246,6 +244,12 @@ def case_table(
         table.add_section()
         table.add_row("mean", *(_summary_text(mean[metric], sd=False) for metric in _SHOWN))
     return table
+
+
+def _measure_files(truth: Path, prediction: Path, settings: EvaluateSettings) -> CaseScores:
+    from napari_medunet.engine.files import read  # what reads files is heavier than what measures
+
+    return evaluate_case(read(truth, as_labels=True), read(prediction, as_labels=True), settings)
 
 
 def _summary(values: list[float]) -> Summary:
@@ -274,7 +278,12 @@ def _table(title: str, settings: EvaluateSettings) -> Table:
     from rich.table import Table
 
     title += f"\ndistances in mm, NSD at {settings.tolerance_mm:g} mm"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))  # fits 80 columns
+    table = Table(
+        title=title,
+        caption="-: not defined; k of n: the mean is of k; in brackets: the mean without inf",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),  # fits 80 columns
+    )
     table.add_column("Label")
     for heading in _SHOWN.values():
         heading = heading.format(percentile=settings.percentile)
@@ -292,7 +301,7 @@ def _summary_text(summary: Summary, sd: bool = True) -> str:
     if sd and not isnan(summary.sd):
         text += f"\n±{summary.sd:.3f}"
     if isinf(summary.mean) and not isnan(summary.mean_finite):
-        text += f"\nfinite {summary.mean_finite:.3f}"
+        text += f"\n({summary.mean_finite:.3f})"
     if summary.n < summary.of:
         text += f"\n{summary.n} of {summary.of}"
     return text

@@ -25,6 +25,7 @@ from napari_medunet.engine.surface_elements import element_areas, element_codes
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+_MANY_POINTS = 10_000  # below this, starting threads takes longer than they save
 _SLACK = 1e-6  # relative: a spacing of 0.8 mm is 0.800000012 in a float32 header
 
 
@@ -285,7 +286,8 @@ def _nearest(
         # The tree's bound excludes the bound itself.
         bound = limit_mm * (1 + _SLACK)
         tree = cKDTree(others.index * spacing_mm, balanced_tree=False, compact_nodes=False)
+        threads = -1 if np.count_nonzero(apart) > _MANY_POINTS else 1  # -1: one a processor
         distances[apart], _ = tree.query(
-            points.index[apart] * spacing_mm, distance_upper_bound=bound
+            points.index[apart] * spacing_mm, distance_upper_bound=bound, workers=threads
         )
     return distances
