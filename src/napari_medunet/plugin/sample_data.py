@@ -1,0 +1,14 @@
+"""Sample data for File > Open Sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def phantoms() -> list[tuple[Any, ...]]:
+    """Make one of the demo's synthetic volumes, and its truth as labels."""
+    from napari_medunet.engine.phantoms import make_phantom
+    from napari_medunet.plugin.layers import layer_data_from_volume
+
+    image, truth = make_phantom(seed=0)
+    return [layer_data_from_volume(image, "image"), layer_data_from_volume(truth, "labels")]
