@@ -10,7 +10,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
-_ARROW_PX = 40  # arrow and padding in napari's style
+_ARROW_PX = 48  # arrow and padding in napari's style
 
 
 class ElidedCombo(QComboBox):  # type: ignore[misc]

@@ -98,7 +98,7 @@ def field_widget(name: str, field: FieldInfo) -> ValueWidget:
     if get_origin(kind) is Literal:
         return ComboBox(choices=list(get_args(kind)), value=field.default, **options)
     if kind is bool:
-        return CheckBox(value=field.default, text=options["label"], **options)
+        return CheckBox(value=field.default, **options)
     if kind in (int, float):
         return _number(kind, limits, field.default, optional, options)
     if kind is str:

@@ -140,9 +140,12 @@ class Session(QObject):  # type: ignore[misc]
     device_known = Signal()
     job_changed = Signal()  # a job has begun or ended
 
+    _ready = Signal(str)  # from the worker's thread to the GUI's
+
     def __init__(self) -> None:
         super().__init__()
-        self.worker = Worker()
+        self._ready.connect(self._set_device, Qt.ConnectionType.QueuedConnection)
+        self.worker = Worker(on_ready=self._ready.emit)
         self.device = _expected_device()
         self.predictions = Predictions()
         self.segmenters: list[KnownSegmenter] = []
@@ -210,6 +213,10 @@ class Session(QObject):  # type: ignore[misc]
         if self.job is not None:
             self.job.leave()
             self.job = None  # it knows layers, and they the viewer
+
+    def _set_device(self, device: str) -> None:
+        self.device = device
+        self.device_known.emit()
 
     def _follow(self, widget: QWidget) -> None:
         parent = widget.parentWidget()

@@ -58,8 +58,8 @@ class MetricsWidget(QWidget):  # type: ignore[misc]
         if self._problem():
             return
         try:
-            truth = volume_from_layer(self.truth.layer)
-            prediction = volume_from_layer(self.prediction.layer)
+            truth = volume_from_layer(self.truth.layer, self.viewer.layers)
+            prediction = volume_from_layer(self.prediction.layer, self.viewer.layers)
         except ValueError as error:
             show_error(one_line(error))
             return

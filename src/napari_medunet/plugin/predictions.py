@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from copy import deepcopy
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -76,7 +75,7 @@ def _geometry(image: Image, ndim: int) -> dict[str, Any]:
         "translate": image.translate[-ndim:],
         "units": image.units[-ndim:],
         "axis_labels": image.axis_labels[-ndim:],
-        "metadata": deepcopy(image.metadata),
+        "metadata": dict(image.metadata),
     }
 
 

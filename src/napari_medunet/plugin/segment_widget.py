@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_medunet.worker import Job, Listener
 
 TITLE = "Segmentation"
-_ACTIVE, _ALL = "the active one", "all that are open"
+_ACTIVE, _ALL = "the active one", "all"
 _OPEN = "Open file..."
 
 
@@ -58,7 +58,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         images = self.images()
         try:
             settings: PredictSettings = self.form.read()
-            volumes = [volume_from_layer(image) for image in images]
+            volumes = [volume_from_layer(image, self.viewer.layers) for image in images]
         except ValueError as error:
             show_error(one_line(error))
             return
@@ -121,7 +121,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
             layout.addWidget(widget)
         layout.addWidget(self.job_bar)
         layout.addStretch()
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(320)
 
     def _connect(self) -> None:
         self.watch = LayerWatch(self.viewer, self)

@@ -11,14 +11,13 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
-from superqt import QElidingLabel
 
 from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.segmenter import SUFFIX, read_card
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.plugin.form import Form, as_tooltip, note_label, one_line
+from napari_medunet.plugin.form import Form, note_label, one_line
 from napari_medunet.plugin.job_bar import JobBar
 from napari_medunet.plugin.jobs import ViewerJob, session_of
 from napari_medunet.plugin.layer_watch import LayerWatch
@@ -60,8 +59,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         """Start a training on the ticked pairs."""
         try:
             settings = self.settings()
+            layers = list(self.viewer.layers)
             pairs = [
-                (volume_from_layer(image), volume_from_layer(labels))
+                (volume_from_layer(image, layers), volume_from_layer(labels, layers))
                 for image, labels in self.pairs.pairs()
             ]
         except ValueError as error:
@@ -93,7 +93,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         return settings
 
     def _build(self) -> None:
-        self.device = QElidingLabel()
+        self.device = note_label()
         self.pairs = PairTable()
         self.form = Form(TrainSettings, ["annotated", "background_label", "minutes"])
         # Somebody who paints in the viewer paints some slices; files from elsewhere are complete.
@@ -113,7 +113,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         for widget in (self.job_bar, self.curve, self.result, self.save_button):
             layout.addWidget(widget)
         layout.addStretch()
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(320)
         for widget in (self.curve, self.result, self.save_button):
             widget.hide()
 
@@ -131,7 +131,6 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def _show_device(self) -> None:
         self.device.setText(self.session.device)
-        self.device.setToolTip(as_tooltip(self.session.device))
 
     def _layers_changed(self) -> None:
         layers = list(self.viewer.layers)
