@@ -16,6 +16,7 @@ which to choose.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf, nan
 
 import numpy as np
@@ -79,7 +80,7 @@ class Confusion:
     pairs: IntArray
     voxels: IntArray
 
-    @property
+    @cached_property
     def total(self) -> int:
         """All voxels that were counted."""
         return int(self.voxels.sum())
@@ -94,12 +95,21 @@ class Confusion:
     def counts(self, label: int) -> Counts:
         """Count one label against the rest; a label that is absent has no positives."""
         found = np.flatnonzero(self.labels == label)
-        index = int(found[0]) if found.size else -1
-        in_truth, in_prediction = (self.pairs == index).T
-        both = int(self.voxels[in_truth & in_prediction].sum())
-        truth = int(self.voxels[in_truth].sum())
-        prediction = int(self.voxels[in_prediction].sum())
+        if found.size == 0:
+            return Counts(0, 0, 0, self.total)
+        both, truth, prediction = (int(voxels[found[0]]) for voxels in self._by_label)
         return Counts(both, prediction - both, truth - both, self.total - truth - prediction + both)
+
+    @cached_property
+    def _by_label(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Voxels of each label in both, in the truth and in the prediction."""
+        truth, prediction = self.pairs.T
+        sums = np.zeros((3, self.labels.size), dtype=np.int64)
+        agree = truth == prediction
+        np.add.at(sums[0], truth[agree], self.voxels[agree])
+        np.add.at(sums[1], truth, self.voxels)
+        np.add.at(sums[2], prediction, self.voxels)
+        return sums[0], sums[1], sums[2]
 
 
 def confusion_matrix(pair: LabelPair) -> Confusion:
