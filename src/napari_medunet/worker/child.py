@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
@@ -51,19 +52,25 @@ class Child:
 
     def run(self) -> None:
         """Import, say so, and work until the viewer is gone."""
-        if os.name == "posix":  # elsewhere a process does not learn of its parent's end this way
-            threading.Thread(target=self._watch_parent, daemon=True).start()
+        posix = os.name == "posix"
+        if posix:
+            self._start(self._listen)
+            self._start(self._watch_parent)
         about = ""
         try:
             about = self._jobs.preload()
         except Exception:  # the job that needs the import names it again, to somebody who listens
             traceback.print_exc()
-        # Only now, since on Windows an import may hang while a thread waits for the standard input.
-        threading.Thread(target=self._listen, daemon=True).start()
+        if not posix:  # on Windows an import may hang while a thread waits for the standard input
+            self._start(self._listen)
         self._reply("ready", about=about)
         while True:
             self._work(self._runs.get())
             gc.collect()  # mapped files must be let go before Windows can remove them
+
+    @staticmethod
+    def _start(target: Callable[[], None]) -> None:
+        threading.Thread(target=target, daemon=True).start()
 
     def _work(self, request: Message) -> None:
         job, folder = request["job"], Path(request["folder"])
@@ -125,8 +132,8 @@ class Child:
         self._end()
 
     def _watch_parent(self) -> None:
-        # The end of the requests says the same, but not while imports run, and not where a process
-        # that the viewer forked holds the other end of the pipe open.
+        # The end of the requests says the same, but not where a process that the viewer forked holds
+        # the other end of the pipe open.
         parent = os.getppid()
         while os.getppid() == parent:
             time.sleep(1.0)

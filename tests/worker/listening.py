@@ -1,0 +1,92 @@
+"""Ears for what a worker says, and patience."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import psutil
+
+from napari_medunet.worker import Listener, Worker
+from napari_medunet.worker.handover import save_array, take_array
+from napari_medunet.worker.tasks import Task
+
+NEVER = 60.0  # seconds: what has not happened by then never will
+
+
+class Ears:
+    """Listens to one job, and writes down what was said in order."""
+
+    def __init__(self):
+        self.heard = []
+        self.over = threading.Event()
+        self._changed = threading.Condition()
+        self.listener = Listener(
+            progress=lambda value: self._hear("progress", value),
+            result=lambda value: self._hear("result", value),
+            failed=lambda value: self._hear("failed", value),
+            cancelled=lambda: self._hear("cancelled"),
+            finished=lambda: self._hear("finished"),
+        )
+
+    def _hear(self, kind, value=None):
+        with self._changed:
+            self.heard.append((kind, value))
+            self._changed.notify_all()
+        if kind == "finished":
+            self.over.set()
+
+    def all(self, kind):
+        return [value for heard, value in self.heard if heard == kind]
+
+    def wait_for_message(self, message):
+        """Wait until a report with this message came."""
+
+        def came():
+            return any(value.message == message for value in self.all("progress"))
+
+        with self._changed:
+            assert self._changed.wait_for(came, NEVER), self.heard
+
+    def wait(self):
+        """Wait for the end; how it ended, without the reports and results."""
+        assert self.over.wait(NEVER), self.heard
+        return [(kind, value) for kind, value in self.heard if kind not in ("progress", "result")]
+
+
+@dataclass
+class Bench:
+    """A worker, and what it said of itself."""
+
+    worker: Worker
+    about: list[str] = field(default_factory=list)
+
+    def run(self, name, array=None, **request):
+        """Put a small job in line; the job, and the ears that listen to it."""
+        array = np.arange(24.0).reshape(2, 3, 4) if array is None else array
+        ears = Ears()
+        task = Task(
+            name,
+            "Test job",
+            lambda folder: {"array": save_array(folder / "sent.npy", array), **request},
+            lambda folder, message: take_array(folder / message["array"]),
+        )
+        return self.worker.run(task, ears.listener), ears
+
+
+def is_alive(pid):
+    """Whether a process runs; one that has ended and that nobody asked about counts as gone."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(condition):
+    """Wait for something that nobody announces."""
+    end = time.monotonic() + NEVER
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True

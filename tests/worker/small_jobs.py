@@ -1,0 +1,134 @@
+"""Jobs that need no engine, for a child that is ready at once."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
+from napari_medunet.worker.handover import map_array, save_array
+
+
+def preload():
+    time.sleep(float(os.environ.get("SMALL_JOBS_PRELOAD", "0")))
+    if "SMALL_JOBS_BROKEN" in os.environ:
+        sys.stderr.write("cannot load libbroken.so\n")
+        os._exit(3)
+    return "small jobs"
+
+
+def double(request, folder, report, deliver):
+    """Twice the array, with as many reports as asked for."""
+    array = map_array(folder / request["array"])
+    count = request.get("reports", 1)
+    for i in range(count):
+        scores = {
+            "epoch": i,
+            "loss": np.float32("nan"),
+            "dice": np.float64(0.5),
+            "best": float("inf"),
+        }
+        report(Progress((i + 1) / count, f"step {i}", float("nan"), scores))
+    deliver({"array": save_array(folder / "doubled.npy", array * 2)})
+
+
+def until_stopped(request, folder, report, deliver):
+    """Work for ever, as training does; keep the best on a stop."""
+    best = 0
+    try:
+        while True:
+            time.sleep(0.01)
+            best += 1
+            report(Progress(0.5, "working"))
+    except StopRequested:
+        report(Progress(1.0, "the best is kept"))  # must not raise a second time
+    deliver({"array": save_array(folder / "best.npy", np.array([best]))})
+
+
+def until_told(request, folder, report, deliver):
+    """Work for ever, with nothing to keep."""
+    while True:
+        time.sleep(0.01)
+        report(Progress(0.5, "working"))
+
+
+def deaf(request, folder, report, deliver):
+    """Report once and then never look up again."""
+    with contextlib.suppress(Cancelled):  # the answer to the report may be quick
+        report(Progress(0.1, "deaf"))
+    time.sleep(600)
+
+
+def stubborn(request, folder, report, deliver):
+    """Hear the wish, do not care, and go on talking."""
+    while True:
+        time.sleep(0.001)
+        with contextlib.suppress(Cancelled):
+            report(Progress(0.1, "deaf"))
+
+
+def wraps_exceptions(request, folder, report, deliver):
+    """Turn what passes through into something else, as TensorFlow's graphs do."""
+    try:
+        until_told(request, folder, report, deliver)
+    except Cancelled as error:
+        raise RuntimeError("UnknownError: {{node PyFunc}}") from error
+
+
+def chatter(request, folder, report, deliver):
+    """Print from Python, from C and from a grandchild to standard output, and read standard input."""
+    sys.stdout.write("no line end")
+    report(Progress(0.1, "printed"))
+    os.write(1, b'{"type":"done","job":0}\n')
+    ctypes.CDLL(None).puts(b"from C") if os.name == "posix" else None
+    code = "import sys; print('grandchild', repr(sys.stdin.read()))"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    sys.stdout.write("\x1b[1m100%\r" * 2000)
+    deliver({"array": save_array(folder / "a.npy", np.array([len(sys.stdin.read())]))})
+
+
+def several(request, folder, report, deliver):
+    """Deliver a few results one by one, and then wait."""
+    for i in range(3):
+        deliver({"array": save_array(folder / f"{i}.npy", np.array([i]))})
+    until_told(request, folder, report, deliver)
+
+
+def user_error(request, folder, report, deliver):
+    raise ValueError("Labels 'a' are on another grid\nthan image 'a': pair the right files.")
+
+
+def file_error(request, folder, report, deliver):
+    Path(request["path"]).read_bytes()
+
+
+def mistake(request, folder, report, deliver):
+    {}.nothing_there()
+
+
+def crash(request, folder, report, deliver):
+    sys.stderr.write("about to fall\n")
+    if os.name == "posix":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    os.abort()
+
+
+def environment(request, folder, report, deliver):
+    """What the child's surroundings are: niceness, working directory on the path or not."""
+    niceness = os.nice(0) if hasattr(os, "nice") else -1
+    deliver({"array": save_array(folder / "a.npy", np.array([niceness, int("" in sys.path)]))})
+
+
+JOBS = {
+    function.__name__: function
+    for function in (
+        double, until_stopped, until_told, deaf, stubborn, wraps_exceptions, chatter, several, user_error,
+        file_error, mistake, crash, environment,
+    )
+}  # fmt: skip
