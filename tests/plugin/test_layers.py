@@ -1,0 +1,201 @@
+"""Volume to layer and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+
+from napari_medunet.engine.nifti import read_volume, write_volume
+from napari_medunet.engine.volume import Volume, affine_from_spacing, same_grid
+from napari_medunet.plugin.layers import (
+    contrast_limits,
+    layer_data_from_volume,
+    source_layer,
+    volume_from_layer,
+)
+
+
+def oblique_affine(angle: float = 0.3) -> np.ndarray:
+    affine = affine_from_spacing((3, 1, 2), (10, -20, 30))
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    affine[:3] = turn @ affine[:3]
+    return affine
+
+
+def make_volume(affine: np.ndarray | None = None, **changes: object) -> Volume:
+    voxels = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
+    volume = Volume(voxels, oblique_affine() if affine is None else affine, "scan")
+    return replace(volume, **changes)
+
+
+def make_layer(volume: Volume, kind: str = "image") -> Layer:
+    return Layer.create(*layer_data_from_volume(volume, kind))
+
+
+@pytest.fixture
+def from_disk(tmp_path) -> Volume:
+    """Read from an oblique file, so that it has a source."""
+    write_volume(tmp_path / "scan.nii.gz", make_volume())
+    return read_volume(tmp_path / "scan.nii.gz")
+
+
+def test_a_volume_comes_back_from_its_layer(from_disk):
+    layer = make_layer(from_disk)
+    assert layer.name == "scan"
+    assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+    assert layer.axis_labels == ("z", "y", "x")
+    assert layer.metadata["nifti"] is from_disk.source
+    np.testing.assert_array_equal(np.asarray(layer.affine), np.eye(4))
+    volume = volume_from_layer(layer)
+    assert volume.voxels is layer.data
+    np.testing.assert_array_equal(volume.affine, from_disk.affine)
+    assert volume.source is from_disk.source
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_oblique_volume_opens_without_napari_warning(from_disk):
+    ViewerModel().add_layer(make_layer(from_disk))
+
+
+def test_time_and_components_lead():
+    voxels = np.zeros((2, 3, 4, 5, 6), np.int16)
+    volume = Volume(voxels, np.eye(4), "series", ("v", "t"), (1.0, 2.5))
+    layer = make_layer(volume)
+    assert layer.axis_labels == ("v", "t", "z", "y", "x")
+    assert [str(unit) for unit in layer.units[:2]] == ["pixel", "second"]
+    again = volume_from_layer(layer)
+    assert (again.leading_axes, again.leading_scale) == (("v", "t"), (1.0, 2.5))
+    assert again.voxels.shape == voxels.shape
+
+
+def test_colours_are_shown_as_colours():
+    voxels = np.random.default_rng(0).integers(0, 255, (3, 4, 5, 6), dtype=np.uint8)
+    volume = make_volume(voxels=voxels, leading_axes=("c",), leading_scale=(1.0,))
+    layer = make_layer(volume)
+    assert layer.rgb
+    assert layer.ndim == 3
+    again = volume_from_layer(layer)
+    np.testing.assert_array_equal(again.voxels, voxels)
+    assert again.leading_axes == ("c",)
+    np.testing.assert_array_equal(again.affine, volume.affine)
+
+
+def test_labels_of_float_type_become_integers():
+    layer = make_layer(make_volume(voxels=np.full((4, 5, 6), 3.0)), "labels")
+    assert isinstance(layer, Labels)
+    assert layer.data.dtype.kind == "i"
+    with pytest.raises(ValueError, match="no integers"):
+        layer_data_from_volume(make_volume(), "labels")
+
+
+def test_a_layer_that_was_moved_or_cropped_is_where_napari_shows_it(from_disk):
+    moved = make_layer(from_disk)
+    moved.translate = np.add(moved.translate, (0, 0, 7))
+    volume = volume_from_layer(moved)
+    assert volume.source is None
+    np.testing.assert_allclose(-volume.affine[:3, 3][::-1], moved.translate)
+    cropped = make_layer(from_disk)
+    cropped.data = cropped.data[1:]
+    assert volume_from_layer(cropped).source is None
+
+
+def test_layers_made_elsewhere():
+    flat = volume_from_layer(Image(np.zeros((5, 6)), scale=(2, 3), translate=(10, 20)))
+    assert flat.voxels.shape == (1, 5, 6)
+    assert flat.spacing_mm == (1, 2, 3)
+    np.testing.assert_allclose(flat.affine[:3, 3], (-20, -10, 0))
+    colour = volume_from_layer(Image(np.zeros((5, 6, 4), np.uint8), rgb=True))
+    assert (colour.voxels.shape, colour.leading_axes) == ((3, 1, 5, 6), ("c",))
+    pages = volume_from_layer(Image(np.zeros((4, 5, 6))))
+    assert (pages.voxels.shape, pages.leading_axes) == ((4, 5, 6), ())
+    series = volume_from_layer(Image(np.zeros((2, 4, 5, 6)), scale=(9, 1, 2, 3)))
+    assert (series.leading_axes, series.leading_scale) == (("t",), (9.0,))
+    assert series.spacing_mm == (1, 2, 3)
+    film = volume_from_layer(
+        Image(np.zeros((4, 5, 6)), scale=(9, 2, 3), axis_labels=("t", "y", "x"))
+    )
+    assert (film.voxels.shape, film.leading_axes) == ((4, 1, 5, 6), ("t",))
+    assert film.spacing_mm == (1, 2, 3)
+    stretched = volume_from_layer(Image(np.zeros((4, 5, 6)), affine=np.diag([2, 3, 4, 1])))
+    assert stretched.spacing_mm == (2, 3, 4)
+
+
+def test_other_units_become_millimetres():
+    layer = Image(np.zeros((4, 5, 6)), scale=(2, 1, 1), units=("um", "um", "um"))
+    np.testing.assert_allclose(volume_from_layer(layer).spacing_mm, (2e-3, 1e-3, 1e-3))
+
+
+def test_layers_that_cannot_be_taken_are_refused_in_one_line():
+    pyramid = Image([np.zeros((8, 8, 8)), np.zeros((4, 4, 4))], multiscale=True)
+    turned = Image(np.zeros((4, 5, 6)), rotate=(0, 0, 10))
+    sheared = Image(np.zeros((4, 5, 6)), shear=(0.1, 0, 0))
+    affine = np.eye(4)
+    affine[0, 1] = 0.5
+    tilted = Image(np.zeros((4, 5, 6)), affine=affine)
+    for layer, word in [
+        (pyramid, "multiscale"),
+        (turned, "rotated"),
+        (sheared, "sheared"),
+        (tilted, "rotated or sheared"),
+    ]:
+        with pytest.raises(ValueError, match=word) as caught:
+            volume_from_layer(layer)
+        assert layer.name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_labels_from_naparis_own_button_belong_to_their_image(from_disk):
+    viewer = ViewerModel()
+    other = make_layer(make_volume(affine_from_spacing((1, 1, 1))))
+    image = make_layer(from_disk)
+    viewer.add_layer(image)
+    viewer.add_layer(other)
+    viewer.layers.selection.active = image
+    viewer._new_labels()
+    labels = viewer.layers[-1]
+    assert "affine" not in labels.metadata
+    assert source_layer(labels, viewer.layers) is image
+    volume = volume_from_layer(labels, viewer.layers)
+    assert volume.source is from_disk.source
+    assert same_grid(volume, from_disk)
+    assert volume.voxels is labels.data
+    viewer.layers.remove(image)
+    assert source_layer(labels, viewer.layers) is None
+    assert volume_from_layer(labels, viewer.layers).source is None
+
+
+def test_labels_of_one_time_point_belong_to_the_series():
+    series = make_layer(Volume(np.zeros((2, 4, 5, 6)), oblique_affine(), "s", ("t",), (1.0,)))
+    labels = Labels(
+        np.zeros((4, 5, 6), int), scale=series.scale[1:], translate=series.translate[1:]
+    )
+    assert source_layer(labels, [series, labels]) is series
+    np.testing.assert_array_equal(
+        volume_from_layer(labels, [series, labels]).affine, oblique_affine()
+    )
+
+
+def test_labels_on_a_colour_image():
+    image = Image(np.zeros((5, 6, 3), np.uint8), rgb=True)
+    labels = Labels(np.zeros((5, 6), int))
+    assert source_layer(labels, [image, labels]) is image
+    assert volume_from_layer(labels, [image, labels]).shape == (1, 5, 6)
+
+
+def test_contrast_limits_are_robust_and_always_a_range():
+    voxels = np.linspace(0, 100, 20 * 20 * 20).reshape(20, 20, 20)
+    voxels[0, 0, :3] = np.nan, np.inf, 1e30
+    low, high = contrast_limits(voxels)
+    assert 0 <= low < 2
+    assert 98 < high <= 100
+    assert contrast_limits(np.full((3, 3, 3), np.nan)) == (0, 1)
+    assert contrast_limits(np.full((3, 3, 3), 7)) == (7, 8)
+    rare = np.zeros((20, 20, 20))
+    rare[0, 0, 0] = 5
+    assert contrast_limits(rare) == (0, 5)
+    assert contrast_limits(np.zeros((300, 300, 30), np.int16)) == (0, 1)
