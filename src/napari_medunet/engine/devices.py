@@ -97,3 +97,45 @@ def free_memory_mib() -> float | None:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) / 1024
     return None
+
+
+def examine() -> tuple[dict[str, str], list[str]]:
+    """Facts about this machine and installation, and advice where something is slow or missing.
+
+    Imports the backend.
+
+    Returns
+    -------
+    facts : dict of name to value, in words
+    advice : list of sentences
+    """
+    set_up_backend()
+    found = gpus()
+    free = free_memory_mib()
+    facts = {
+        "backend": f"{backend_name()} {package_version(backend_name())}",
+        "device": ", ".join(found) or f"CPU, {os.cpu_count()} threads",
+        "precision": precision(),
+        "free memory": "not told by this system" if free is None else f"{free / 1024:.1f} GiB",
+        "python": platform.python_version(),
+        **{name: package_version(name) for name in ("napari-medunet", "napari", "keras", "numpy")},
+    }
+    return facts, _advice(found, free)
+
+
+def _advice(found: list[str], free: float | None) -> list[str]:
+    advice = []
+    if not found:
+        advice.append("No GPU is used: expect minutes, not seconds, for a first good segmentation.")
+        if platform.system() == "Windows":
+            advice.append(
+                "TensorFlow has no GPU on Windows: install torch for CUDA and set KERAS_BACKEND=torch."
+            )
+        if not cpu_has_bfloat16():
+            advice.append(
+                "This processor has no bfloat16 (AVX-512 BF16 or AMX), or does not tell: training runs in "
+                "float32, at about two thirds of the speed."
+            )
+    if free is not None and free < 2048:
+        advice.append("Less than 2 GiB of memory is free: close other programs before training.")
+    return advice

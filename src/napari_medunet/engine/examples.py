@@ -53,12 +53,12 @@ def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Exam
     ------
     ValueError
         If the grids differ, the image has voxels that are not finite, labels are no integers, or
-        nothing was painted.
+        nothing was painted where only what was painted counts.
     """
     check_image(image)
     _check_grids(image, labels)
     values = integer_labels(labels)
-    if not values.any():
+    if settings.annotated != "all" and not values.any():
         raise ValueError(
             f"Labels '{labels.name}' hold no label: every voxel is 0. Paint at least one slice, or "
             f"leave '{image.name}' out."
@@ -172,6 +172,11 @@ def label_values(examples: list[Example]) -> tuple[int, ...]:
     found: set[int] = set()
     for example in examples:
         found.update(int(value) for value in np.unique(example.labels[example.annotated]))
+    if found == {0}:
+        raise ValueError(
+            f"No label is painted in any of {len(examples)} examples: every voxel is 0. Paint at least "
+            "one slice."
+        )
     if len(found) < 2:
         raise ValueError(
             f"The annotated voxels hold the single class {sorted(found)}; wanted at least two, to have "

@@ -90,7 +90,7 @@ class ClassScores(keras.metrics.Metric):  # type: ignore[misc]
 
     def dice_per_class(self) -> list[float]:
         """Dice of each foreground class; NaN where it is neither in truth nor in the prediction."""
-        confusion = ops.convert_to_numpy(self.confusion)
+        confusion = self.confusion.numpy()
         sizes = confusion.sum(axis=0) + confusion.sum(axis=1)
         return [
             float(2 * confusion[c, c] / sizes[c]) if sizes[c] else float("nan")

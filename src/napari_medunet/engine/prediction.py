@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +38,44 @@ class Network(Protocol):
     def probabilities(self, images: Float32Array) -> Float32Array:
         """Class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
         ...
+
+
+class Ensemble:
+    """Several segmenters as one: the mean of their probabilities.
+
+    Parameters
+    ----------
+    members : non-empty sequence of Segmenter
+
+    Raises
+    ------
+    ValueError
+        If they see volumes on different grids, or know different labels.
+    """
+
+    def __init__(self, members: Sequence[Network]) -> None:
+        self._members = members
+        shared = [
+            member.plan.model_dump(include={"dims", "axis", "spacing_mm", "labels", "channels"})
+            for member in members
+        ]
+        for other in shared[1:]:
+            if other != shared[0]:
+                differing = [name for name, value in shared[0].items() if other[name] != value]
+                raise ValueError(
+                    f"The segmenters differ in {', '.join(differing)}; wanted the same in all, to average "
+                    "them. Predict with each alone, or train them on the same data."
+                )
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the first member, whose grid and labels are those of all."""
+        return self._members[0].plan
+
+    def probabilities(self, images: Float32Array) -> Float32Array:
+        """Mean class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
+        total = sum(member.probabilities(images) for member in self._members)
+        return np.asarray(total / np.float32(len(self._members)), dtype=np.float32)
 
 
 def predict(

@@ -37,3 +37,19 @@ def saved_whole(path: Path) -> Iterator[BinaryIO]:
         raise OSError(
             f"Cannot write '{path}': {reason}. Choose a folder that can be written to, with space."
         ) from error
+
+
+def check_writable(path: Path) -> None:
+    """Find out before minutes of work whether a file can be written there. Missing folders are made.
+
+    Raises
+    ------
+    OSError
+        As `saved_whole` would.
+    """
+    if path.is_dir():
+        raise OSError(f"Cannot write '{path}': it is a folder. Choose the name of a file.")
+    probe = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
+    with saved_whole(probe):
+        pass
+    probe.unlink()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,9 +154,7 @@ class Segmenter:
         OSError
             If the file cannot be written.
         """
-        target = Path(path)
-        if target.suffix != SUFFIX:
-            target = target.with_name(target.name + SUFFIX)
+        target = with_suffix(Path(path))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".medunet-", dir=target.parent) as folder:
@@ -201,13 +200,20 @@ class Segmenter:
             weights = Path(folder, _WEIGHTS)
             weights.write_bytes(content)
             try:
-                network.load_weights(weights)
-            except (ValueError, OSError, KeyError) as error:
+                # Keras warns, and goes on with random weights, where a layer finds none in the file.
+                with warnings.catch_warnings(action="error", category=UserWarning):
+                    network.load_weights(weights)
+            except (ValueError, OSError, KeyError, UserWarning) as error:
                 raise ValueError(
                     f"'{path}' is damaged: its weights do not fit the network that its card describes. "
                     "Copy it again, or train anew."
                 ) from error
         return cls(network, card)
+
+
+def with_suffix(path: Path) -> Path:
+    """The path with `.medunet` at its end."""
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:

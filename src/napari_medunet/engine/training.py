@@ -164,8 +164,12 @@ class _Run:
                     return
                 training, done = {}, True
             epoch = len(self.history) + 1
-            scores = {"epoch": float(epoch), "minutes": self.clock.seconds() / 60, **training}
-            scores["learning_rate"] = float(np.asarray(self.network.optimizer.learning_rate))
+            scores = {
+                "epoch": float(epoch),
+                "minutes": self.clock.seconds() / 60,
+                "learning_rate": self._learning_rate(),
+                **training,
+            }
             with self.average.in_place():
                 scores |= {f"val_{name}": value for name, value in self._measure(held_out).items()}
                 self._keep_if_best(epoch, scores)

@@ -1,0 +1,51 @@
+"""The command line: arguments in, exit code out. The work is the engine's.
+
+`options` turns the engine's settings into options, `console` shows progress and errors, `commands` holds
+one function per command.
+"""
+
+from __future__ import annotations
+
+import sys
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+
+def main() -> None:
+    """Run the command line and exit: 0 for done, 1 for a failure, 2 for wrong usage."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Without the program's name.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    from typer import Abort, Exit
+    from typer.exceptions import TyperException
+
+    from napari_medunet.cli import console
+    from napari_medunet.cli.commands import app
+
+    try:
+        code = app(arguments, prog_name="napari-medunet", standalone_mode=False)
+    except Exit as ended:
+        return ended.exit_code
+    except TyperException as error:
+        console.print_error(f"{error.format_message()} See 'napari-medunet --help'.")
+        return WRONG_USAGE
+    except (ValueError, OSError) as error:
+        console.print_error(error)
+        return FAILED
+    except (Abort, KeyboardInterrupt):
+        console.print_error("Interrupted: what was finished is kept.")
+        return FAILED
+    return code if isinstance(code, int) else DONE

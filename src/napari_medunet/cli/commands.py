@@ -1,0 +1,245 @@
+"""The commands: one function each, which reads its arguments and calls the engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_medunet.cli import DONE, FAILED, console
+from napari_medunet.cli.options import with_settings
+from napari_medunet.engine.settings import EvaluateSettings, PredictSettings, TrainSettings
+
+app = typer.Typer(
+    help="From a folder of scans to a trained, measured segmentation.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """From a folder of scans to a trained, measured segmentation."""
+    if show:
+        from napari_medunet import __version__
+
+        console.print_line(__version__)
+        raise typer.Exit
+
+
+@app.command()
+@with_settings(TrainSettings)
+def train(
+    images: Annotated[Path, typer.Option(help="Folder of images, or one image.")],
+    labels: Annotated[Path, typer.Option(help="Folder of labels of the same names, or one file.")],
+    model: Annotated[Path, typer.Option(help="The segmenter to write (.medunet).")],
+    settings: TrainSettings,
+    as_json: AsJson = False,
+) -> int:
+    """Train a segmenter on images and their labels.
+
+    Ctrl-C once ends the training and keeps the best segmenter so far.
+    """
+    from napari_medunet.engine.folders import load_examples
+    from napari_medunet.engine.saving import check_writable
+    from napari_medunet.engine.segmenter import with_suffix
+
+    target = with_suffix(model)
+    check_writable(target)
+    with console.shown(as_json, "Reading") as report:
+        loaded = load_examples(images, labels, settings, report)
+    _warn(loaded.unpaired, loaded.failed)
+    from napari_medunet.engine import training
+
+    with (
+        console.shown(as_json, "Training") as report,
+        console.stopped_by_interrupt(report) as stoppable,
+    ):
+        segmenter = training.train(loaded.examples, settings, stoppable)
+    segmenter.save(target)
+    if as_json:
+        card = segmenter.card
+        console.print_json(
+            event="result",
+            model=str(target),
+            validation_dice=card.validation_dice,
+            best_epoch=card.best_epoch,
+            epochs=len(card.history),
+            minutes=card.minutes,
+            failed=loaded.failed,
+            unpaired=loaded.unpaired,
+        )
+    else:
+        console.print_line(segmenter.card.describe())
+        console.print_line(f"Segmenter written to {target}")
+    return FAILED if loaded.failed else DONE
+
+
+@app.command()
+@with_settings(PredictSettings)
+def predict(
+    models: Annotated[
+        list[Path],
+        typer.Argument(help="Segmenters (.medunet); several are averaged.", metavar="MODEL..."),
+    ],
+    images: Annotated[list[Path], typer.Option(help="Folder of images, or one image; repeatable.")],
+    out: Annotated[Path, typer.Option(help="Folder for the labels.")],
+    settings: PredictSettings,
+    overwrite: Annotated[bool, typer.Option(help="Segment again what is there already.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Segment images, each onto its own grid."""
+    from napari_medunet.engine.folders import all_cases, predict_files
+    from napari_medunet.engine.saving import check_writable
+    from napari_medunet.engine.segmenter import read_card
+
+    cases = dict(all_cases(images))
+    for path in models:  # before the backend takes its seconds to start
+        read_card(path)
+    check_writable(out / "labels")
+    segmenter = _load(models)
+    with console.shown(as_json, "Segmenting") as report:
+        outcome = predict_files(segmenter, cases, out, settings, report, overwrite)
+    _warn([], outcome.failed)
+    if as_json:
+        console.print_json(
+            event="result", done=outcome.done, skipped=outcome.skipped, failed=outcome.failed
+        )
+    else:
+        console.print_line(
+            f"{len(outcome.done)} segmented into {out}, {len(outcome.skipped)} skipped (there already; "
+            f"--overwrite segments them again), {len(outcome.failed)} failed"
+        )
+    return FAILED if outcome.failed else DONE
+
+
+@app.command()
+@with_settings(EvaluateSettings)
+def evaluate(
+    predictions: Annotated[Path, typer.Option(help="Folder of predictions, or one file.")],
+    truth: Annotated[Path, typer.Option(help="Folder of truths of the same names, or one file.")],
+    settings: EvaluateSettings,
+    csv: Annotated[Path | None, typer.Option(help="Write every score of every case here.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Measure predictions against the truth: Dice, IoU, Hausdorff and more, in mm."""
+    from napari_medunet.engine.files import pair
+    from napari_medunet.engine.report import (
+        case_table,
+        evaluate_files,
+        summary_table,
+        to_json,
+        write_csv,
+    )
+    from napari_medunet.engine.saving import check_writable
+
+    if csv:
+        check_writable(csv)
+    pairs = pair(truth, predictions)
+    if as_json:
+        evaluation = evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired)
+    else:
+        with console.shown(as_json, "Measuring") as report:
+            evaluation = evaluate_files(pairs.pairs, settings, report, pairs.unpaired)
+    _warn(pairs.unpaired, evaluation.failures)
+    if csv:
+        write_csv(evaluation, csv)
+    if as_json:
+        console.print_json(**json.loads(to_json(evaluation)))
+    elif evaluation.cases:
+        if len(evaluation.cases) == 1:
+            console.print_line(case_table(next(iter(evaluation.cases.values())), settings))
+        else:
+            console.print_line(summary_table(evaluation))
+    return FAILED if evaluation.failures else DONE
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the demo's files.")] = Path("medunet-demo"),
+    minutes: Annotated[
+        float, typer.Option(help="How long training may take.", min=0.05, max=60)
+    ] = 1.5,
+    as_json: AsJson = False,
+) -> int:
+    """Walk the whole path on synthetic volumes: annotate, train, segment, measure."""
+    from napari_medunet.engine import demo as engine_demo
+    from napari_medunet.engine.report import summary_table, to_json
+
+    with console.shown(as_json, "Demo") as report:
+        result = engine_demo.run_demo(out, minutes, report)
+    if as_json:
+        console.print_json(
+            event="result", **json.loads(to_json(result.evaluation)), files=result.files
+        )
+        return DONE
+    console.print_line(summary_table(result.evaluation, result.names))
+    console.print_line(f"Everything is in {out.resolve()}")
+    console.print_line("Look at a test volume, its truth and its segmentation in napari:")
+    console.print_line(f"  {result.napari_command}")
+    return DONE
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="An image, labels, or a segmenter (.medunet).")],
+    as_json: AsJson = False,
+) -> int:
+    """Say in words what a file holds."""
+    from napari_medunet.engine.segmenter import SUFFIX, read_card
+
+    if file.suffix == SUFFIX:
+        card = read_card(file)
+        if as_json:
+            console.print_json(**card.model_dump(mode="json"))
+        else:
+            console.print_line(card.describe())
+        return DONE
+    from napari_medunet.engine.describe import describe_file
+
+    facts = describe_file(file)
+    if as_json:
+        console.print_json(**facts)
+    else:
+        for name, value in facts.items():
+            console.print_line(f"{name:12} {value}")
+    return DONE
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> int:
+    """Say what will run: backend, device, versions, free memory, what is slow and why."""
+    from napari_medunet.engine.devices import examine
+
+    facts, advice = examine()
+    if as_json:
+        console.print_json(**facts, advice=advice)
+        return DONE
+    for name, value in facts.items():
+        console.print_line(f"{name:16} {value}")
+    for line in advice:
+        console.print_line(f"- {line}")
+    return DONE
+
+
+def _load(models: list[Path]) -> Any:
+    from napari_medunet.engine.prediction import Ensemble
+    from napari_medunet.engine.segmenter import Segmenter
+
+    segmenters = [Segmenter.load(path) for path in models]
+    return segmenters[0] if len(segmenters) == 1 else Ensemble(segmenters)
+
+
+def _warn(unpaired: list[str], failed: dict[str, str]) -> None:
+    for sentence in unpaired:
+        console.print_warning(sentence)
+    for name, reason in failed.items():
+        console.print_warning(f"'{name}' failed: {reason}")

@@ -1,0 +1,130 @@
+"""What a command shows: a progress bar for people, JSON lines for programs, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from napari_medunet.engine.progress import Progress, Report, StopRequested
+
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_output = Console(highlight=False, soft_wrap=True)
+
+
+def print_error(error: object) -> None:
+    """Print an error in one line on the standard error."""
+    _errors.print(f"Error: {' '.join(str(error).split())}", style="red", markup=False)
+
+
+def print_warning(message: object) -> None:
+    """Print in one line what the user should know, on the standard error."""
+    _errors.print(f"Warning: {' '.join(str(message).split())}", style="yellow", markup=False)
+
+
+def print_line(text: object = "") -> None:
+    """Print text, or anything that rich can show, on the standard output."""
+    if isinstance(text, str):
+        _output.print(text, markup=False)
+    else:
+        _output.print(text)
+
+
+def print_json(**fields: Any) -> None:
+    """Print one JSON object in one line; NaN and infinity as strings, since JSON has neither."""
+    sys.stdout.write(json.dumps(_speakable(fields), allow_nan=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def shown(as_json: bool, title: str) -> Iterator[Report]:
+    """Context that gives a job a `report` which shows its progress.
+
+    Parameters
+    ----------
+    as_json : bool
+        JSON lines on the standard output, or a bar with the time left on the standard error.
+    title : str
+        What stands before the bar.
+    """
+    if as_json:
+        yield lambda progress: print_json(
+            event="progress",
+            fraction=round(progress.fraction, 4),
+            message=progress.message,
+            seconds_left=progress.seconds_left,
+            scores=dict(progress.scores),
+        )
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn(
+            "{task.percentage:>3.0f}%  {task.fields[left]}  {task.fields[doing]}", markup=False
+        ),
+    )
+    with Bar(*columns, console=_errors, transient=_errors.is_terminal) as bar:
+        task = bar.add_task(title, total=1.0, left="", doing="")
+
+        def report(progress: Progress) -> None:
+            left = "" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
+            bar.update(task, completed=progress.fraction, left=left, doing=progress.message)
+            if progress.scores:
+                bar.console.print(_epoch_line(progress.scores), markup=False)
+
+        yield report
+        bar.update(task, completed=1.0, left="", doing="done")
+
+
+@contextmanager
+def stopped_by_interrupt(report: Report) -> Iterator[Report]:
+    """Context in which the first Ctrl-C asks a training to stop and keep the best; the second ends it."""
+    asked = threading.Event()
+
+    def ask(*_: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+        print_warning("Stopping: the best segmenter so far is kept. Ctrl-C again drops it.")
+
+    def report_or_stop(progress: Progress) -> None:
+        report(progress)
+        if asked.is_set():
+            raise StopRequested
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield report_or_stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _epoch_line(scores: Mapping[str, float]) -> str:
+    return (
+        f"epoch {scores['epoch']:4.0f}  {scores['minutes']:5.1f} min   "
+        f"loss {scores.get('loss', math.nan):.3f} / {scores['val_loss']:.3f}   "
+        f"Dice {scores.get('dice', math.nan):.3f} / {scores['val_dice']:.3f}   (training / validation)"
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _speakable(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, Mapping):
+        return {str(key): _speakable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_speakable(inner) for inner in value]
+    return value

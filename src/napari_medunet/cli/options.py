@@ -1,0 +1,67 @@
+"""Options of the command line out of the engine's settings: nobody repeats a default or a help text."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+
+def with_settings(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command one option per field of a settings class, in place of its `settings` parameter.
+
+    Parameters
+    ----------
+    model : pydantic model class
+        The name, type, default and help text of each option are its field's.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.name != "settings"]
+
+        @functools.wraps(command)
+        def parsed(**values: Any) -> Any:
+            chosen = {name: values.pop(name) for name in model.model_fields}
+            return command(settings=_validated(model, chosen), **values)
+
+        parsed.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*own, *_parameters(model)]
+        )
+        # Typer reads annotations before signatures.
+        parsed.__annotations__ = {
+            p.name: p.annotation
+            for p in parsed.__signature__.parameters.values()  # type: ignore[attr-defined]
+        }
+        return parsed
+
+    return decorate
+
+
+def _parameters(model: type[BaseModel]) -> list[inspect.Parameter]:
+    # The ranges are checked by the model, so only the plain types are wanted here.
+    types = typing.get_type_hints(model, include_extras=False)
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[types[name], typer.Option(help=field.description)],
+        )
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _validated(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        wanted = first["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"{option} is {first['input']!r}: {wanted}.") from error

@@ -1,0 +1,137 @@
+"""Whole folders through the engine: what the command line and the demo do with many files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_medunet.engine.examples import Example, make_example
+from napari_medunet.engine.files import label_suffix, list_cases, pair, read, write_labels_like
+from napari_medunet.engine.prediction import Network, predict
+from napari_medunet.engine.progress import Progress, Report, ignore
+from napari_medunet.engine.settings import PredictSettings, TrainSettings
+
+
+@dataclass
+class Outcome:
+    """What became of the files of a job.
+
+    Attributes
+    ----------
+    done : dict of case name to path
+        That were written.
+    skipped : dict of case name to path
+        That had been there before.
+    failed : dict of case name to str
+        One line each: what was wrong.
+    """
+
+    done: dict[str, Path] = field(default_factory=dict)
+    skipped: dict[str, Path] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class LoadedExamples:
+    """Examples of two folders, and what could not become one.
+
+    Attributes
+    ----------
+    examples : list of Example
+    failed : dict of case name to str
+        One line each: what was wrong.
+    unpaired : list of str
+        What has no partner, one sentence each.
+    """
+
+    examples: list[Example] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    unpaired: list[str] = field(default_factory=list)
+
+
+def load_examples(
+    images: Path, labels: Path, settings: TrainSettings, report: Report = ignore
+) -> LoadedExamples:
+    """Read and pair the files of two folders, or two files.
+
+    One broken pair does not stop the others.
+
+    Raises
+    ------
+    ValueError, OSError
+        If a folder is missing or empty, or no pair could be read.
+    """
+    pairs = pair(images, labels)
+    loaded = LoadedExamples(unpaired=list(pairs.unpaired))
+    for number, (name, (image_path, labels_path)) in enumerate(pairs.pairs.items()):
+        report(Progress(number / len(pairs.pairs), f"Reading {name}"))
+        try:
+            labels_volume = read(labels_path, as_labels=True)
+            loaded.examples.append(make_example(read(image_path), labels_volume, settings))
+        except (ValueError, OSError) as error:
+            loaded.failed[name] = str(error)
+    if not loaded.examples:
+        first = next(iter(loaded.failed.values()), "no file has a partner of the same name")
+        raise ValueError(f"None of the files in '{images}' and '{labels}' can be used: {first}")
+    return loaded
+
+
+def predict_files(
+    segmenter: Network,
+    cases: dict[str, Path],
+    out: Path,
+    settings: PredictSettings,
+    report: Report = ignore,
+    overwrite: bool = False,
+) -> Outcome:
+    """Segment files, each onto its own grid, as `out/<name>.nii.gz` (or the picture's own format).
+
+    A file that cannot be read or segmented does not stop the others, and what is there already is
+    skipped, so that a broken run can be started again.
+
+    Parameters
+    ----------
+    cases : dict of case name to path
+    out : path of a folder, made where missing
+    report : callable
+        Raise `Cancelled` in it to stop; finished files stay.
+    """
+    outcome = Outcome()
+    for number, (name, path) in enumerate(cases.items()):
+
+        def of_all(progress: Progress, number: int = number) -> None:
+            fraction = (number + progress.fraction) / len(cases)
+            report(Progress(fraction, progress.message))
+
+        target = out / f"{name}{label_suffix(path)}"
+        if target.exists() and not overwrite:
+            outcome.skipped[name] = target
+            continue
+        try:
+            volume = read(path)
+            write_labels_like(target, predict(segmenter, volume, settings, of_all), volume)
+            outcome.done[name] = target
+        except (ValueError, OSError) as error:
+            outcome.failed[name] = str(error)
+    return outcome
+
+
+def all_cases(inputs: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Files of several folders or files, by case name.
+
+    Raises
+    ------
+    ValueError
+        If two files have the same name: one would overwrite the other's labels.
+    """
+    seen: dict[str, Path] = {}
+    for given in inputs:
+        for name, path in list_cases(given).items():
+            if name in seen:
+                raise ValueError(
+                    f"'{seen[name]}' and '{path}' have the same name; wanted different ones, since both "
+                    "would be written to the same file. Predict them into different folders."
+                )
+            seen[name] = path
+            yield name, path

@@ -1,0 +1,190 @@
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_medunet.engine.demo import annotate_slices
+from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.phantoms import PHANTOM_LABELS, make_phantom
+from napari_medunet.engine.prediction import predict
+from napari_medunet.engine.progress import Cancelled, StopRequested
+from napari_medunet.engine.segmenter import Segmenter, read_card
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training import train
+
+SMALL = TrainSettings(minutes=5, epochs=3, filters=4, depth=2, annotated="slices")
+SHAPE = (12, 32, 32)
+
+
+def examples(count=2, settings=SMALL):
+    pairs = [make_phantom(seed, SHAPE) for seed in range(count)]
+    return [make_example(image, annotate_slices(truth, 4), settings) for image, truth in pairs]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    reports = []
+    return train(examples(), SMALL, reports.append, PHANTOM_LABELS), reports
+
+
+def test_training_reports_every_score_of_every_epoch(trained):
+    segmenter, reports = trained
+    epochs = [report.scores for report in reports if report.scores]
+    assert [scores["epoch"] for scores in epochs] == [1, 2, 3]
+    names = {"loss", "dice", "iou", "precision", "recall", "f1", "accuracy"}
+    wanted = names | {f"val_{name}" for name in names} | {"epoch", "minutes", "learning_rate"}
+    for scores in epochs:
+        assert set(scores) == wanted
+        assert np.isfinite(list(scores.values())).all()
+    assert list(segmenter.card.history) == [dict(scores) for scores in epochs]
+    fractions = [report.fraction for report in reports]
+    assert fractions == sorted(fractions)
+    assert reports[-1].fraction == 1
+
+
+def test_the_card_says_what_was_trained(trained):
+    card = trained[0].card
+    assert [c.name for c in card.classes] == ["organ", "lesion"]
+    assert card.settings == SMALL
+    assert set(card.validation_dice) == {"organ", "lesion"}
+    assert card.training_cases == ("phantom_00", "phantom_01")
+    assert 1 <= card.best_epoch <= 3
+
+
+def test_the_best_epochs_weights_are_kept(trained):
+    """Of equal data, the network that comes back scores what its best epoch was reported with."""
+    card = trained[0].card
+    best = max(card.history, key=lambda scores: scores["val_dice"])
+    assert best["epoch"] == card.best_epoch
+    assert np.mean(list(card.validation_dice.values())) == pytest.approx(best["val_dice"], abs=1e-5)
+
+
+def test_a_saved_segmenter_predicts_the_same(trained, tmp_path):
+    segmenter = trained[0]
+    path = segmenter.save(tmp_path / "sub" / "organ")
+    assert path == tmp_path / "sub" / "organ.medunet"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["organ.medunet"]
+    loaded = Segmenter.load(path)
+    image = make_phantom(9, SHAPE)[0]
+    np.testing.assert_array_equal(predict(loaded, image), predict(segmenter, image))
+    assert read_card(path) == loaded.card
+
+
+def test_the_same_seed_gives_the_same_segmenter():
+    settings = SMALL.model_copy(update={"epochs": 1})
+    one, two = (train(examples(settings=settings), settings).network.get_weights() for _ in "ab")
+    for first, second in zip(one, two, strict=True):
+        np.testing.assert_allclose(first, second, atol=2e-2)  # threads add in their own order
+
+
+def test_a_stop_keeps_the_best_so_far():
+    def stop_in_the_second_epoch(report):
+        if report.message.startswith("Epoch 2, step 2"):
+            raise StopRequested
+
+    segmenter = train(examples(), SMALL, stop_in_the_second_epoch)
+    assert len(segmenter.card.history) == segmenter.card.best_epoch == 1
+
+
+def test_a_stop_in_the_first_epoch_still_gives_a_segmenter():
+    def stop_at_once(report):
+        if report.message.startswith("Epoch 1, step 1"):
+            raise StopRequested
+
+    segmenter = train(examples(), SMALL, stop_at_once)
+    assert predict(segmenter, make_phantom(9, SHAPE)[0]).shape == SHAPE
+
+
+def test_a_cancel_travels():
+    def cancel(report):
+        if report.message.startswith("Epoch 1, step 2"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(examples(), SMALL, cancel)
+
+
+def test_minutes_end_a_training():
+    settings = TrainSettings(minutes=0.02, filters=4, depth=2)
+    card = train(examples(settings=settings), settings).card
+    assert card.minutes < 1
+    assert card.history
+
+
+@pytest.mark.parametrize("dims", ["2d", "3d"])
+def test_it_learns(dims):
+    settings = TrainSettings(minutes=2, epochs=20, filters=8, dims=dims, flip="none")
+    pairs = [make_phantom(seed, (16, 32, 32)) for seed in range(7)]
+    segmenter = train([make_example(*pair, settings) for pair in pairs[:6]], settings)
+    image, truth = pairs[6]
+    organ = predict(segmenter, image) > 0
+    dice = 2 * (organ & (truth.voxels > 0)).sum() / (organ.sum() + (truth.voxels > 0).sum())
+    assert dice > 0.6
+
+
+def test_colour_images_of_many_sizes_are_learned_from():
+    settings = TrainSettings(minutes=1, epochs=1, filters=4)
+    rng = np.random.default_rng(0)
+    cases = []
+    for size in ((1, 20, 31), (1, 44, 24), (1, 33, 33)):
+        image, _ = make_phantom(0, (1, 32, 32))
+        colour = rng.integers(0, 255, (3, *size)).astype(np.uint8)
+        image = replace(image, voxels=colour, leading_axes=("c",), leading_scale=(1.0,))
+        labels = replace(image, voxels=(colour[0] > 128), leading_axes=(), leading_scale=())
+        cases.append(make_example(image, labels, settings))
+    segmenter = train(cases, settings)
+    assert segmenter.plan.channels == 3
+    assert predict(segmenter, cases[1].image).shape == (1, 44, 24)
+
+
+def test_nothing_to_train_on_is_said():
+    with pytest.raises(ValueError, match="nothing to train on"):
+        train([], SMALL)
+
+
+def rewritten(path, target, **members):
+    """The same zip with some members replaced."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, members.get(name.split(".")[0], old.read(name)))
+    return target
+
+
+def test_damaged_files_are_refused_in_one_line(trained, tmp_path):
+    path = trained[0].save(tmp_path / "good.medunet")
+    with zipfile.ZipFile(path) as archive:
+        card, weights = archive.read("card.json"), archive.read("network.weights.h5")
+    flipped = bytearray(weights)
+    flipped[len(weights) // 2] ^= 1
+    with pytest.raises(ValueError, match="checksum"):
+        Segmenter.load(rewritten(path, tmp_path / "bits.medunet", network=bytes(flipped)))
+
+    huge = json.loads(card)
+    huge["plan"]["filters"] = 10**6
+    with pytest.raises(ValueError, match=r"card is not valid \(plan.filters"):
+        read_card(rewritten(path, tmp_path / "huge.medunet", card=json.dumps(huge)))
+
+    other = json.loads(card)
+    other["plan"]["depth"] = 3
+    with pytest.raises(ValueError, match="do not fit the network"):
+        Segmenter.load(rewritten(path, tmp_path / "other.medunet", card=json.dumps(other)))
+
+    (tmp_path / "text.medunet").write_text("not a zip")
+    with pytest.raises(ValueError, match="no zip file"):
+        Segmenter.load(tmp_path / "text.medunet")
+
+    with zipfile.ZipFile(tmp_path / "zip.medunet", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(ValueError, match="zip of something else"):
+        Segmenter.load(tmp_path / "zip.medunet")
+
+    with pytest.raises(OSError, match="Cannot read the segmenter"):
+        Segmenter.load(tmp_path / "missing.medunet")
+
+
+def test_a_segmenter_that_cannot_be_written_says_so(trained, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="Choose a folder"):
+        trained[0].save(tmp_path / "file" / "organ.medunet")
