@@ -150,7 +150,7 @@ class Session(QObject):  # type: ignore[misc]
         self.predictions = Predictions()
         self.segmenters: list[KnownSegmenter] = []
         self.job: ViewerJob | None = None
-        self._window: QMainWindow | None = None
+        self._following = False
         self._closed = False
         application = QApplication.instance()
         if application is not None:
@@ -222,8 +222,8 @@ class Session(QObject):  # type: ignore[misc]
         parent = widget.parentWidget()
         while parent is not None and not isinstance(parent, QMainWindow):
             parent = parent.parentWidget()
-        if parent is not None and self._window is None:
-            self._window = parent
+        if parent is not None and not self._following:
+            self._following = True
             parent.destroyed.connect(self.close)
 
 

@@ -184,7 +184,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         problem = self._problem()
         self.segment_button.setEnabled(not problem)
         self.reason.setText(problem)
-        self.reason.setVisible(bool(problem) and not self.job_bar.isVisible())
+        self.reason.setVisible(bool(problem) and self.job_bar.isHidden())
 
     def _problem(self) -> str:
         if self.session.busy:
@@ -200,7 +200,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
             self.job_bar.show_job(job)
 
     def _job_changed(self) -> None:
-        self.segment_button.setVisible(not self.job_bar.isVisible())
+        self.segment_button.setVisible(self.job_bar.isHidden())
         self._check()
 
 

@@ -145,7 +145,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         problem = self._problem()
         self.train_button.setEnabled(not problem)
         self.reason.setText(problem)
-        self.reason.setVisible(bool(problem) and not self.job_bar.isVisible())
+        self.reason.setVisible(bool(problem) and self.job_bar.isHidden())
 
     def _problem(self) -> str:
         if self.session.busy:
@@ -186,7 +186,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.save_button.show()
 
     def _job_changed(self) -> None:
-        self.train_button.setVisible(not self.job_bar.isVisible())
+        self.train_button.setVisible(self.job_bar.isHidden())
         self._check()
 
     def _theme_changed(self, event: Any = None) -> None:
