@@ -155,6 +155,7 @@ def time_step(header: Header) -> float:
     return step if math.isfinite(step) and step > 0 else 1.0
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a broken header's numbers are looked at afterwards
 def choose_affine(
     header: Header, shape: tuple[int, ...], path: Path
 ) -> tuple[FloatArray, AffineFrom, tuple[str, ...]]:
@@ -227,7 +228,7 @@ def _voxel_size_only(header: Header, shape: tuple[int, ...]) -> FloatArray:
 def _usable(affine: FloatArray, shape: tuple[int, ...]) -> FloatArray | None:
     """Complete the axes of length one whose step is 0; None where the affine is singular."""
     affine = np.array(affine, dtype=np.float64)
-    if not np.isfinite(affine).all():
+    if not (np.abs(affine) < 1e9).all():  # nor NaN
         return None
     steps = affine[:3, :3]
     for axis in range(3):
@@ -236,7 +237,7 @@ def _usable(affine: FloatArray, shape: tuple[int, ...]) -> FloatArray | None:
             length = np.linalg.norm(normal)
             steps[:, axis] = normal / length if length else 0
     sizes = np.linalg.norm(steps, axis=0)
-    if sizes.min() < 1e-9 or sizes.max() > 1e9:
+    if sizes.min() < 1e-9:
         return None
     return affine if abs(np.linalg.det(steps / sizes)) > 1e-4 else None
 
@@ -254,6 +255,7 @@ def _disagreement(
     return [f"'{path.name}': its sform and qform lie up to {apart:.3g} mm apart; the sform counts."]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is infinite
 def scaled(voxels: npt.NDArray[Any], slope: float, inter: float) -> npt.NDArray[Any]:
     """Voxels times slope plus intercept, float32 where that is exact enough; a view for (1, 0)."""
     if (slope, inter) == (1.0, 0.0):
