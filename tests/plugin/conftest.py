@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,15 +71,3 @@ def until(qtbot: Any) -> Callable[..., None]:
         qtbot.waitUntil(lambda: bool(holds()), timeout=int(seconds * 1000))
 
     return wait
-
-
-def is_running(pid: int, seconds: float = 5) -> bool:
-    """Whether a process is still there after some seconds of grace."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.05)
-    return True

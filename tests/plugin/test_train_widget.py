@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import is_running
 
 from napari_medunet.engine.segmenter import read_card
 from napari_medunet.plugin.jobs import session_of
@@ -19,6 +18,14 @@ from napari_medunet.plugin.train_widget import TrainWidget
 
 AddPhantom = Callable[..., Any]
 Until = Callable[..., None]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -99,9 +106,13 @@ def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_sa
 
 
 def test_a_cancelled_training_leaves_nothing_and_the_layers_may_go(
-    viewer: Any, widget: TrainWidget, add_phantom: AddPhantom, until: Until, notifications: list[str]
+    viewer: Any,
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
 ) -> None:
-    image, labels = add_phantom(0)
+    image, _ = add_phantom(0)
     until(widget.train_button.isEnabled)
     widget.train_button.click()
     until(lambda: widget.session.job is not None and widget.session.job.last is not None)
@@ -117,7 +128,11 @@ def test_a_cancelled_training_leaves_nothing_and_the_layers_may_go(
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_killed_child_is_a_notification_and_another_one_is_started(
-    viewer: Any, widget: TrainWidget, add_phantom: AddPhantom, until: Until, notifications: list[str]
+    viewer: Any,
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
 ) -> None:
     add_phantom(0)
     until(widget.train_button.isEnabled)
@@ -135,7 +150,11 @@ def test_a_killed_child_is_a_notification_and_another_one_is_started(
 
 
 def test_errors_of_the_layers_are_one_line_each(
-    viewer: Any, widget: TrainWidget, add_phantom: AddPhantom, until: Until, notifications: list[str]
+    viewer: Any,
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
 ) -> None:
     _, labels = add_phantom(0)
     labels.data = labels.data[:5]
@@ -166,7 +185,7 @@ def test_a_closed_viewer_leaves_no_process(
     until(lambda: session.worker.pid is not None and session.job.last is not None)
     pid, folder = session.worker.pid, session.worker.folder
     other.close()
-    until(lambda: not is_running(pid, 0.01), seconds=5)
+    until(lambda: not is_running(pid), seconds=5)
     assert folder is not None
     assert not folder.exists()
     assert session_of(other) is not session
