@@ -32,21 +32,26 @@ class Ears:
     def _hear(self, kind, value=None):
         with self._changed:
             self.heard.append((kind, value))
+            if kind == "finished":
+                self.over.set()
             self._changed.notify_all()
-        if kind == "finished":
-            self.over.set()
 
     def all(self, kind):
         return [value for heard, value in self.heard if heard == kind]
 
     def wait_for_message(self, message):
         """Wait until a report with this message came."""
+        self.wait_for(lambda report: report.message == message)
+
+    def wait_for(self, condition):
+        """Wait until a report came for which a condition holds."""
 
         def came():
-            return any(value.message == message for value in self.all("progress"))
+            return self.over.is_set() or any(map(condition, self.all("progress")))
 
         with self._changed:
             assert self._changed.wait_for(came, NEVER), self.heard
+        assert any(map(condition, self.all("progress"))), self.heard
 
     def wait(self):
         """Wait for the end; how it ended, without the reports and results."""

@@ -1,0 +1,122 @@
+"""The engine's own jobs in the child: a training of seconds, and its segmenter at work."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from listening import Ears
+
+from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.segmenter import read_card
+from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.worker import Worker
+
+SMALL = TrainSettings(minutes=10.0, filters=8, depth=3, dims="2d")
+
+
+@pytest.fixture(scope="module")
+def phantoms():
+    return [make_phantom(seed, (12, 48, 48)) for seed in range(2)]
+
+
+@pytest.fixture(scope="module")
+def worker():
+    about = []
+    worker = Worker(on_ready=about.append)
+    worker.start()
+    yield worker
+    worker.close()
+    assert about and about[0].startswith("Keras on ")
+
+
+@pytest.fixture(scope="module")
+def segmenter(worker, phantoms, tmp_path_factory):
+    """A segmenter that a stopped training kept, with what was heard meanwhile."""
+    examples = [make_example(image, labels, SMALL) for image, labels in phantoms]
+    ears = Ears()
+    job = worker.train(examples, SMALL, ears.listener)
+    ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 1)
+    job.stop()
+    assert ears.wait() == [("finished", None)], job.details
+    (path,) = ears.all("result")
+    return path, ears
+
+
+def predict(worker, path, volumes):
+    ears = Ears()
+    worker.predict(path, volumes, PredictSettings(), ears.listener)
+    return ears.wait(), dict(ears.all("result")), ears
+
+
+def test_a_stopped_training_leaves_its_best(worker, segmenter, phantoms):
+    path, ears = segmenter
+    card = read_card(path)
+    assert path.parent == worker.folder
+    assert card.best_epoch >= 1
+    assert {c.value for c in card.classes} == {1, 2}
+    scores = next(report.scores for report in ears.all("progress") if report.scores)
+    assert {"epoch", "minutes", "loss", "val_loss", "val_dice"} <= set(scores)
+
+
+def test_volumes_come_back_one_by_one(worker, segmenter, phantoms):
+    images = [image for image, _ in phantoms]
+    end, labels, ears = predict(worker, segmenter[0], images)
+    assert end == [("finished", None)]
+    assert set(labels) == {0, 1}
+    for index, image in enumerate(images):
+        assert labels[index].shape == image.shape
+        assert labels[index].dtype == np.uint8
+    order = [kind if kind == "result" else value.fraction for kind, value in ears.heard[:-1]]
+    first = order.index("result")
+    assert all(share <= 0.5 for share in order[:first] if share != "result")
+    assert len(set(labels[0].ravel())) > 1, "it has learned nothing, or came back empty"
+
+
+def test_a_volume_that_fails_leaves_the_others_alone(worker, segmenter, phantoms):
+    good = phantoms[0][0]
+    holes = good.voxels.astype("f4")
+    holes[0, 0, 0] = np.nan
+    end, labels, _ = predict(
+        worker, segmenter[0], [replace(good, voxels=holes, name="holes"), good]
+    )
+    ((kind, message), _) = end
+    assert kind == "failed" and "'holes'" in message
+    assert set(labels) == {1}
+
+
+def test_a_damaged_segmenter_is_refused(worker, segmenter, phantoms, tmp_path):
+    damaged = tmp_path / "damaged.medunet"
+    damaged.write_bytes(segmenter[0].read_bytes()[:1000])
+    end, labels, _ = predict(worker, damaged, [phantoms[0][0]])
+    assert end[0][0] == "failed" and "damaged.medunet" in end[0][1]
+    assert labels == {}
+
+
+def test_a_training_that_cannot_begin_says_why(worker, phantoms):
+    image, labels = phantoms[0]
+    example = make_example(image, labels, SMALL)
+    ears = Ears()
+    worker.train([replace(example, labels=example.labels * 0)], SMALL, ears.listener)
+    ((kind, message), _) = ears.wait()
+    assert kind == "failed" and "Paint at least one slice" in message
+
+
+def test_a_cancelled_training_leaves_nothing(worker, phantoms):
+    examples = [make_example(image, labels, SMALL) for image, labels in phantoms]
+    before = set(worker.folder.iterdir()) if worker.folder else set()
+    ears = Ears()
+    job = worker.train(examples, SMALL, ears.listener)
+    ears.wait_for(lambda report: "step" in report.message)
+    job.cancel()
+    assert ears.wait() == [("cancelled", None), ("finished", None)]
+    assert set(worker.folder.iterdir()) == before
+
+
+def test_the_viewers_side_needs_no_keras_no_napari_and_no_qt():
+    heavy = "{'keras', 'tensorflow', 'napari', 'qtpy', 'magicgui'}"
+    code = f"import sys, napari_medunet.worker; sys.exit(str({heavy} & set(sys.modules) or ''))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) in {(0, ""), (1, "")}
