@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.settings import TrainSettings
 
 SUFFIX = ".medunet"
@@ -155,23 +156,14 @@ class Segmenter:
             If the file cannot be written.
         """
         target = with_suffix(Path(path))
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".medunet-", dir=target.parent) as folder:
-                weights = Path(folder, _WEIGHTS)
-                self.network.save_weights(weights)
-                digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-                card = self.card.model_copy(update={"weights_sha256": digest})
-                unfinished = Path(folder, "unfinished")
-                with zipfile.ZipFile(unfinished, "w") as archive:
-                    archive.writestr(_CARD, card.model_dump_json(indent=1))
-                    archive.write(weights, _WEIGHTS)
-                unfinished.replace(target)
-        except OSError as error:
-            raise OSError(
-                f"Cannot write the segmenter to '{target}': {error.strerror or error}. Choose a folder "
-                "that you may write to."
-            ) from error
+        with saved_whole(target) as stream, tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder, _WEIGHTS)
+            self.network.save_weights(weights)
+            digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+            card = self.card.model_copy(update={"weights_sha256": digest})
+            with zipfile.ZipFile(stream, "w") as archive:
+                archive.writestr(_CARD, card.model_dump_json(indent=1))
+                archive.write(weights, _WEIGHTS)
         return target
 
     @classmethod

@@ -1,0 +1,272 @@
+"""The command line as a person runs it: in a process of its own, on real files."""
+
+import gzip
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+
+from napari_medunet.engine.demo import annotate_slices
+from napari_medunet.engine.nifti import write_labels, write_volume
+from napari_medunet.engine.phantoms import make_phantom
+
+QUICK = ("--minutes", "2", "--epochs", "1", "--filters", "4", "--depth", "2")
+
+
+def run(*arguments, timeout=180):
+    return subprocess.run(
+        [sys.executable, "-m", "napari_medunet", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def one_line_error(ran, code):
+    """The error of a failed command: one line, no traceback."""
+    assert ran.returncode == code, ran.stderr
+    lines = [line for line in ran.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(lines) == 1, ran.stderr
+    assert "Traceback" not in ran.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images and labels of three phantoms, and a segmenter trained on them."""
+    root = tmp_path_factory.mktemp("cli")
+    for seed in range(3):
+        image, truth = make_phantom(seed, (10, 32, 32))
+        write_volume(root / "images" / f"{image.name}.nii.gz", image)
+        write_labels(root / "truth" / f"{image.name}.nii.gz", truth.voxels, image)
+        sparse = annotate_slices(truth, 3)
+        write_labels(root / "labels" / f"{image.name}.nii.gz", sparse.voxels, image)
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    path = folder / "model.medunet"
+    ran = run("train", "--images", folder / "images", "--labels", folder / "labels", "--model", path,
+              "--annotated", "slices", "--json", *QUICK)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert {line["event"] for line in lines[:-1]} == {"progress"}
+    assert lines[-1]["event"] == "result"
+    assert lines[-1]["model"] == str(path)
+    assert [line for line in lines if line.get("scores")]
+    return path
+
+
+def test_train_predict_evaluate_on_files(folder, model, tmp_path):
+    out = tmp_path / "predictions"
+    ran = run("predict", model, "--images", folder / "images", "--out", out, "--json")
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout.splitlines()[-1])
+    assert sorted(result["done"]) == ["phantom_00", "phantom_01", "phantom_02"]
+    for path in out.iterdir():
+        written, given = nibabel.load(path), nibabel.load(folder / "images" / path.name)
+        assert written.shape == given.shape
+        assert written.get_data_dtype() == np.uint8
+        np.testing.assert_array_equal(written.affine, given.affine)
+
+    again = run("predict", model, "--images", folder / "images", "--out", out, "--json")
+    assert len(json.loads(again.stdout.splitlines()[-1])["skipped"]) == 3
+
+    scored = run("evaluate", "--predictions", out, "--truth", folder / "truth", "--json",
+                 "--csv", tmp_path / "scores.csv")  # fmt: skip
+    assert scored.returncode == 0, scored.stderr
+    scores = json.loads(scored.stdout)
+    assert set(scores["cases"]) == {"phantom_00", "phantom_01", "phantom_02"}
+    assert set(scores["summary"]["1"]["dice"]) >= {"mean", "sd", "median", "n"}
+    assert "phantom_01" in (tmp_path / "scores.csv").read_text()
+
+
+def test_one_file_in_place_of_a_folder(folder, model, tmp_path):
+    image = folder / "images" / "phantom_00.nii.gz"
+    assert run("predict", model, "--images", image, "--out", tmp_path).returncode == 0
+    ran = run("evaluate", "--predictions", tmp_path / "phantom_00.nii.gz", "--truth",
+              folder / "truth" / "phantom_00.nii.gz")  # fmt: skip
+    assert ran.returncode == 0
+    assert "Dice" in ran.stdout
+
+
+def test_truth_against_itself_is_perfect(folder):
+    ran = run("evaluate", "--predictions", folder / "truth", "--truth", folder / "truth", "--json")
+    for metrics in json.loads(ran.stdout)["summary"].values():
+        assert metrics["dice"]["mean"] == 1
+        assert metrics["hd"]["mean"] == 0
+
+
+def test_several_models_are_averaged(folder, model, tmp_path):
+    image = folder / "images" / "phantom_00.nii.gz"
+    ran = run("predict", model, model, "--images", image, "--out", tmp_path / "two", "--tta",
+              "--largest-component")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "two" / "phantom_00.nii.gz").exists()
+
+
+def test_a_broken_file_does_not_stop_the_others(folder, model, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(folder / "images", images)
+    whole = (images / "phantom_01.nii.gz").read_bytes()
+    (images / "phantom_01.nii.gz").write_bytes(whole[: len(whole) // 2])
+    ran = run("predict", model, "--images", images, "--out", tmp_path / "out")
+    assert ran.returncode == 1
+    assert ran.stderr.count("Warning: 'phantom_01' failed") == 1
+    assert "Traceback" not in ran.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_a_broken_pair_does_not_stop_a_training(folder, tmp_path):
+    shutil.copytree(folder / "images", tmp_path / "images")
+    shutil.copytree(folder / "labels", tmp_path / "labels")
+    other = make_phantom(0, (9, 32, 32))
+    write_labels(tmp_path / "labels" / "phantom_01.nii.gz", other[1].voxels, other[0])
+    (tmp_path / "labels" / "phantom_02.nii.gz").unlink()
+    ran = run("train", "--images", tmp_path / "images", "--labels", tmp_path / "labels",
+              "--model", tmp_path / "m", *QUICK)  # fmt: skip
+    assert ran.returncode == 1
+    assert "another grid than image 'phantom_01' (9 x 32 x 32 against 10 x 32 x 32" in ran.stderr
+    assert "'phantom_02' in" in ran.stderr
+    assert (tmp_path / "m.medunet").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("none", (), "No label is painted"),
+        ("none", ("--annotated", "slices"), "hold no label"),
+        ("fractions", (), "no integers, such as 0.5"),
+        ("single", ("--annotated", "voxels"), "single class [1]"),
+        ("nan", (), "NaN or infinite"),
+        ("grids", (), "another grid"),
+        ("empty folder", (), "holds no volumes"),
+        ("missing folder", (), "is missing"),
+    ],
+)
+def test_bad_input_to_train_is_one_line(kind, options, message, folder, tmp_path):
+    image, truth = make_phantom(0, (10, 32, 32))
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    labels.mkdir()
+    voxels = truth.voxels.astype(np.float32)
+    if kind == "none":
+        voxels *= 0
+    elif kind == "fractions":
+        voxels += 0.5
+    elif kind == "single":
+        voxels = np.minimum(voxels, 1)
+    elif kind == "nan":
+        image.voxels[0, 0, 0] = np.nan
+    write_volume(images / "case.nii.gz", image)
+    if kind == "grids":
+        voxels = voxels[:-1]
+    if kind == "missing folder":
+        labels.rmdir()
+    elif kind != "empty folder":
+        affine = nibabel.load(images / "case.nii.gz").affine
+        on_disk = voxels.transpose(2, 1, 0)[::-1, ::-1, ::-1]
+        nibabel.save(nibabel.Nifti1Image(on_disk, affine), labels / "case.nii.gz")
+    ran = run(
+        "train", "--images", images, "--labels", labels, "--model", tmp_path / "m", *options, *QUICK
+    )
+    assert message in one_line_error(ran, 1)
+    assert not (tmp_path / "m.medunet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--minutes", "0"), "--minutes is 0.0: Input should be greater than 0"),
+        (("--minutes", "soon"), "Invalid value for '--minutes'"),
+        (("--annotated", "some"), "'some' is not one of"),
+        (("--surprise",), "No such option"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_code_2(arguments, message, folder, tmp_path):
+    ran = run("train", "--images", folder / "images", "--labels", folder / "labels", "--model",
+              tmp_path / "m", *arguments)  # fmt: skip
+    assert message in one_line_error(ran, 2)
+
+
+def test_an_unwritable_output_is_found_before_the_work(folder, model, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    ran = run("train", "--images", folder / "images", "--labels", folder / "labels", "--model",
+              tmp_path / "file" / "m.medunet")  # fmt: skip
+    assert "Cannot write" in one_line_error(ran, 1)
+    assert "epoch" not in ran.stderr
+    ran = run("predict", model, "--images", folder / "images", "--out", tmp_path / "file")
+    assert "Cannot write" in one_line_error(ran, 1)
+
+
+def test_a_model_that_is_none_is_refused(folder, tmp_path):
+    path = tmp_path / "fake.medunet"
+    path.write_bytes(gzip.compress(b"no model"))
+    ran = run("predict", path, "--images", folder / "images", "--out", tmp_path / "out")
+    assert "no segmenter" in one_line_error(ran, 1)
+    assert "no segmenter" in one_line_error(run("info", path), 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
+def test_interrupting_a_training_keeps_the_best(folder, tmp_path):
+    path = tmp_path / "stopped.medunet"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "napari_medunet", "train", "--images", folder / "images", "--labels",
+         folder / "labels", "--model", path, "--minutes", "30", "--filters", "4", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in child.stdout:
+        if json.loads(line).get("scores"):
+            child.send_signal(signal.SIGINT)
+            break
+    output, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors
+    assert json.loads(output.splitlines()[-1])["event"] == "result"
+    assert path.exists()
+
+
+def test_info_speaks_of_images_labels_and_segmenters(folder, model):
+    image = run("info", folder / "images" / "phantom_00.nii.gz").stdout
+    assert "2 x 1 x 1" in image
+    assert "sform" in image
+    labels = json.loads(run("info", folder / "truth" / "phantom_00.nii.gz", "--json").stdout)
+    assert labels["labels"].startswith("0: ")
+    assert "2D U-Net, 2 levels from 4 filters" in run("info", model).stdout
+
+
+def test_doctor_says_what_will_run():
+    facts = json.loads(run("doctor", "--json").stdout)
+    assert facts["backend"].startswith("tensorflow 2")
+    assert facts["precision"] in ("float32", "mixed_bfloat16")
+    assert isinstance(facts["advice"], list)
+
+
+def test_the_demo_walks_the_whole_path(tmp_path):
+    ran = run("demo", "--out", tmp_path / "demo", "--minutes", "0.1", "--json")
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout.splitlines()[-1])
+    assert len(result["cases"]) == 4
+    assert (tmp_path / "demo" / "scores.csv").exists()
+    assert (tmp_path / "demo" / "demo.medunet").exists()
+
+
+@pytest.mark.parametrize("command", ["", "demo", "train", "predict", "evaluate", "info", "doctor"])
+def test_every_command_helps(command):
+    ran = run(*command.split(), "--help")
+    assert ran.returncode == 0
+    assert "Usage" in ran.stdout
+    assert ran.stderr == ""
+
+
+def test_help_shows_the_settings_own_words_and_defaults():
+    from napari_medunet.engine.settings import TrainSettings
+
+    text = " ".join(run("train", "--help").stdout.split())
+    for name, field in TrainSettings.model_fields.items():
+        assert f"--{name.replace('_', '-')}" in text
+        assert field.description.split(",")[0][:40] in text
