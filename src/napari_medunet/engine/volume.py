@@ -155,7 +155,8 @@ def same_grid(first: Volume, second: Volume) -> bool:
     if first.shape != second.shape:
         return False
     corners = np.array(
-        np.meshgrid(*[(0, max(n - 1, 1)) for n in first.shape], [1], indexing="ij"), dtype=np.float64
+        np.meshgrid(*[(0, max(n - 1, 1)) for n in first.shape], [1], indexing="ij"),
+        dtype=np.float64,
     ).reshape(4, -1)
     apart = np.abs((first.affine - second.affine) @ corners)
     return bool((apart <= 0.01 * min(first.spacing_mm)).all())
