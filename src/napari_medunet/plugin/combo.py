@@ -1,4 +1,4 @@
-"""Boxes to choose from, for a narrow dock: long names are shortened in the middle, not cut."""
+"""Boxes to choose from, for a narrow dock: long names are shortened, not cut."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _ARROW_PX = 48  # arrow and padding in napari's style
 
 
 class ElidedCombo(QComboBox):  # type: ignore[misc]
-    """A QComboBox that takes the width it gets; the whole text is its tooltip."""
+    """A QComboBox that takes the width it gets; the whole text is its tooltip.
+
+    Names are shortened at the left: the case's number and the kind of layer stand at the right.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class ElidedCombo(QComboBox):  # type: ignore[misc]
         self.initStyleOption(option)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         option.currentText = self.fontMetrics().elidedText(
-            option.currentText, Qt.TextElideMode.ElideMiddle, self.width() - _ARROW_PX
+            option.currentText, Qt.TextElideMode.ElideLeft, self.width() - _ARROW_PX
         )
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 

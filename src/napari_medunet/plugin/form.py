@@ -188,4 +188,5 @@ def _value(widget: ValueWidget) -> Any:
 
 
 def _title(name: str, field: FieldInfo) -> str:
-    return field.title or name.replace("_", " ").capitalize()
+    words = name.replace("_", " ")
+    return field.title or (words.upper() if len(words) <= 3 else words.capitalize())

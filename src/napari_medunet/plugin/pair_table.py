@@ -7,14 +7,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem
 
 from napari_medunet.plugin.combo import LayerCombo
 from napari_medunet.plugin.pairing import suggest_pairs
 
 _ROWS_SHOWN = 5
-_ROW_PX = 24
+_ROW_PX = 26
 
 
 class PairTable(QTreeWidget):  # type: ignore[misc]
@@ -33,7 +34,7 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         self.setSelectionMode(QTreeWidget.SelectionMode.NoSelection)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.header().setStretchLastSection(True)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.header().resizeSection(0, 130)
@@ -94,6 +95,11 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
             if row is image:
                 item.setCheckState(0, Qt.CheckState.Checked if use else Qt.CheckState.Unchecked)
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802  (Qt's name)
+        """Measure again: only now the viewer's style is known."""
+        super().showEvent(event)
+        self._fit_height()
+
     def _fit_height(self) -> None:
         rows = min(max(len(self._rows), 1), _ROWS_SHOWN)
         self.setFixedHeight(self.header().sizeHint().height() + rows * _ROW_PX + 4)
@@ -131,6 +137,8 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         combo = LayerCombo(none="none")
         combo.offer(labels)
         combo.layer = choice
+        combo.setFixedHeight(_ROW_PX - 2)
+        item.setSizeHint(1, QSize(0, _ROW_PX))
         combo.activated.connect(lambda _: self._picked(image, combo))
         self.setItemWidget(item, 1, combo)
         return image, item, combo

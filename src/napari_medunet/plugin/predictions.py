@@ -51,7 +51,7 @@ class Predictions:
                 layer.data = voxels
                 self._made[layer] = _checksum(voxels)
                 return layer
-        layer = Labels(voxels, name=name, **_geometry(image, voxels.ndim))
+        layer = Labels(voxels, name=name, visible=image.visible, **_geometry(image, voxels.ndim))
         active = viewer.layers.selection.active
         viewer.add_layer(layer)
         if active is not None and active in viewer.layers:
