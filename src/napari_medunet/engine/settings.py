@@ -74,7 +74,9 @@ class PredictSettings(_Settings):
     """What a user can choose before a prediction."""
 
     tta: bool = Field(
-        default=False, description="Average over mirrored copies: slower, a little more accurate."
+        default=False,
+        title="Average mirrored copies",
+        description="Average over mirrored copies: slower, a little more accurate.",
     )
     largest_component: bool = Field(
         default=False, description="Keep only the largest connected piece of each label."

@@ -154,6 +154,7 @@ class _Run:
     def until_done(self, stream: Iterator[Batch], held_out: list[Batch], patches: int) -> None:
         """Train epoch after epoch; a stop by the user ends the epoch, which still counts."""
         steps = max(4, min(_LONGEST_EPOCH, math.ceil(patches / self.plan.batch)))
+        self._measure(held_out[:1])  # compiled now, so that a stop in the first epoch is quick
         done = False
         while not done:
             try:
