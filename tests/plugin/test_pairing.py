@@ -33,7 +33,10 @@ def test_names_that_belong_together(image: str, labels: str) -> None:
 
 def test_the_same_name_comes_before_a_name_that_begins_the_same() -> None:
     images = ["a", "a b"]
-    assert suggest_pairs(images, ["a b labels", "a labels"]) == {"a": "a labels", "a b": "a b labels"}
+    assert suggest_pairs(images, ["a b labels", "a labels"]) == {
+        "a": "a labels",
+        "a b": "a b labels",
+    }
 
 
 def test_without_a_name_in_common_a_grid_that_only_two_share_decides() -> None:

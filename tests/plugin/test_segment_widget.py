@@ -124,7 +124,7 @@ def test_a_prediction_is_replaced_until_somebody_edits_it(
     np.testing.assert_array_equal(edited.data, kept)
 
 
-def test_one_image_that_cannot_be_segmented_does_not_hold_up_the_rest(
+def test_an_image_that_cannot_be_segmented_does_not_hold_up_a_flat_one(
     viewer: Any,
     widget: SegmentWidget,
     segmenter: Path,
@@ -134,26 +134,17 @@ def test_one_image_that_cannot_be_segmented_does_not_hold_up_the_rest(
 ) -> None:
     broken, _ = add_phantom(0)
     broken.data = np.full(broken.data.shape, np.nan, np.float32)
-    add_phantom(1)
-    widget.open_segmenter(segmenter)
-    widget.scope.setCurrentText("all")
-    segment(widget, until)
-    assert names(viewer)[-1] == "phantom_01 segmentation"
-    assert "phantom_00 segmentation" not in names(viewer)
-    (message,) = notifications
-    assert "'phantom_00' has 8192 voxels that are NaN" in message
-
-
-def test_a_flat_image_gets_flat_labels(
-    viewer: Any, widget: SegmentWidget, segmenter: Path, until: Until
-) -> None:
     slice_ = make_phantom(0, (8, 32, 32))[0].voxels[4]
     viewer.add_image(slice_, name="slice", scale=(1.5, 1.5), units="mm")
     widget.open_segmenter(segmenter)
+    widget.scope.setCurrentText("all")
     segment(widget, until)
+    assert "phantom_00 segmentation" not in names(viewer)
     layer = viewer.layers["slice segmentation"]
     assert layer.data.shape == slice_.shape
     assert tuple(layer.scale) == (1.5, 1.5)
+    (message,) = notifications
+    assert "'phantom_00' has 8192 voxels that are NaN" in message
 
 
 def test_cancel_ends_it_and_layers_may_go_meanwhile(

@@ -35,8 +35,9 @@ class ElidedCombo(QComboBox):  # type: ignore[misc]
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        text = option.currentText if self.currentIndex() >= 0 else self.placeholderText()
         option.currentText = self.fontMetrics().elidedText(
-            option.currentText, Qt.TextElideMode.ElideLeft, self.width() - _ARROW_PX
+            text, Qt.TextElideMode.ElideLeft, self.width() - _ARROW_PX
         )
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 

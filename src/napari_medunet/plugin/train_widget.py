@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 from napari.layers import Image, Labels
@@ -48,6 +49,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.session.follow(self)
         self.session.start()
         self.segmenter_path: Path | None = None
+        self._painted: WeakSet[Labels] = WeakSet()
         self._build()
         self._connect()
         self._layers_changed()
@@ -158,10 +160,21 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         pairs = self.pairs.pairs()
         if not pairs:
             return "Choose the labels of at least one ticked image."
-        empty = [labels.name for _, labels in pairs if not _painted(labels)]
+        empty = [labels.name for _, labels in pairs if not self._is_painted(labels)]
         if empty:
             return f"'{empty[0]}' holds no label yet: paint it, or untick its row."
         return ""
+
+    def _is_painted(self, labels: Labels) -> bool:
+        """Whether a layer holds a label; one whose voxels lie on disk is taken at its word.
+
+        Once painted is enough: a look at every voxel after every stroke would be felt.
+        """
+        if labels not in self._painted and (
+            not isinstance(labels.data, np.ndarray) or labels.data.any()
+        ):
+            self._painted.add(labels)
+        return labels in self._painted
 
     def _follow_job(self, job: ViewerJob) -> None:
         if job.title != TITLE:
@@ -220,11 +233,6 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             show_error(one_line(error))
             return
         show_info(f"Saved {target}")
-
-
-def _painted(labels: Labels) -> bool:
-    """Whether a layer holds a label; one whose voxels lie on disk is taken at its word."""
-    return not isinstance(labels.data, np.ndarray) or bool(labels.data.any())
 
 
 def _score(value: float | None) -> str:
