@@ -57,6 +57,7 @@ def train(
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
     _warn(loaded.unpaired, loaded.failed)
+    _start_backend()
     from napari_medunet.engine import training
 
     with (
@@ -173,7 +174,10 @@ def demo(
     """Walk the whole path on synthetic volumes: annotate, train, segment, measure."""
     from napari_medunet.engine import demo as engine_demo
     from napari_medunet.engine.report import summary_table, to_json
+    from napari_medunet.engine.saving import check_writable
 
+    check_writable(out / "demo.medunet")
+    _start_backend()
     with console.shown(as_json, "Demo") as report:
         result = engine_demo.run_demo(out, minutes, report)
     if as_json:
@@ -219,6 +223,7 @@ def doctor(as_json: AsJson = False) -> int:
     """Say what will run: backend, device, versions, free memory, what is slow and why."""
     from napari_medunet.engine.devices import examine
 
+    _start_backend()
     facts, advice = examine()
     if as_json:
         console.print_json(**facts, advice=advice)
@@ -234,8 +239,16 @@ def _load(models: list[Path]) -> Any:
     from napari_medunet.engine.prediction import Ensemble
     from napari_medunet.engine.segmenter import Segmenter
 
+    _start_backend()
     segmenters = [Segmenter.load(path) for path in models]
     return segmenters[0] if len(segmenters) == 1 else Ensemble(segmenters)
+
+
+def _start_backend() -> None:
+    from napari_medunet.engine import devices
+
+    with console.starting():
+        devices.start_backend()
 
 
 def _warn(unpaired: list[str], failed: dict[str, str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
@@ -17,7 +19,18 @@ from rich.progress import Progress as Bar
 
 from napari_medunet.engine.progress import Progress, Report, StopRequested
 
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+def _own_stderr() -> TextIO:
+    """A standard error of our own, which stays on the terminal while `starting` turns the other away."""
+    try:
+        return os.fdopen(
+            os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, buffering=1
+        )
+    except (OSError, ValueError, AttributeError):  # no real stream behind it
+        return sys.stderr
+
+
+_errors = Console(file=_own_stderr(), highlight=False, soft_wrap=True)
 _output = Console(highlight=False, soft_wrap=True)
 
 
@@ -83,6 +96,28 @@ def shown(as_json: bool, title: str) -> Iterator[Report]:
 
         yield report
         bar.update(task, completed=1.0, left="", doing="done")
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Context in which native libraries cannot write to the terminal; an error shows what they wrote.
+
+    TensorFlow prints a dozen lines about itself when it is imported, and has no setting against it.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        before = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            log.seek(0)
+            os.write(before, log.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
 
 
 @contextmanager

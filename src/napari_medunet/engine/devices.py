@@ -35,6 +35,21 @@ def set_up_backend() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
+def start_backend() -> None:
+    """Import Keras and its backend and find the devices: seconds of work, done once in a process.
+
+    Raises
+    ------
+    ValueError
+        If the backend that was asked for is not installed.
+    """
+    set_up_backend()
+    import keras
+
+    keras.backend.backend()
+    gpus()
+
+
 def cpu_has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
 
@@ -49,6 +64,7 @@ def cpu_has_bfloat16() -> bool:
 
 def gpus() -> list[str]:
     """Names of the GPUs that the backend sees. Imports the backend."""
+    set_up_backend()
     name = backend_name()
     if name == "tensorflow":
         import tensorflow
@@ -109,7 +125,6 @@ def examine() -> tuple[dict[str, str], list[str]]:
     facts : dict of name to value, in words
     advice : list of sentences
     """
-    set_up_backend()
     found = gpus()
     free = free_memory_mib()
     facts = {

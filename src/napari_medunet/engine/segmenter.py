@@ -184,10 +184,12 @@ class Segmenter:
             raise ValueError(
                 f"'{path}' is damaged: the checksum of its weights does not hold. Copy it again."
             )
-        from napari_medunet.engine.devices import precision
+        from napari_medunet.engine import devices
+
+        devices.set_up_backend()
         from napari_medunet.engine.unet import build_unet
 
-        network = build_unet(card.plan, precision())
+        network = build_unet(card.plan, devices.precision())
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder, _WEIGHTS)
             weights.write_bytes(content)
