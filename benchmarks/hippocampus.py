@@ -57,7 +57,9 @@ def measure(data: Path, folder: Path, chosen: argparse.Namespace) -> dict:
         "--minutes", chosen.minutes, "--dims", chosen.dims, "--seed", chosen.seed)  # fmt: skip
     options = ["--tta"] if chosen.tta else []
     run("predict", model, "--images", test / "images", "--out", test / "predictions", *options)
-    scored = run("evaluate", "--predictions", test / "predictions", "--truth", test / "labels", "--json")
+    scored = run(
+        "evaluate", "--predictions", test / "predictions", "--truth", test / "labels", "--json"
+    )
     return json.loads(scored)
 
 

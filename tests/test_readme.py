@@ -15,14 +15,23 @@ SHORTER = {"demo": ["--minutes", "0.1"], "train": ["--minutes", "0.1"]}
 
 
 def blocks(language=""):
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S
+    )
 
 
 def test_the_commands_and_the_python_example_run_one_after_the_other(tmp_path):
     lines = [line for block in blocks() for line in block.splitlines()]
     commands = [part.strip() for line in lines for part in line.split("&&")]
     ours = [shlex.split(c)[1:] for c in commands if c.startswith("napari-medunet ")]
-    assert [words[0] for words in ours] == ["demo", "train", "predict", "evaluate", "info", "doctor"]
+    assert [words[0] for words in ours] == [
+        "demo",
+        "train",
+        "predict",
+        "evaluate",
+        "info",
+        "doctor",
+    ]
     for words in ours:
         run(["-m", "napari_medunet", *words, *SHORTER.get(words[0], [])], tmp_path)
     (example,) = blocks("python")
@@ -39,7 +48,9 @@ def run(arguments, folder):
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("page", [README, *sorted(README.parent.glob("docs/*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [README, *sorted(README.parent.glob("docs/*.md"))], ids=lambda p: p.name
+)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
