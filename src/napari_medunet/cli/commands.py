@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_medunet.cli import DONE, FAILED, console
 from napari_medunet.cli.options import with_settings
 from napari_medunet.engine.settings import EvaluateSettings, PredictSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from napari_medunet.engine.folders import Outcome
 
 app = typer.Typer(
     help="From a folder of scans to a trained, measured segmentation.",
@@ -95,10 +98,13 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder for the labels.")],
     settings: PredictSettings,
     overwrite: Annotated[bool, typer.Option(help="Segment again what is there already.")] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler: segment on its machines.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Segment images, each onto its own grid."""
-    from napari_medunet.engine.folders import all_cases, predict_files
+    from napari_medunet.engine.folders import all_cases, output_files
     from napari_medunet.engine.saving import check_writable
     from napari_medunet.engine.segmenter import read_card
 
@@ -106,17 +112,16 @@ def predict(
     for path in models:  # before the backend takes its seconds to start
         read_card(path)
     check_writable(out / "labels")
-    segmenter = _load(models)
-    with console.shown(as_json, "Segmenting") as report:
-        outcome = predict_files(segmenter, cases, out, settings, report, overwrite)
+    files, skipped = output_files(cases, out, overwrite)
+    outcome = _segment(models, files, settings, scheduler, as_json)
     _warn([], outcome.failed)
     if as_json:
         console.print_json(
-            event="result", done=outcome.done, skipped=outcome.skipped, failed=outcome.failed
+            event="result", done=outcome.done, skipped=skipped, failed=outcome.failed
         )
     else:
         console.print_line(
-            f"{len(outcome.done)} segmented into {out}, {len(outcome.skipped)} skipped (there already; "
+            f"{len(outcome.done)} segmented into {out}, {len(skipped)} skipped (there already; "
             f"--overwrite segments them again), {len(outcome.failed)} failed"
         )
     return FAILED if outcome.failed else DONE
@@ -235,13 +240,25 @@ def doctor(as_json: AsJson = False) -> int:
     return DONE
 
 
-def _load(models: list[Path]) -> Any:
-    from napari_medunet.engine.prediction import Ensemble
-    from napari_medunet.engine.segmenter import Segmenter
+def _segment(
+    models: list[Path],
+    files: dict[str, tuple[Path, Path]],
+    settings: PredictSettings,
+    scheduler: str | None,
+    as_json: bool,
+) -> Outcome:
+    """Segment files here, or on a cluster."""
+    from napari_medunet.engine import cluster, folders, prediction
 
+    if not files:
+        return folders.Outcome()
+    if scheduler:
+        with console.shown(as_json, "Segmenting") as report:
+            return cluster.predict_files_on(scheduler, models, files, settings, report)
     _start_backend()
-    segmenters = [Segmenter.load(path) for path in models]
-    return segmenters[0] if len(segmenters) == 1 else Ensemble(segmenters)
+    segmenter = prediction.load_segmenters(models)
+    with console.shown(as_json, "Segmenting") as report:
+        return folders.predict_files(segmenter, files, settings, report)
 
 
 def _start_backend() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_medunet.engine.files import pair
-from napari_medunet.engine.folders import load_examples, predict_files
+from napari_medunet.engine.folders import load_examples, output_files, predict_files
 from napari_medunet.engine.nifti import write_labels, write_volume
 from napari_medunet.engine.phantoms import PHANTOM_LABELS, make_phantom
 from napari_medunet.engine.progress import Progress, Report, ignore
@@ -67,15 +67,9 @@ def run_demo(out: Path, minutes: float, report: Report = ignore) -> DemoResult:
     )
     files["model"] = segmenter.save(out / "demo.medunet")
     cases = {path.name.removesuffix(".nii.gz"): path for path in files["test images"].iterdir()}
-    predictions = predict_files(
-        segmenter,
-        dict(sorted(cases.items())),
-        out / "test" / "predictions",
-        PredictSettings(),
-        _part(report, 0.9, 0.97),
-        overwrite=True,
-    )
     files["predictions"] = out / "test" / "predictions"
+    todo, _ = output_files(dict(sorted(cases.items())), files["predictions"], overwrite=True)
+    predictions = predict_files(segmenter, todo, PredictSettings(), _part(report, 0.9, 0.97))
     pairs = pair(files["truth"], files["predictions"]).pairs
     evaluation = evaluate_files(pairs, report=_part(report, 0.97, 1.0))
     files["scores"] = out / "scores.csv"

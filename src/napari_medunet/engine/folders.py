@@ -21,14 +21,11 @@ class Outcome:
     ----------
     done : dict of case name to path
         That were written.
-    skipped : dict of case name to path
-        That had been there before.
     failed : dict of case name to str
         One line each: what was wrong.
     """
 
     done: dict[str, Path] = field(default_factory=dict)
-    skipped: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -77,44 +74,80 @@ def load_examples(
     return loaded
 
 
-def predict_files(
-    segmenter: Network,
-    cases: dict[str, Path],
-    out: Path,
-    settings: PredictSettings,
-    report: Report = ignore,
-    overwrite: bool = False,
-) -> Outcome:
-    """Segment files, each onto its own grid, as `out/<name>.nii.gz` (or the picture's own format).
-
-    A file that cannot be read or segmented does not stop the others, and what is there already is
-    skipped, so that a broken run can be started again.
+def output_files(
+    cases: dict[str, Path], out: Path, overwrite: bool = False
+) -> tuple[dict[str, tuple[Path, Path]], dict[str, Path]]:
+    """Where the labels of each case go: `out/<name>.nii.gz`, or the picture's own kind.
 
     Parameters
     ----------
     cases : dict of case name to path
-    out : path of a folder, made where missing
+    out : path of a folder
+    overwrite : bool
+        Do again what is there already; otherwise a broken run can be started again.
+
+    Returns
+    -------
+    files : dict of case name to (image, labels) paths, to be done
+    skipped : dict of case name to path, there already
+    """
+    targets = {name: out / f"{name}{label_suffix(path)}" for name, path in cases.items()}
+    skipped = {} if overwrite else {name: t for name, t in targets.items() if t.exists()}
+    files = {name: (path, targets[name]) for name, path in cases.items() if name not in skipped}
+    return files, skipped
+
+
+def predict_files(
+    segmenter: Network,
+    files: dict[str, tuple[Path, Path]],
+    settings: PredictSettings,
+    report: Report = ignore,
+) -> Outcome:
+    """Segment files one after the other, each onto its own grid.
+
+    A file that cannot be read or segmented does not stop the others.
+
+    Parameters
+    ----------
+    files : dict of case name to (image, labels) paths
     report : callable
         Raise `Cancelled` in it to stop; finished files stay.
     """
     outcome = Outcome()
-    for number, (name, path) in enumerate(cases.items()):
+    for number, (name, (source, target)) in enumerate(files.items()):
 
         def of_all(progress: Progress, number: int = number) -> None:
-            fraction = (number + progress.fraction) / len(cases)
+            fraction = (number + progress.fraction) / len(files)
             report(Progress(fraction, progress.message))
 
-        target = out / f"{name}{label_suffix(path)}"
-        if target.exists() and not overwrite:
-            outcome.skipped[name] = target
-            continue
         try:
-            volume = read(path)
-            write_labels_like(target, predict(segmenter, volume, settings, of_all), volume)
+            predict_file(segmenter, source, target, settings, of_all)
             outcome.done[name] = target
         except (ValueError, OSError) as error:
             outcome.failed[name] = str(error)
     return outcome
+
+
+def predict_file(
+    segmenter: Network,
+    source: Path,
+    target: Path,
+    settings: PredictSettings,
+    report: Report = ignore,
+) -> None:
+    """Segment one file.
+
+    Parameters
+    ----------
+    source, target : paths of the image and of the labels
+
+    Raises
+    ------
+    ValueError, OSError
+        One line, if it cannot be read, segmented or written.
+    """
+    volume = read(source)
+    write_labels_like(target, predict(segmenter, volume, settings, report), volume)
 
 
 def all_cases(inputs: list[Path]) -> Iterator[tuple[str, Path]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,6 +77,20 @@ class Ensemble:
         """Mean class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
         total = sum(member.probabilities(images) for member in self._members)
         return np.asarray(total / np.float32(len(self._members)), dtype=np.float32)
+
+
+def load_segmenters(paths: list[Path]) -> Network:
+    """Read one `.medunet` file, or several as their mean.
+
+    Raises
+    ------
+    OSError, ValueError
+        One line, if one cannot be read or they do not go together.
+    """
+    from napari_medunet.engine.segmenter import Segmenter
+
+    segmenters = [Segmenter.load(path) for path in paths]
+    return segmenters[0] if len(segmenters) == 1 else Ensemble(segmenters)
 
 
 def predict(
