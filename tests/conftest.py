@@ -5,6 +5,28 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+VIEWER_TESTS = Path(__file__).parent / "plugin"
+
+
+def _asks_for_viewer_tests(config: pytest.Config) -> bool:
+    """Whether the command names the viewer's tests, and not just everything."""
+    named = [Path(config.invocation_params.dir, arg.split("::")[0]) for arg in config.args]
+    return any(path.resolve().is_relative_to(VIEWER_TESTS) for path in named)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Keep TensorFlow and a live canvas out of one process: with Mesa's OpenGL it ends in a crash."""
+    if collection_path == VIEWER_TESTS and not _asks_for_viewer_tests(config):
+        return True
+    return None
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what is left out, and how to run it."""
+    if _asks_for_viewer_tests(config):
+        return "tests/plugin: on a real viewer, without TensorFlow in this process"
+    return "tests/plugin are left out: they need a process of their own, 'pytest tests/plugin'"
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
