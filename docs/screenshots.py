@@ -103,10 +103,10 @@ def train(viewer: napari.Viewer) -> None:
     """Press Train, and watch."""
     dock, widget = viewer.window.add_plugin_dock_widget("napari-medunet", "Train")
     widget.form.fields.minutes.value = MINUTES
-    wait(2)
+    wait_for(lambda: "starting" not in widget.device.text())
     save(viewer, "3-train")
     widget.train_button.click()
-    wait_for(lambda: widget.session.job.last and widget.session.job.last.fraction > 0.7)
+    wait_for(lambda: widget.session.job.last and widget.session.job.last.fraction > 0.4)
     save(viewer, "4-training")
     wait_for(lambda: not widget.session.busy)
     save(viewer, "5-trained")
