@@ -9,6 +9,7 @@ import sys
 
 import nibabel
 import numpy as np
+import PIL.Image
 import pytest
 
 from napari_medunet.engine.demo import annotate_slices
@@ -101,6 +102,33 @@ def test_truth_against_itself_is_perfect(folder):
     for metrics in json.loads(ran.stdout)["summary"].values():
         assert metrics["dice"]["mean"] == 1
         assert metrics["hd"]["mean"] == 0
+
+
+def test_pictures_in_colour_with_masks(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        mask = np.zeros((40, 52), np.uint8)
+        row, column = rng.integers(5, 20, 2)
+        mask[row : row + 15, column : column + 20] = 255
+        colour = rng.integers(0, 60, (40, 52, 3)).astype(np.uint8)
+        colour[..., 1] += mask // 2
+        for kind, pixels in (("images", colour), ("masks", mask)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            PIL.Image.fromarray(pixels).save(tmp_path / kind / f"cell {number}.png")
+    model = tmp_path / "cells.medunet"
+    ran = run("train", "--images", tmp_path / "images", "--labels", tmp_path / "masks", "--model", model,
+              "--minutes", "2", "--epochs", "20", "--filters", "8", "--flip", "all")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "3 channels" in ran.stdout
+    ran = run("predict", model, "--images", tmp_path / "images", "--out", tmp_path / "out")
+    assert ran.returncode == 0, ran.stderr
+    with PIL.Image.open(tmp_path / "out" / "cell 1.png") as predicted:
+        assert predicted.size == (52, 40)
+        assert set(np.unique(np.asarray(predicted))) == {0, 255}
+    ran = run(
+        "evaluate", "--predictions", tmp_path / "out", "--truth", tmp_path / "masks", "--json"
+    )
+    assert json.loads(ran.stdout)["summary"]["255"]["dice"]["mean"] > 0.8
 
 
 def test_several_models_are_averaged(folder, model, tmp_path):
