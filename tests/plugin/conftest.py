@@ -25,11 +25,16 @@ if not HAS_DISPLAY:  # forms and tables need no display, and Qt ends the process
 
 
 @pytest.fixture
-def viewer(request: pytest.FixtureRequest) -> Any:
-    """Make a viewer as plugins see it; drawing layers takes OpenGL, which offscreen Qt has not."""
+def display() -> None:
+    """Drawing layers takes OpenGL, which offscreen Qt has not."""
     if os.environ.get("QT_QPA_PLATFORM") == "offscreen":
         pytest.skip("no display to draw layers on: run the tests under Xvfb")
-    return request.getfixturevalue("make_napari_viewer_proxy")()
+
+
+@pytest.fixture
+def viewer(display: None, make_napari_viewer_proxy: Any) -> Any:
+    """Make a viewer as plugins see it."""
+    return make_napari_viewer_proxy()
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def test_errors_of_the_layers_are_one_line_each(
 
 
 def test_a_closed_viewer_leaves_no_process(
-    make_napari_viewer: Any, add_phantom: AddPhantom, until: Until
+    display: None, make_napari_viewer: Any, until: Until
 ) -> None:
     other = make_napari_viewer()
     widget = TrainWidget(other)
