@@ -125,6 +125,8 @@ def examine() -> tuple[dict[str, str], list[str]]:
     facts : dict of name to value, in words
     advice : list of sentences
     """
+    from napari_medunet.engine.nearest import COMPILED
+
     found = gpus()
     free = free_memory_mib()
     facts = {
@@ -133,9 +135,13 @@ def examine() -> tuple[dict[str, str], list[str]]:
         "precision": precision(),
         "free memory": "not told by this system" if free is None else f"{free / 1024:.1f} GiB",
         "python": platform.python_version(),
+        "surface distances": "compiled (numba)" if COMPILED else "scipy (numba is not installed)",
         **{name: package_version(name) for name in ("napari-medunet", "napari", "keras", "numpy")},
     }
-    return facts, _advice(found, free)
+    advice = _advice(found, free)
+    if not COMPILED:
+        advice.append("numba is not installed: surface distances are the same, and take longer.")
+    return facts, advice
 
 
 def _advice(found: list[str], free: float | None) -> list[str]:

@@ -7,8 +7,8 @@ voxels lie in memory, so that neither a large label nor an array in Fortran orde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import inf, prod
 from typing import Any
 
@@ -40,6 +40,8 @@ class LabelPair:
         Size of the whole array, before cropping.
     annotated : bool array or None
         Which voxels of the box count; None for all.
+    partial : bool
+        Whether some voxel of the array does not count: surfaces are then not known.
     """
 
     truth: LabelArray
@@ -49,6 +51,18 @@ class LabelPair:
     voxel_ml: float
     voxels: int
     annotated: npt.NDArray[np.bool_] | None = None
+    partial: bool = False
+
+    def together(self, members: Iterable[int]) -> LabelPair:
+        """Give the same pair with several labels as one, the label 1; the others are background."""
+        inside = np.isin(self.labels, list(members))
+        inside[0] = False  # background is nobody's member
+        return replace(
+            self,
+            truth=inside[self.truth].view(np.uint8),
+            prediction=inside[self.prediction].view(np.uint8),
+            labels=np.arange(2),
+        )
 
 
 def as_labels(array: npt.ArrayLike, name: str = "labels") -> LabelArray:
@@ -118,6 +132,7 @@ def pair_labels(
         voxel_ml=voxel_ml,
         voxels=truth.size if annotated is None else int(np.count_nonzero(annotated)),
         annotated=None if annotated is None else _only_axes(annotated, kept)[box],
+        partial=annotated is not None and not annotated.all(),
     )
 
 

@@ -142,6 +142,45 @@ def f1(counts: Counts) -> float:
     return dice(counts)
 
 
+def f_beta(counts: Counts, beta: float) -> float:
+    """F-beta, (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP), 0..1: recall counts b times precision.
+
+    Van Rijsbergen, "Information Retrieval", 2nd ed. 1979, chapter 7; Dice at beta = 1. NaN where the
+    label is absent in both, 0 where it is absent in one.
+
+    Parameters
+    ----------
+    counts : Counts
+    beta : float
+        Positive.
+    """
+    weight = beta * beta
+    both = (1 + weight) * counts.true_positive
+    return _ratio(both, both + weight * counts.false_negative + counts.false_positive)
+
+
+def kappa(counts: Counts) -> float:
+    """Cohen's kappa of the label against the rest, (po - pe) / (1 - pe), -1..1.
+
+    Agreement beyond chance: Cohen, Educational and Psychological Measurement 20(1), 1960; T&H,
+    "Probabilistic metrics". It depends on how much background the array holds. NaN where the label
+    is absent in both, and where both fill the array: chance alone agrees there.
+    """
+    if counts.absent:
+        return nan
+    chance = _ratio(counts.truth, counts.total) * counts.prediction
+    chance += _ratio(counts.total - counts.truth, counts.total) * (counts.total - counts.prediction)
+    return _beyond_chance(counts.true_positive + counts.true_negative, chance, counts.total)
+
+
+def overall_kappa(confusion: Confusion) -> float:
+    """Cohen's kappa over all labels at once, background among them, -1..1; NaN where there is one label."""
+    agree = confusion.pairs[:, 0] == confusion.pairs[:, 1]
+    counts = [confusion.counts(label) for label in confusion.labels.tolist()]
+    chance = sum(one.truth / confusion.total * one.prediction for one in counts)
+    return _beyond_chance(int(confusion.voxels[agree].sum()), chance, confusion.total)
+
+
 def iou(counts: Counts) -> float:
     """Intersection over union (Jaccard), TP / (TP + FP + FN), 0..1.
 
@@ -211,8 +250,13 @@ def relative_volume_difference(counts: Counts) -> float:
     return (counts.prediction - counts.truth) / counts.truth
 
 
-def _ratio(part: int, whole: int) -> float:
+def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else nan
+
+
+def _beyond_chance(agreed: int, chance: float, total: int) -> float:
+    """Cohen's kappa from the voxels that agree and those that would by chance."""
+    return (agreed - chance) / (total - chance) if chance < total else nan
 
 
 def _count_keys(pair: LabelPair, codes: int) -> tuple[IntArray, IntArray]:
