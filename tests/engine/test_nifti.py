@@ -50,6 +50,16 @@ def disk_affines(draw: st.DrawFn) -> np.ndarray:
 
 
 shapes = st.tuples(*[st.integers(1, 5)] * 3)
+DISK_AXES = {  # leading axes, and the lengths of the axes behind space that they are on disk
+    "": (),
+    "t": (3,),
+    "c": (3,),
+    "v": (1, 2),
+    "v t": (3, 2),
+    "d6": (1, 1, 2),
+    "d7 t": (2, 1, 1, 3),
+    "rgb": (),
+}
 
 
 def save(
@@ -145,10 +155,10 @@ def test_labels_return_to_the_grid_on_disk(affine, shape, suffix, highest):
         assert [p.name for p in out.parent.iterdir()] == [out.name]
 
 
-@given(affine=disk_affines(), shape=shapes, leading=st.sampled_from(["", "t", "v", "rgb"]))
+@given(affine=disk_affines(), shape=shapes, leading=st.sampled_from(sorted(DISK_AXES)))
 @settings(max_examples=80, deadline=None)
 def test_an_image_written_and_read_is_the_same(affine, shape, leading):
-    disk_shape = shape + {"": (), "t": (3,), "v": (1, 2), "rgb": ()}[leading]
+    disk_shape = shape + DISK_AXES[leading]
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         if leading == "rgb":
@@ -157,7 +167,8 @@ def test_an_image_written_and_read_is_the_same(affine, shape, leading):
                 voxels[channel] = rng.integers(0, 255, shape)
         else:
             voxels = rng.normal(size=disk_shape).astype(np.float32)
-        path = save(Path(folder, "a.nii.gz"), voxels, affine)
+        units = 2 if leading == "c" else 10  # mm, without and with seconds
+        path = save(Path(folder, "a.nii.gz"), voxels, affine, xyzt_units=units)
         volume = read_volume(path)
         again_path = Path(folder, "b.nii.gz")
         write_volume(again_path, volume)
@@ -166,7 +177,7 @@ def test_an_image_written_and_read_is_the_same(affine, shape, leading):
     np.testing.assert_array_equal(again.voxels, volume.voxels)
     np.testing.assert_array_equal(again.affine, volume.affine)
     assert again.leading_axes == volume.leading_axes
-    assert volume.leading_axes == {"": (), "t": ("t",), "v": ("v",), "rgb": ("c",)}[leading]
+    assert volume.leading_axes == (("c",) if leading == "rgb" else tuple(leading.split()))
 
 
 @given(affine=disk_affines(), shape=shapes)
@@ -286,7 +297,7 @@ def test_the_affine_is_chosen_as_stated(tmp_path):
     assert "sform is not valid" in volume.source.notes[0]
     nothing = read_volume(patch_header(path, sform_code=0, qform_code=0))
     assert nothing.source.affine_from == "voxel size"
-    assert "which side is left" in nothing.source.notes[0]
+    assert "Check left and right" in nothing.source.notes[0]
     np.testing.assert_allclose(nothing.source.affine, nib.load(path).affine)
 
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from napari_medunet.engine import nifti
 from napari_medunet.engine.images import SUFFIXES as PICTURE_SUFFIXES
 from napari_medunet.engine.images import TIFF_SUFFIXES, read_image, write_label_image
+from napari_medunet.engine.nifti_files import is_voxel_half
 from napari_medunet.engine.volume import Volume
 
-_WANTED = ".nii, .nii.gz, .png, .jpg, .tif or .tiff"
+_WANTED = ".nii, .nii.gz, .hdr and .img, .png, .jpg, .tif or .tiff"
 _AnyPath = str | os.PathLike[str]
 
 
@@ -96,7 +97,8 @@ def case_name(path: _AnyPath) -> str:
 def list_cases(path: _AnyPath) -> dict[str, Path]:
     """List the volumes of a folder by case name, or the one file that is given instead.
 
-    Hidden files, files that are being written, folders and files of other kinds are left out.
+    Hidden files, files that are being written, folders and files of other kinds are left out; a
+    .hdr/.img pair is one case.
 
     Returns
     -------
@@ -172,6 +174,7 @@ def _files_in(folder: Path) -> list[Path]:
         for entry in entries
         if not entry.name.startswith(".")
         and (nifti.is_nifti(entry) or _is_picture(entry))
+        and not is_voxel_half(entry)
         and entry.is_file()
     ]
 

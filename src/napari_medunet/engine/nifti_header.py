@@ -4,51 +4,54 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 from nibabel.spatialimages import HeaderDataError
 
-if TYPE_CHECKING:
-    from napari_medunet.engine.volume import FloatArray
+from napari_medunet.engine.nifti_analyze import header_from_analyze
+from napari_medunet.engine.nifti_files import is_pair_name
 
 HEADER_BYTES = 540  # of NIfTI-2; a NIfTI-1 header has 348
-AffineFrom = Literal["sform", "qform", "voxel size"]
 Header: TypeAlias = Any  # nibabel's Nifti1Header or Nifti2Header, which carry no types
 
 _COLOUR_CHANNELS = {128: 3, 2304: 4}  # data type codes RGB24 and RGBA32
-_MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units: metre, millimetre, micron
-_SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}
+_SECONDS_PER_UNIT = {8: 1.0, 16: 1e-3, 24: 1e-6}  # Hz, ppm and rad/s are no time
+_LAST_OFFSET = 2**28  # bytes; notes before the voxels are never that long
+_CIFTI_INTENTS = range(3000, 3100)
+_NIFTI2_END = b"\0\r\n\x1a\n"  # changed by programs that copy text
+_SINGLE, _PAIR = (b"n+1", b"n+2"), (b"ni1", b"ni2")
 _NOT_NIFTI = {
     b"version https://git-lfs": "it is a Git LFS pointer, not the data: run 'git lfs pull'",
     b"<": "it holds HTML or XML, as when a login page was downloaded: download it again",
+    b"ENVI": "it is an ENVI header: open it with a program for remote sensing",
     b"\x1f\x8b": "it was compressed twice: decompress it once",
 }
 
 
 def parse_header(start: bytes, path: Path) -> Header:
-    """Header of a single-file NIfTI-1 or NIfTI-2 image, in either byte order.
+    """Header of a NIfTI-1, NIfTI-2 or, where the name is that of a pair, Analyze 7.5 image.
 
     Parameters
     ----------
     start : bytes
         The file's first 540 bytes, decompressed; fewer where it has fewer.
     path : Path
-        For the error's text.
+        Its name decides what is accepted, and is in the error's text.
+
+    Returns
+    -------
+    header : Nifti1Header, Nifti2Header or AnalyzeHeader
+        In the file's byte order.
 
     Raises
     ------
     ValueError
         If it is something else.
     """
-    for kind, size, magic in (
-        (nib.Nifti1Header, 348, slice(344, 348)),
-        (nib.Nifti2Header, 540, slice(4, 8)),
-    ):
+    for kind, size in ((nib.Nifti1Header, 348), (nib.Nifti2Header, 540)):
         for order in "<>":
             if start[:4] != struct.pack(f"{order}i", size):
                 continue
@@ -56,11 +59,8 @@ def parse_header(start: bytes, path: Path) -> Header:
                 raise ValueError(
                     f"'{path}' is truncated: it ends inside its header. Copy it again."
                 )
-            if start[magic][:3] not in (b"n+1", b"n+2"):
-                raise ValueError(
-                    f"'{path}' is the header of an Analyze image or a .hdr/.img pair; wanted NIfTI "
-                    "with header and voxels in one file. Convert it to .nii.gz."
-                )
+            if _is_analyze(start, size, path):
+                return header_from_analyze(start[:size], order)
             return kind(start[:size], endianness=order, check=False)
     if not start:
         raise ValueError(f"'{path}' is empty. Copy or export it again.")
@@ -73,26 +73,47 @@ def parse_header(start: bytes, path: Path) -> Header:
     )
 
 
+def states_a_pair(header: Header) -> bool:
+    """Whether the header says that the voxels are in a file of their own."""
+    return bytes(header["magic"])[:3] in _PAIR
+
+
 def disk_shape(header: Header, path: Path) -> tuple[int, ...]:
-    """Lengths of the axes on disk, the fastest first.
+    """Lengths of the axes on disk, the fastest first; one to seven.
 
     Raises
     ------
     ValueError
-        If there are none, some is not positive, or there are more than space, time and components.
+        If there are none, some is not positive, or it is no image that has these axes.
     """
+    if int(header["intent_code"]) in _CIFTI_INTENTS:
+        raise ValueError(
+            f"'{path}' is CIFTI: values on a surface or connections, not a volume. Export a volume, "
+            "with wb_command -cifti-separate say."
+        )
     count = int(header["dim"][0])
     if not 1 <= count <= 7:
-        raise ValueError(f"'{path}' is broken: its header claims {count} axes; wanted 1 to 7.")
+        raise ValueError(
+            f"'{path}' is broken: its header claims {count} axes; wanted 1 to 7. Export it again."
+        )
     shape = tuple(int(length) for length in header["dim"][1 : count + 1])
     if min(shape) < 1:
-        raise ValueError(f"'{path}' is broken: its header claims the shape {shape}.")
-    if math.prod(shape[5:]) > 1:
         raise ValueError(
-            f"'{path}' has the shape {shape}; wanted space, time and components (five axes). "
-            "Surface and connectivity files (CIFTI) are not images: export a volume."
+            f"'{path}' is broken: its header claims the shape {shape}; wanted positive lengths. "
+            "Export it again."
         )
     return shape
+
+
+def leading_axes(header: Header, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Name the axes after the third that are longer than one, in their order on disk.
+
+    The fourth is time, "t", where its unit is one of time or voxels are colours, and otherwise
+    channels, "c"; the fifth holds components, "v"; the sixth and seventh, "d6" and "d7", are free.
+    """
+    fourth = "t" if _time_unit(header) or int(header["datatype"]) in _COLOUR_CHANNELS else "c"
+    names = (fourth, "v", "d6", "d7")
+    return tuple(n for n, length in zip(names, shape[3:], strict=False) if length > 1)
 
 
 def disk_dtype(header: Header, path: Path) -> tuple[np.dtype[Any], int]:
@@ -104,7 +125,6 @@ def disk_dtype(header: Header, path: Path) -> tuple[np.dtype[Any], int]:
         If no image has voxels of that type.
     """
     code = int(header["datatype"])
-    order = header.endianness
     if code in _COLOUR_CHANNELS:
         return np.dtype(np.uint8), _COLOUR_CHANNELS[code]
     try:
@@ -113,27 +133,28 @@ def disk_dtype(header: Header, path: Path) -> tuple[np.dtype[Any], int]:
         dtype = np.dtype(np.void)
     if dtype.kind not in "iufc" or dtype.itemsize > (16 if dtype.kind == "c" else 8):
         raise ValueError(
-            f"'{path}' has voxels of data type {code}, which cannot be read; wanted integers, "
-            "float32 or float64. Convert it, to float32 say."
+            f"'{path}' has voxels of data type {code}{_name_of_type(code)}, which cannot be read; "
+            "wanted integers, float32 or float64. Convert it, to float32 say."
         )
-    return dtype.newbyteorder(order), 1
+    return dtype.newbyteorder(header.endianness), 1
 
 
-def data_offset(header: Header, path: Path) -> int:
+def data_offset(header: Header, path: Path, *, in_pair: bool) -> int:
     """Count the bytes before the first voxel.
 
     Raises
     ------
     ValueError
-        If the voxels would begin inside the header.
+        If the voxels would begin inside the header, or absurdly far behind it.
     """
-    smallest = int(header.sizeof_hdr) + 4
+    least = 0 if in_pair else int(header.sizeof_hdr)
     offset = float(header["vox_offset"])
     if offset == 0:  # written by some programs for "directly after the header"
-        return smallest
-    if not smallest - 4 <= offset < 2**40:
+        return 0 if in_pair else least + 4
+    if not least <= offset < _LAST_OFFSET:
         raise ValueError(
-            f"'{path}' is broken: its header says that voxels begin at byte {offset:g}."
+            f"'{path}' is broken: its header says that voxels begin at byte {offset:g}. "
+            "Export it again."
         )
     return int(offset)
 
@@ -148,122 +169,44 @@ def scaling(header: Header) -> tuple[float, float]:
     return slope, inter if math.isfinite(inter) else 0.0
 
 
+def calibration(header: Header) -> tuple[float, float] | None:
+    """Values to show as black and white (cal_min, cal_max); None where the file states none."""
+    low, high = float(header["cal_min"]), float(header["cal_max"])
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low < high else None
+
+
 def time_step(header: Header) -> float:
     """Seconds between two time points; 1 where the header does not say."""
-    unit = _SECONDS_PER_UNIT.get(int(header["xyzt_units"]) & 0x38, 1.0)
-    step = float(header["pixdim"][4]) * unit
+    step = float(header["pixdim"][4]) * _SECONDS_PER_UNIT.get(_time_unit(header), 1.0)
     return step if math.isfinite(step) and step > 0 else 1.0
 
 
-@np.errstate(over="ignore", invalid="ignore")  # a broken header's numbers are looked at afterwards
-def choose_affine(
-    header: Header, shape: tuple[int, ...], path: Path
-) -> tuple[FloatArray, AffineFrom, tuple[str, ...]]:
-    """Choose the affine: the sform if stated and valid, else the qform, else the voxel size.
-
-    Parameters
-    ----------
-    header : Header
-    shape : disk shape, three axes or more
-    path : Path
-
-    Returns
-    -------
-    affine : (4, 4) float64 array
-        From disk index (i, j, k) to RAS+ mm, whatever unit the header is in.
-    affine_from : str
-    notes : tuple of str
-        What the user should be told.
-
-    Raises
-    ------
-    ValueError
-        If the voxel size is no positive number either.
-    """
-    unit = _MM_PER_UNIT.get(int(header["xyzt_units"]) & 0x07, 1.0)
-    to_mm = np.diag(np.array([unit, unit, unit, 1.0]))
-    valid: dict[AffineFrom, FloatArray] = {}
-    notes = []
-    for affine_from, matrix in _stated(header):
-        affine = None if matrix is None else _usable(to_mm @ matrix, shape)
-        if affine is None:
-            notes.append(f"'{path.name}': its {affine_from} is not valid and is left out.")
-        else:
-            valid[affine_from] = affine
-    if "sform" in valid and "qform" in valid:
-        notes += _disagreement(valid["sform"], valid["qform"], shape, path)
-    for affine_from, affine in valid.items():
-        return affine, affine_from, tuple(notes)
-    affine = _usable(to_mm @ _voxel_size_only(header, shape), shape)
-    if affine is None:
+def _is_analyze(start: bytes, size: int, path: Path) -> bool:
+    """Whether it has Analyze's header; an error where the mark is neither's."""
+    magic = start[344:348] if size == 348 else start[4:12]
+    if size == 540 and magic[:3] in _SINGLE + _PAIR and magic[3:] != _NIFTI2_END:
+        raise ValueError(f"'{path}' was damaged by being copied as text. Copy it again as binary.")
+    if magic[:3] in _SINGLE:
+        return False
+    if is_pair_name(path):
+        if magic[:3] in _PAIR or size == 348:
+            return magic[:3] not in _PAIR
+    elif magic[:3] in _PAIR:
         raise ValueError(
-            f"'{path}' has no valid geometry: sform and qform are missing or singular, and its "
-            f"voxel size is {[float(v) for v in header['pixdim'][1:4]]}. Repair its header."
+            f"'{path}' is the header of a .hdr/.img pair; wanted header and voxels in one file. "
+            "Give it its name with .hdr again, beside its .img."
         )
-    notes.append(
-        f"'{path.name}' states a voxel size but no direction: which side is left is unknown."
+    raise ValueError(
+        f"'{path}' has the mark {magic!r} in its header; wanted {_SINGLE[size == 540]!r}. If it is "
+        "an Analyze image, name it .hdr beside its .img; else export it again."
     )
-    return affine, "voxel size", tuple(notes)
 
 
-def _stated(header: Header) -> Iterator[tuple[AffineFrom, FloatArray | None]]:
-    if header["sform_code"] > 0:
-        yield "sform", header.get_sform()
-    if header["qform_code"] > 0:
-        try:
-            yield "qform", header.get_qform()
-        except (ValueError, HeaderDataError):
-            yield "qform", None
+def _time_unit(header: Header) -> int:
+    unit = int(header["xyzt_units"]) & 0x38
+    return unit if unit in _SECONDS_PER_UNIT else 0
 
 
-def _voxel_size_only(header: Header, shape: tuple[int, ...]) -> FloatArray:
-    """As nibabel does it: centred, the first axis running to the left."""
-    sizes = np.abs(np.asarray(header["pixdim"][1:4], dtype=np.float64))
-    step = sizes * (-1, 1, 1)
-    affine = np.diag([*step, 1.0])
-    affine[:3, 3] = -step * (np.asarray(shape[:3]) - 1) / 2
-    return affine
-
-
-def _usable(affine: FloatArray, shape: tuple[int, ...]) -> FloatArray | None:
-    """Complete the axes of length one whose step is 0; None where the affine is singular."""
-    affine = np.array(affine, dtype=np.float64)
-    if not (np.abs(affine) < 1e9).all():  # nor NaN
-        return None
-    steps = affine[:3, :3]
-    for axis in range(3):
-        if shape[axis] == 1 and not steps[:, axis].any():
-            normal = np.cross(steps[:, axis - 2], steps[:, axis - 1])
-            length = np.linalg.norm(normal)
-            steps[:, axis] = normal / length if length else 0
-    sizes = np.linalg.norm(steps, axis=0)
-    if sizes.min() < 1e-9:
-        return None
-    return affine if abs(np.linalg.det(steps / sizes)) > 1e-4 else None
-
-
-def _disagreement(
-    sform: FloatArray, qform: FloatArray, shape: tuple[int, ...], path: Path
-) -> list[str]:
-    corners = np.array(
-        np.meshgrid(*[(0, length - 1) for length in shape[:3]], [1], indexing="ij"),
-        dtype=np.float64,
-    ).reshape(4, -1)
-    apart = np.linalg.norm(((sform - qform) @ corners)[:3], axis=0).max()
-    if apart < 0.5 * np.linalg.norm(sform[:3, :3], axis=0).min():
-        return []
-    return [f"'{path.name}': its sform and qform lie up to {apart:.3g} mm apart; the sform counts."]
-
-
-@np.errstate(over="ignore", invalid="ignore")  # what overflows is infinite
-def scaled(voxels: npt.NDArray[Any], slope: float, inter: float) -> npt.NDArray[Any]:
-    """Voxels times slope plus intercept, float32 where that is exact enough; a view for (1, 0)."""
-    if (slope, inter) == (1.0, 0.0):
-        return voxels
-    if voxels.dtype.kind == "c":
-        complex_values: npt.NDArray[Any] = voxels * slope + inter
-        return complex_values
-    wide = voxels.dtype.itemsize > 2 and voxels.dtype != np.float32
-    values: npt.NDArray[Any] = np.multiply(voxels, slope, dtype=np.float64 if wide else np.float32)
-    values += inter
-    return values
+def _name_of_type(code: int) -> str:
+    names = {1: "single bits", 1536: "float128", 2048: "complex256"}
+    return f" ({names[code]})" if code in names else ""

@@ -11,20 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine import nifti_header as headers
+from napari_medunet.engine.nifti_affine import AffineFrom, choose_affine
+from napari_medunet.engine.nifti_extensions import Extension
 from napari_medunet.engine.volume import FloatArray
-
-SUFFIXES = (".nii.gz", ".nii")
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether a file's name ends as NIfTI files' names do."""
-    return path.name.lower().endswith(SUFFIXES)
-
-
-def without_suffix(path: Path) -> str:
-    """Name a NIfTI file without .nii or .nii.gz."""
-    suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), "")
-    return path.name[: len(path.name) - len(suffix)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,36 +23,51 @@ class NiftiSource:
     Attributes
     ----------
     path : Path
+        Of a pair, the half that was asked for.
     shape : tuple of int
-        On disk, the fastest axis first: (i, j, k), then time, then components. Colours are no axis.
+        On disk, the fastest axis first: (i, j, k), then time or channels, then components. Colours
+        are no axis.
+    channels : int
+        Numbers of a voxel: 3 for RGB24, 4 for RGBA32, else 1.
     dtype : str
         On disk, with byte order, such as "<i2" or "|u1".
     slope, inter : float
         Stored numbers times slope plus inter are the values; (1, 0) where the file states none.
     header : bytes
-        As it is in the file: 348 bytes (NIfTI-1) or 540 (NIfTI-2).
+        As it is in the file: 348 bytes (NIfTI-1) or 540 (NIfTI-2). What NIfTI-1 would say, where
+        the file is Analyze 7.5.
     affine : (4, 4) float64 array
         From disk index (i, j, k) to RAS+ mm.
-    affine_from : "sform", "qform" or "voxel size"
+    affine_from : "sform", "qform", "voxel size" or "SPM origin"
     axes : tuple of int
         Which disk axis the array's z, y and x are.
     flips : tuple of bool
         Which of the array's z, y and x run against their disk axis.
     notes : tuple of str
         What the user should be told.
+    calibration : (float, float) or None
+        Values that the file wants shown as black and white (cal_min and cal_max).
+    intent : int
+        NIfTI's intent code: 1002 for labels, 0 for none.
+    extensions : tuple of (code, content)
+        What other programs keep in the file; written back with it.
     """
 
     path: Path
     shape: tuple[int, ...]
+    channels: int
     dtype: str
     slope: float
     inter: float
     header: bytes
     affine: FloatArray
-    affine_from: headers.AffineFrom
+    affine_from: AffineFrom
     axes: tuple[int, int, int]
     flips: tuple[bool, bool, bool]
     notes: tuple[str, ...] = ()
+    calibration: tuple[float, float] | None = None
+    intent: int = 0
+    extensions: tuple[Extension, ...] = ()
 
     @property
     def space(self) -> tuple[int, int, int]:
@@ -100,7 +104,9 @@ class NiftiSource:
         return (..., *(slice(None, None, -1 if flip else 1) for flip in self.flips))
 
 
-def source_of(header: headers.Header, path: Path) -> NiftiSource:
+def source_of(
+    header: headers.Header, path: Path, extensions: tuple[Extension, ...] = ()
+) -> NiftiSource:
     """Read from a header how voxels lie on disk, and how to turn them toward (I, P, L).
 
     Raises
@@ -109,19 +115,17 @@ def source_of(header: headers.Header, path: Path) -> NiftiSource:
         If the shape, the type of the voxels or the geometry is not valid.
     """
     shape = headers.disk_shape(header, path)
-    dtype, _ = headers.disk_dtype(header, path)
+    dtype, channels = headers.disk_dtype(header, path)
     slope, inter = headers.scaling(header)
-    affine, affine_from, notes = headers.choose_affine(
-        header, (*shape, 1, 1)[: max(3, len(shape))], path
-    )
-    directions = nib.io_orientation(
-        affine
-    )  # for each disk axis: which of R, A, S it is, and its sign
+    affine, affine_from, notes = choose_affine(header, (*shape, 1, 1)[: max(3, len(shape))], path)
+    # for each disk axis: which of R, A, S it is, and its sign
+    directions = nib.io_orientation(affine)
     axes = tuple(int(np.flatnonzero(directions[:, 0] == ras)[0]) for ras in (2, 1, 0))
     flips = tuple(bool(directions[axis, 1] > 0) for axis in axes)
     return NiftiSource(
         path=path,
         shape=shape,
+        channels=channels,
         dtype=dtype.str,
         slope=slope,
         inter=inter,
@@ -130,5 +134,14 @@ def source_of(header: headers.Header, path: Path) -> NiftiSource:
         affine_from=affine_from,
         axes=cast(tuple[int, int, int], axes),
         flips=cast(tuple[bool, bool, bool], flips),
-        notes=notes,
+        notes=(*notes, *_notes_on_axes(headers.leading_axes(header, shape), path)),
+        calibration=headers.calibration(header),
+        intent=int(header["intent_code"]),
+        extensions=extensions,
     )
+
+
+def _notes_on_axes(leading: tuple[str, ...], path: Path) -> tuple[str, ...]:
+    if "c" not in leading:
+        return ()
+    return (f"'{path.name}': its fourth axis has no unit of time and is taken for channels.",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import math
 import os
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -10,20 +10,25 @@ from typing import Any, BinaryIO, cast
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from isal import igzip
 
 from napari_medunet.engine import nifti_header as headers
-from napari_medunet.engine.nifti_source import NiftiSource, is_nifti
+from napari_medunet.engine.nifti_extensions import pack_extensions
+from napari_medunet.engine.nifti_files import SINGLE_SUFFIXES
+from napari_medunet.engine.nifti_source import NiftiSource
 from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.volume import Volume
 
 _LABEL_INTENT = 1002
-_GZIP_LEVEL = 4
+_GZIP_LEVEL = 2  # of isal's 0 to 3; a label volume is as small as with gzip's level 3
+_BLOCK_BYTES = 2**22
+_PLACES = {"t": 4, "c": 4, "v": 5, "d6": 6, "d7": 7}  # which axis on disk, counted from 1
 
 
 def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: Volume) -> None:
     """Write labels onto the grid on disk that a volume came from, voxel for voxel.
 
-    The source's affines, codes, units and description are kept. The file appears whole or not.
+    The source's affines, codes, units, description and extensions are kept. The file appears whole or not.
 
     Parameters
     ----------
@@ -54,14 +59,16 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: V
 def write_volume(path: str | os.PathLike[str], volume: Volume) -> None:
     """Write an image, onto the grid on disk that it came from where it came from a NIfTI file.
 
-    Voxels are written in their own type, without scaling; bool as uint8, float16 as float32. Time
-    becomes the fourth axis, three or four uint8 channels become colours, other channels and
-    components the fifth axis. The file appears whole or not at all.
+    The values are written in their own type: what a header had scaled is written as the float32 or
+    float64 that it was read as, with a slope of 1; bool as uint8, float16 as float32. Time or channels
+    become the fourth axis, components (and channels beside time) the fifth; three or four uint8
+    channels become colours, unless their file kept them otherwise. The file is little-endian, one
+    file, NIfTI-2 where the source is or an axis is longer than 32767, and appears whole or not at all.
 
     Raises
     ------
     ValueError
-        If NIfTI has no place for the axes or the type.
+        If NIfTI has no place for the axes, the type or the geometry.
     OSError
         If the file cannot be written.
     """
@@ -87,6 +94,8 @@ def smallest_dtype(labels: npt.NDArray[Any], name: str) -> np.dtype[Any]:
         raise ValueError(
             f"Labels for '{name}' are {labels.dtype}; wanted whole numbers. Round them first."
         )
+    if labels.dtype.itemsize == 1 and labels.dtype.kind in "bu":  # nothing is smaller
+        return np.dtype(np.uint8)
     lowest, highest = (int(labels.min()), int(labels.max())) if labels.size else (0, 0)
     if lowest < 0:
         raise ValueError(
@@ -96,58 +105,80 @@ def smallest_dtype(labels: npt.NDArray[Any], name: str) -> np.dtype[Any]:
 
 
 def _write(path: Path, volume: Volume, dtype: np.dtype[Any], is_labels: bool) -> None:
-    if not is_nifti(path):
+    if not path.name.lower().endswith(SINGLE_SUFFIXES):
         raise ValueError(f"'{path}' has the wrong ending; wanted .nii.gz or .nii. Rename it.")
-    disk, colour = _disk_order(volume)
-    space = disk.shape[1:] if colour else disk.shape
-    header = _header_for(volume, space)
-    header.set_data_shape(space)
+    if not np.isfinite(volume.affine).all() or abs(np.linalg.det(volume.affine)) < 1e-30:
+        raise ValueError(
+            f"'{volume.name}' has an affine that is singular or not finite: NIfTI cannot say where "
+            "its voxels lie. Give it a spacing."
+        )
+    disk, is_colour = _disk_order(volume)
+    shape = disk.shape[1:] if is_colour else disk.shape
+    header = _header_for(volume, shape)
     header.set_data_dtype(
-        np.dtype([(c, "u1") for c in "RGBA"[: disk.shape[0]]]) if colour else dtype
+        np.dtype([(c, "u1") for c in "RGBA"[: disk.shape[0]]]) if is_colour else dtype
     )
-    header["vox_offset"] = header.sizeof_hdr + 4
-    header["scl_slope"], header["scl_inter"] = 1, 0
-    if "t" in volume.leading_axes:
-        _set_time_step(header, volume.leading_scale[volume.leading_axes.index("t")])
+    _set_time(header, volume)
     if is_labels:
         header["intent_code"] = _LABEL_INTENT
         header["cal_min"], header["cal_max"] = 0, 0
+    source = _source_still_valid(volume)
+    notes = pack_extensions(source.extensions if source else ())
+    header["vox_offset"] = header.sizeof_hdr + len(notes)
     with saved_whole(path) as stream:
         if path.suffix.lower() == ".gz":  # without name and time: equal voxels make equal files
-            with gzip.GzipFile("", "wb", _GZIP_LEVEL, stream, mtime=0) as packed:
-                _pour(cast(BinaryIO, packed), header, disk, dtype)
+            with igzip.IGzipFile("", "wb", _GZIP_LEVEL, stream, mtime=0) as packed:
+                _pour(cast(BinaryIO, packed), header.binaryblock + notes, disk, dtype)
         else:
-            _pour(stream, header, disk, dtype)
+            _pour(stream, header.binaryblock + notes, disk, dtype)
 
 
-def _pour(
-    stream: BinaryIO, header: headers.Header, disk: npt.NDArray[Any], dtype: np.dtype[Any]
-) -> None:
-    stream.write(header.binaryblock + b"\0\0\0\0")  # no extensions
-    for plane in disk.T:  # one at a time: a copy of the whole is never made
-        stream.write(np.ascontiguousarray(plane, dtype.newbyteorder("<")).data)
+def _pour(stream: BinaryIO, start: bytes, disk: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
+    stream.write(start)
+    voxels, little = disk.T, dtype.newbyteorder("<")
+    per_plane = max(1, math.prod(voxels.shape[1:]) * dtype.itemsize)
+    planes = max(1, _BLOCK_BYTES // per_plane)  # a copy of the whole is never made
+    for first in range(0, len(voxels), planes):
+        stream.write(np.ascontiguousarray(voxels[first : first + planes], little).data)
 
 
 def _disk_order(volume: Volume) -> tuple[npt.NDArray[Any], bool]:
-    """Voxels ([c,] i, j, k[, t[, v]]) in the order of the disk, and whether they are colours."""
-    axes, voxels = volume.leading_axes, volume.voxels
-    colour = axes[:1] == ("c",) and voxels.dtype == np.uint8 and voxels.shape[0] in (3, 4)
-    rest = axes[1:] if colour else axes
-    if rest not in ((), ("t",), ("v",), ("c",), ("v", "t"), ("c", "t")):
-        raise ValueError(
-            f"'{volume.name}' has the leading axes {axes}; NIfTI has a place for time and one "
-            "more. Save its parts one by one."
-        )
-    source = _source_still_valid(volume)
+    """Voxels ([c,] i, j, k[, t[, v ...]]) in the order of the disk, and whether they are colours."""
+    axes, voxels, source = volume.leading_axes, volume.voxels, _source_still_valid(volume)
+    is_colour = (
+        axes[:1] == ("c",)
+        and voxels.dtype == np.uint8
+        and voxels.shape[0] in (3, 4)
+        and (source is None or source.channels > 1 or "t" in axes)
+    )
     parts = [
-        array.T if source is None else source.to_disk(array)
-        for array in (voxels if colour else [voxels])
+        _spread(array, axes[1:] if is_colour else axes, volume.name, source)
+        for array in (voxels if is_colour else [voxels])
     ]
-    if rest in (("v",), ("c",)):
-        parts = [part[:, :, :, None] for part in parts]  # the fourth axis is time's
-    elif source is not None and not rest:  # an image of one slice may have two axes on disk
-        parts = [part.reshape(source.shape[:3]) for part in parts]
-    return (np.stack(parts), True) if colour else (parts[0], False)
+    return (np.stack(parts), True) if is_colour else (parts[0], False)
+
+
+def _spread(
+    array: npt.NDArray[Any], axes: tuple[str, ...], name: str, source: NiftiSource | None
+) -> npt.NDArray[Any]:
+    """View with each leading axis where NIfTI keeps it; axes between them have length one."""
+    places = [_PLACES.get(axis, 0) for axis in axes]
+    if "c" in axes and "t" in axes:  # the fourth axis is time's
+        places[axes.index("c")] = 5
+    if len(set(places)) < len(places) or 0 in places:
+        raise ValueError(
+            f"'{name}' has the leading axes {axes}; NIfTI has a place for time, one for channels or "
+            "components, and two more ('d6', 'd7'). Save its parts one by one."
+        )
+    last_first = np.argsort(places)[::-1]
+    ordered = array.transpose(*last_first, *range(len(axes), array.ndim))
+    disk = ordered.T if source is None else source.to_disk(ordered)
+    shape = list(disk.shape[:3])
+    for place, length in zip(sorted(places), disk.shape[3:], strict=True):
+        shape += [1] * (place - 1 - len(shape)) + [length]
+    if source is not None and not axes:  # an image of one slice may have two axes on disk
+        shape = list(source.shape[:3])
+    return disk.reshape(shape)
 
 
 def _source_still_valid(volume: Volume) -> NiftiSource | None:
@@ -159,11 +190,24 @@ def _source_still_valid(volume: Volume) -> NiftiSource | None:
 
 
 def _header_for(volume: Volume, shape: tuple[int, ...]) -> headers.Header:
+    """A little-endian header of one file, with the source's fields where they still hold."""
     source = _source_still_valid(volume)
+    fits = max(shape) < 2**15
     if source is not None:
-        return headers.parse_header(source.header, source.path).as_byteswapped("<")
-    kind = nib.Nifti1Header if max(shape) < 2**15 else nib.Nifti2Header
-    header = kind(endianness="<")
+        header = headers.parse_header(source.header, source.path).as_byteswapped("<")
+        if not fits and isinstance(header, nib.Nifti1Header):
+            header = nib.Nifti2Header.from_header(header, check=False)
+            header["sizeof_hdr"] = header.sizeof_hdr
+    else:
+        header = (nib.Nifti1Header if fits else nib.Nifti2Header)(endianness="<")
+        _set_geometry(header, volume, shape)
+    header.set_data_shape(shape)
+    header["magic"] = b"n+1" if header.sizeof_hdr == 348 else b"n+2"
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    return header
+
+
+def _set_geometry(header: headers.Header, volume: Volume, shape: tuple[int, ...]) -> None:
     header.set_data_shape(shape)
     affine = volume.affine[:, [2, 1, 0, 3]]  # disk axes are (x, y, z)
     header.set_sform(affine, code="aligned")
@@ -171,9 +215,15 @@ def _header_for(volume: Volume, shape: tuple[int, ...]) -> headers.Header:
     if not np.allclose(header.get_qform(), affine, rtol=0, atol=1e-3):
         header["qform_code"] = 0  # sheared: a quaternion cannot say so
     header.set_xyzt_units("mm", "sec")
-    return header
 
 
-def _set_time_step(header: headers.Header, seconds: float) -> None:
-    header["pixdim"][4] = seconds
-    header["xyzt_units"] = (int(header["xyzt_units"]) & 0x07) | 8
+def _set_time(header: headers.Header, volume: Volume) -> None:
+    """Say how far time points lie apart; or, of a fourth axis of channels, that it is not time."""
+    space = int(header["xyzt_units"]) & 0x07
+    if "t" in volume.leading_axes:
+        seconds = volume.leading_scale[volume.leading_axes.index("t")]
+        if not math.isclose(headers.time_step(header), seconds, rel_tol=1e-6):
+            header["pixdim"][4] = seconds
+            header["xyzt_units"] = space | 8
+    elif "t" in headers.leading_axes(header, header.get_data_shape()):
+        header["xyzt_units"] = space
