@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 
 from napari_medunet.engine import metrics, surfaces
+from napari_medunet.engine.confusion import confusion_matrix
 from napari_medunet.engine.label_pairs import pair_labels
 
 Scores = dict[int, dict[str, float]]
@@ -73,7 +74,7 @@ def ten_labels() -> Case:
 
 def ours(truth, prediction, spacing) -> Scores:
     pair = pair_labels(truth, prediction, spacing)
-    confusion = metrics.confusion_matrix(pair)
+    confusion = confusion_matrix(pair)
     scores = {}
     for label, points in surfaces.surface_points(pair).items():
         counts = confusion.counts(label)

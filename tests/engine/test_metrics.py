@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_medunet.engine import metrics
+from napari_medunet.engine.confusion import Counts, confusion_matrix
 from napari_medunet.engine.label_pairs import as_labels, foreground_box, pair_labels
-from napari_medunet.engine.metrics import Counts
 from napari_medunet.engine.scores import METRICS, LabelScores, score_labels
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.surface_elements import element_areas, element_codes
@@ -54,7 +54,7 @@ def test_counts_and_ratios_by_hand():
 def test_confusion_matrix_by_hand():
     truth = line(0, 0, 1, 1, 200, 200, 200)
     prediction = line(0, 1, 1, 200, 200, 200, 0)
-    confusion = metrics.confusion_matrix(pair_labels(truth, prediction))
+    confusion = confusion_matrix(pair_labels(truth, prediction))
     assert confusion.labels.tolist() == [0, 1, 200]
     assert confusion.matrix.tolist() == [[1, 1, 0], [0, 1, 1], [1, 0, 2]]
     assert confusion.total == 7
@@ -117,7 +117,7 @@ def test_truth_and_prediction_may_differ_in_type():
 
 def test_thousands_of_labels_need_no_table_of_all_pairs():
     truth = np.arange(1, 20_001).reshape(20, 1000) * 1000
-    confusion = metrics.confusion_matrix(pair_labels(truth, np.roll(truth, 1, axis=0)))
+    confusion = confusion_matrix(pair_labels(truth, np.roll(truth, 1, axis=0)))
     assert confusion.labels.size == 20_001
     assert len(confusion.voxels) <= 20_001
     assert confusion.counts(5000) == Counts(0, 1, 1, 19_998)

@@ -10,9 +10,9 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from napari_medunet.engine import metrics
+from napari_medunet.engine.confusion import Counts, confusion_matrix
 from napari_medunet.engine.label_pairs import pair_labels
 from napari_medunet.engine.lesions import match_lesions
-from napari_medunet.engine.metrics import Counts
 from napari_medunet.engine.regions import LabelMasks
 from napari_medunet.engine.regrid import labels_on_grid_of
 from napari_medunet.engine.scores import METRICS, evaluate_case, quick_scores, score_labels
@@ -58,7 +58,7 @@ def test_kappa_by_hand():
 
 def test_kappa_over_all_labels_by_hand():
     truth, prediction = line(0, 0, 1, 1, 2, 2), line(0, 1, 1, 1, 2, 0)
-    confusion = metrics.confusion_matrix(pair_labels(truth, prediction))
+    confusion = confusion_matrix(pair_labels(truth, prediction))
     chance = (2 * 2 + 2 * 3 + 2 * 1) / 36
     assert metrics.overall_kappa(confusion) == pytest.approx((4 / 6 - chance) / (1 - chance))
 

@@ -1,4 +1,4 @@
-"""Overlap of a prediction with the truth: counts of voxels, and the ratios made from them.
+"""Overlap of a prediction with the truth: the ratios made from counts of voxels.
 
 Labels are arbitrary integers; 0 is background. Every ratio is one-vs-rest: a voxel is the label or
 it is not. Nothing is sized by the largest label: tables have the labels that are present.
@@ -15,118 +15,24 @@ which to choose.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from math import inf, nan
 
-import numpy as np
-
-from napari_medunet.engine.label_pairs import IntArray, LabelPair, slabs
+from napari_medunet.engine.confusion import Confusion, Counts
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Voxels of one label against the rest.
-
-    Attributes
-    ----------
-    true_positive, false_positive, false_negative, true_negative : int
-        Voxels that both call the label; that only the prediction does; only the truth; neither.
-    """
-
-    true_positive: int
-    false_positive: int
-    false_negative: int
-    true_negative: int
-
-    @property
-    def truth(self) -> int:
-        """Voxels that the truth calls the label."""
-        return self.true_positive + self.false_negative
-
-    @property
-    def prediction(self) -> int:
-        """Voxels that the prediction calls the label."""
-        return self.true_positive + self.false_positive
-
-    @property
-    def total(self) -> int:
-        """All voxels that were counted."""
-        return self.truth + self.false_positive + self.true_negative
-
-    @property
-    def absent(self) -> bool:
-        """Whether neither truth nor prediction has the label."""
-        return self.truth + self.prediction == 0
-
-
-@dataclass(frozen=True, eq=False)
-class Confusion:
-    """How often each label of the truth met each label of the prediction.
-
-    Only pairs that occur are stored, so thousands of labels cost no thousands squared.
-
-    Attributes
-    ----------
-    labels : (k,) int64 array
-        Background (0), then the labels present in truth or prediction, ascending.
-    pairs : (n, 2) int64 array
-        Indices into `labels`: truth, prediction.
-    voxels : (n,) int64 array
-        Voxels with that pair of labels.
-    """
-
-    labels: IntArray
-    pairs: IntArray
-    voxels: IntArray
-
-    @cached_property
-    def total(self) -> int:
-        """All voxels that were counted."""
-        return int(self.voxels.sum())
-
-    @property
-    def matrix(self) -> IntArray:
-        """(k, k) voxel counts: rows are labels of the truth, columns those of the prediction."""
-        matrix = np.zeros((self.labels.size, self.labels.size), dtype=np.int64)
-        matrix[self.pairs[:, 0], self.pairs[:, 1]] = self.voxels
-        return matrix
-
-    def counts(self, label: int) -> Counts:
-        """Count one label against the rest; a label that is absent has no positives."""
-        found = np.flatnonzero(self.labels == label)
-        if found.size == 0:
-            return Counts(0, 0, 0, self.total)
-        both, truth, prediction = (int(voxels[found[0]]) for voxels in self._by_label)
-        return Counts(both, prediction - both, truth - both, self.total - truth - prediction + both)
-
-    @cached_property
-    def _by_label(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Voxels of each label in both, in the truth and in the prediction."""
-        truth, prediction = self.pairs.T
-        sums = np.zeros((3, self.labels.size), dtype=np.int64)
-        agree = truth == prediction
-        np.add.at(sums[0], truth[agree], self.voxels[agree])
-        np.add.at(sums[1], truth, self.voxels)
-        np.add.at(sums[2], prediction, self.voxels)
-        return sums[0], sums[1], sums[2]
-
-
-def confusion_matrix(pair: LabelPair) -> Confusion:
-    """Count how often each label of the truth met each label of the prediction.
-
-    The four cardinalities of T&H ("Basic cardinalities") are sums over it. It is over the annotated
-    voxels where the pair has them, else over the whole array; labels that occur in neither are left
-    out.
-    """
-    codes = pair.labels.size
-    keys, voxels = _count_keys(pair, codes)
-    background = pair.voxels - int(voxels.sum())
-    keys = np.concatenate([[0], keys])
-    voxels = np.concatenate([[background], voxels])
-    used = np.unique(np.concatenate([[0], keys // codes, keys % codes]))
-    pairs = np.stack([np.searchsorted(used, keys // codes), np.searchsorted(used, keys % codes)], 1)
-    return Confusion(labels=pair.labels[used], pairs=pairs, voxels=voxels)
+def ratios(counts: Counts, beta: float) -> dict[str, float]:
+    """Give all ratios that follow from counts alone, by name."""
+    return {
+        "dice": dice(counts),
+        "iou": iou(counts),
+        "precision": precision(counts),
+        "recall": recall(counts),
+        "specificity": specificity(counts),
+        "accuracy": accuracy(counts),
+        "f1": f1(counts),
+        "f_beta": f_beta(counts, beta),
+        "kappa": kappa(counts),
+    }
 
 
 def dice(counts: Counts) -> float:
@@ -257,27 +163,3 @@ def _ratio(part: float, whole: float) -> float:
 def _beyond_chance(agreed: int, chance: float, total: int) -> float:
     """Cohen's kappa from the voxels that agree and those that would by chance."""
     return (agreed - chance) / (total - chance) if chance < total else nan
-
-
-def _count_keys(pair: LabelPair, codes: int) -> tuple[IntArray, IntArray]:
-    """Pairs of codes other than background with background, as truth * codes + prediction."""
-    table = np.zeros(codes * codes if codes <= 256 else 0, dtype=np.int64)
-    many: list[tuple[IntArray, IntArray]] = []
-    for slab in slabs(pair.truth.shape):
-        wide = np.uint16 if table.size else np.int64
-        key = np.multiply(pair.truth[slab], codes, dtype=wide) + pair.prediction[slab]
-        foreground = key != 0
-        if pair.annotated is not None:
-            foreground &= pair.annotated[slab]
-        found = key[foreground]
-        if table.size:
-            table += np.bincount(found, minlength=table.size)
-        else:
-            many.append(np.unique(found, return_counts=True))
-    if table.size:
-        keys = np.flatnonzero(table)
-        return keys, table[keys]
-    keys, place = np.unique(np.concatenate([k for k, _ in many]), return_inverse=True)
-    voxels = np.zeros(keys.size, dtype=np.int64)
-    np.add.at(voxels, place, np.concatenate([v for _, v in many]))
-    return keys, voxels

@@ -1,7 +1,8 @@
-"""Labels brought from one grid to another, through the world."""
+"""How two grids differ, and labels brought from one to the other, through the world."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -44,3 +45,20 @@ def labels_on_grid_of(labels: Volume, like: Volume) -> Volume:
         prefilter=False,
     )
     return replace(labels, voxels=moved, affine=like.affine.copy(), source=None)
+
+
+def grid_difference(first: Volume, second: Volume) -> str:
+    """Say what is different about two grids: shapes, else spacings, else where they lie."""
+    if first.shape != second.shape:
+        return f"{_by(first.shape)} against {_by(second.shape)} voxels"
+    if not np.allclose(first.spacing_mm, second.spacing_mm, rtol=1e-3):
+        return f"{_by(first.spacing_mm)} against {_by(second.spacing_mm)} mm a voxel"
+    if not np.allclose(first.affine[:3, 3], second.affine[:3, 3], atol=1e-3):
+        origins = (_by(volume.affine[:3, 3], ", ") for volume in (first, second))
+        return "first voxel at ({}) against ({}) mm".format(*origins)
+    axes = (np.round(volume.affine[:3, :3], 4).tolist() for volume in (first, second))
+    return "axes of the affine {} against {}".format(*axes)
+
+
+def _by(numbers: Iterable[float], between: str = " x ") -> str:
+    return between.join(f"{number:.6g}" for number in numbers)

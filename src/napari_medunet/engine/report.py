@@ -1,4 +1,4 @@
-"""Scores over many cases: measuring files, means over cases and labels, and tables of them.
+"""What was measured, as JSON, CSV and tables for a terminal.
 
 NaN stands for "not defined" and is left out of means, with "k of n" beside them. A label missed on
 one side has infinite distances: they make the mean infinite, and the mean of the finite ones stands
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from io import StringIO
-from math import inf, isfinite, isinf, isnan, nan, sqrt
+from math import isfinite, isinf, isnan
 from pathlib import Path
-from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from napari_medunet.engine.progress import Progress, Report, ignore
+from napari_medunet.engine.comparison import Comparison
+from napari_medunet.engine.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.scores import (
-    ABSENT,
     METRICS,
     CaseScores,
     LabelScores,
@@ -28,6 +26,7 @@ from napari_medunet.engine.scores import (
     score_labels,
 )
 from napari_medunet.engine.settings import EvaluateSettings
+from napari_medunet.engine.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,10 +34,14 @@ if TYPE_CHECKING:
 __all__ = [
     "METRICS",
     "CaseScores",
+    "Comparison",
     "Evaluation",
     "LabelScores",
     "Summary",
+    "as_content",
     "case_table",
+    "comparison_content",
+    "comparison_table",
     "evaluate_case",
     "evaluate_files",
     "score_labels",
@@ -46,6 +49,7 @@ __all__ = [
     "summary_table",
     "to_json",
     "write_csv",
+    "write_csv_of",
 ]
 
 _SHOWN = {  # columns of a table in a terminal; files have all metrics
@@ -60,139 +64,64 @@ _SHOWN = {  # columns of a table in a terminal; files have all metrics
 }
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One metric over several cases or labels.
-
-    Attributes
-    ----------
-    mean, sd, median : float
-        Of the values that are defined. Infinite values make the mean infinite and the standard
-        deviation NaN; so is that of a single value.
-    n, of : int
-        How many values are defined, and how many there are.
-    mean_finite : float
-        Mean of the finite values; NaN where there are none.
-    """
-
-    mean: float
-    sd: float
-    median: float
-    n: int
-    of: int
-    mean_finite: float
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """The scores of many cases.
-
-    Attributes
-    ----------
-    cases : dict of str to CaseScores
-        Every case has every label that some case has: absent ones score NaN.
-    failures : dict of str to str
-        What could not be measured, and why, in one line each.
-    unpaired : tuple of str
-        Names that had no partner.
-    settings : EvaluateSettings
-    """
-
-    cases: dict[str, CaseScores]
-    failures: dict[str, str] = field(default_factory=dict)
-    unpaired: tuple[str, ...] = ()
-    settings: EvaluateSettings = field(default_factory=EvaluateSettings)
-
-    def __post_init__(self) -> None:
-        labels = self.labels
-        filled = {
-            name: replace(case, labels={k: case.labels.get(k, ABSENT) for k in labels})
-            for name, case in self.cases.items()
-        }
-        object.__setattr__(self, "cases", filled)  # the way to fill a field of a frozen dataclass
-
-    @property
-    def labels(self) -> list[int]:
-        """Labels that some case has, ascending."""
-        return sorted({label for case in self.cases.values() for label in case.labels})
-
-    def summary(self) -> dict[int, dict[str, Summary]]:
-        """Each metric of each label over the cases."""
-        return {
-            label: summarise([case.labels[label] for case in self.cases.values()])
-            for label in self.labels
-        }
-
-    def mean_over_labels(self, name: str) -> dict[str, Summary]:
-        """Each metric of a case over its labels: the unweighted mean of the defined ones."""
-        return summarise(self.cases[name].labels.values())
-
-
-def summarise(scores: Iterable[LabelScores]) -> dict[str, Summary]:
-    """Summarise each metric over cases or labels, each counting the same."""
-    rows = list(scores)
-    return {metric: _summary([getattr(row, metric) for row in rows]) for metric in METRICS}
-
-
-def evaluate_files(
-    pairs: Mapping[str, tuple[Path, Path]],
-    settings: EvaluateSettings | None = None,
-    report: Report = ignore,
-    unpaired: Iterable[str] = (),
-) -> Evaluation:
-    """Measure predictions in files against truths in files.
-
-    A pair that cannot be read or measured is named in `failures`, and the rest goes on.
-
-    Parameters
-    ----------
-    pairs : mapping of case name to (truth path, prediction path)
-    settings : EvaluateSettings, optional
-    report : callable
-        Called before each case and at the end; raise `Cancelled` in it to stop.
-    unpaired : iterable of str
-        Names without a partner, to be carried into the evaluation.
-    """
-    settings = settings or EvaluateSettings()
-    cases: dict[str, CaseScores] = {}
-    failures: dict[str, str] = {}
-    for done, (name, (truth, prediction)) in enumerate(pairs.items()):
-        report(Progress(done / len(pairs), f"Measuring {name}"))
-        try:
-            scores = _measure_files(truth, prediction, settings)
-            cases[name] = replace(scores, name=name)
-        except (ValueError, OSError, MemoryError) as error:
-            failures[name] = " ".join(str(error).split()) or type(error).__name__
-    report(Progress(1.0, f"Measured {len(cases)} of {len(pairs)} cases"))
-    return Evaluation(cases, failures, tuple(unpaired), settings)
-
-
 def to_json(evaluation: Evaluation) -> str:
-    """Write an evaluation as JSON; NaN and infinity are the strings "nan" and "inf".
+    """Write an evaluation as JSON; NaN and infinity are the strings "nan" and "inf"."""
+    return json.dumps(as_content(evaluation), indent=2, allow_nan=False)
 
-    ``cases`` holds name, label and metric; ``summary`` label, metric and the fields of `Summary`;
-    ``mean_over_labels`` the same for each case; ``overall_accuracy`` a number for each case;
-    ``failures`` and ``unpaired`` what was not measured; ``settings`` how the rest was.
+
+def as_content(evaluation: Evaluation) -> dict[str, Any]:
+    """Give an evaluation as what JSON can hold; NaN and infinity are the strings "nan" and "inf".
+
+    ``cases`` holds name, label (or group) and metric; ``summary`` label, metric and the fields of
+    `Summary`; ``micro`` label and ratio, over the voxels of all cases; ``mean_over_labels`` and
+    ``micro_over_labels`` the same for each case; ``overall_accuracy`` and ``overall_kappa`` a number for
+    each case; ``confusion`` the voxels of all cases, rows of the truth; ``resampled``, ``failures`` and
+    ``unpaired`` what was changed and what was not measured; ``settings`` how the rest was.
     """
+    cases = evaluation.cases
+    confusion = evaluation.confusion()
     content = {
         "cases": {
-            name: {str(label): scores.as_dict() for label, scores in case.labels.items()}
-            for name, case in evaluation.cases.items()
+            name: {str(row): scores.as_dict() for row, scores in case.rows.items()}
+            for name, case in cases.items()
         },
         "summary": {
-            str(label): {metric: vars(summary) for metric, summary in metrics.items()}
-            for label, metrics in evaluation.summary().items()
+            str(row): {metric: vars(summary) for metric, summary in found.items()}
+            for row, found in evaluation.summary().items()
         },
+        "micro": {str(row): found for row, found in evaluation.micro().items()},
         "mean_over_labels": {
             name: {metric: vars(s) for metric, s in evaluation.mean_over_labels(name).items()}
-            for name in evaluation.cases
+            for name in cases
         },
-        "overall_accuracy": {name: case.accuracy for name, case in evaluation.cases.items()},
+        "micro_over_labels": {name: evaluation.micro_over_labels(name) for name in cases},
+        "overall_accuracy": {name: case.accuracy for name, case in cases.items()},
+        "overall_kappa": {name: case.kappa for name, case in cases.items()},
+        "confusion": {
+            "labels": confusion.labels.tolist(),
+            "pairs": confusion.labels[confusion.pairs].tolist(),
+            "voxels": confusion.voxels.tolist(),
+        },
+        "resampled": evaluation.resampled,
         "failures": evaluation.failures,
-        "unpaired": evaluation.unpaired,
+        "unpaired": list(evaluation.unpaired),
         "settings": evaluation.settings.model_dump(),
     }
-    return json.dumps(_jsonable(content), indent=2, allow_nan=False)
+    return _jsonable(content)  # type: ignore[no-any-return]
+
+
+def comparison_content(comparison: Comparison) -> dict[str, Any]:
+    """Give a comparison as what JSON can hold: names, cases, and label, metric and difference."""
+    content = {
+        "names": list(comparison.names),
+        "cases": comparison.cases,
+        "left_out": comparison.left_out,
+        "differences": {
+            str(row): {metric: vars(difference) for metric, difference in found.items()}
+            for row, found in comparison.differences.items()
+        },
+    }
+    return _jsonable(content)  # type: ignore[no-any-return]
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
@@ -203,12 +132,23 @@ def write_csv(evaluation: Evaluation, path: Path) -> None:
     OSError
         Where the file cannot be written; an earlier one is then still whole.
     """
+    write_csv_of({"": evaluation}, path)
+
+
+def write_csv_of(evaluations: Mapping[str, Evaluation], path: Path) -> None:
+    """Write the scores of several segmenters into one table, their names in its first column.
+
+    With one of them there is no such column.
+    """
     text = StringIO()
     rows = csv.writer(text)
-    rows.writerow(["case", "label", *METRICS])
-    for name, case in evaluation.cases.items():
-        for label, scores in case.labels.items():
-            rows.writerow([name, label, *scores.as_dict().values()])
+    named = len(evaluations) > 1
+    rows.writerow([*(["segmentation"] if named else []), "case", "label", *METRICS])
+    for segmentation, evaluation in evaluations.items():
+        for name, case in evaluation.cases.items():
+            for label, scores in case.rows.items():
+                first = [segmentation] if named else []
+                rows.writerow([*first, name, label, *scores.as_dict().values()])
     with saved_whole(Path(path)) as stream:
         stream.write(text.getvalue().encode())
 
@@ -224,8 +164,7 @@ def summary_table(evaluation: Evaluation, names: Mapping[int, str] | None = None
     """
     table = _table(f"{len(evaluation.cases)} cases, mean ± standard deviation", evaluation.settings)
     for label, summary in evaluation.summary().items():
-        called = (names or {}).get(label, str(label))
-        table.add_row(called, *(_summary_text(summary[metric]) for metric in _SHOWN))
+        table.add_row(_called(label, names), *(_summary_text(summary[m]) for m in _SHOWN))
     return table
 
 
@@ -236,9 +175,8 @@ def case_table(
 ) -> Table:
     """Lay out the scores of one case by label, with their mean over labels, for a terminal."""
     table = _table(case.name, settings or EvaluateSettings())
-    for label, scores in case.labels.items():
-        called = (names or {}).get(label, str(label))
-        table.add_row(called, *(_text(getattr(scores, metric)) for metric in _SHOWN))
+    for label, scores in case.rows.items():
+        table.add_row(_called(label, names), *(_text(getattr(scores, metric)) for metric in _SHOWN))
     if len(case.labels) > 1:
         mean = summarise(case.labels.values())
         table.add_section()
@@ -246,23 +184,28 @@ def case_table(
     return table
 
 
-def _measure_files(truth: Path, prediction: Path, settings: EvaluateSettings) -> CaseScores:
-    from napari_medunet.engine.files import read  # what reads files is heavier than what measures
+def comparison_table(comparison: Comparison) -> Table:
+    """Lay out the differences of two segmenters by label, for a terminal."""
+    from rich import box
+    from rich.table import Table
 
-    return evaluate_case(read(truth, as_labels=True), read(prediction, as_labels=True), settings)
-
-
-def _summary(values: list[float]) -> Summary:
-    defined = [value for value in values if not isnan(value)]
-    finite = [value for value in defined if isfinite(value)]
-    mean_finite = fmean(finite) if finite else nan
-    if not defined:
-        return Summary(nan, nan, nan, 0, len(values), nan)
-    if len(finite) < len(defined):
-        return Summary(inf, nan, median(defined), len(defined), len(values), mean_finite)
-    spread = sum((value - mean_finite) ** 2 for value in finite)
-    sd = sqrt(spread / (len(finite) - 1)) if len(finite) > 1 else nan
-    return Summary(mean_finite, sd, median(finite), len(finite), len(values), mean_finite)
+    first, second = comparison.names
+    table = Table(
+        title=f"{first} minus {second}, {len(comparison.cases)} cases",
+        caption="95 % bootstrap interval of the mean difference; p: Wilcoxon signed rank, two-sided",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
+    )
+    for heading in ("Label", "Metric", "First", "Second", "Difference", "Interval", "p", "n"):
+        table.add_column(heading, justify="left" if heading in ("Label", "Metric") else "right")
+    for row, found in comparison.differences.items():
+        for metric in ("dice", "hd95", "assd", "nsd"):
+            one = found[metric]
+            means = (_text(one.first_mean), _text(one.second_mean), _text(one.mean))
+            interval = f"{_text(one.ci_low)} .. {_text(one.ci_high)}"
+            counted = f"{one.n} of {one.of}" if one.n < one.of else str(one.n)
+            table.add_row(str(row), metric, *means, interval, f"{one.p_value:.3g}", counted)
+    return table
 
 
 def _jsonable(value: Any) -> Any:
@@ -271,6 +214,10 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         return str(value)  # "nan" or "inf": JSON has neither
     return value
+
+
+def _called(row: int | str, names: Mapping[int, str] | None) -> str:
+    return (names or {}).get(row, str(row)) if isinstance(row, int) else row
 
 
 def _table(title: str, settings: EvaluateSettings) -> Table:

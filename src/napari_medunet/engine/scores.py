@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import nan
 
@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine import lesions, metrics, surfaces
-from napari_medunet.engine.examples import annotated_voxels
-from napari_medunet.engine.label_pairs import LabelArray, LabelPair, as_labels, pair_labels
+from napari_medunet.engine.confusion import Confusion, Counts, confusion_matrix
+from napari_medunet.engine.counted import what_counts
+from napari_medunet.engine.label_pairs import LabelPair, as_labels, pair_labels
 from napari_medunet.engine.regions import LabelMasks, boundary_iou, centre_distance, label_masks
-from napari_medunet.engine.regrid import labels_on_grid_of
+from napari_medunet.engine.regrid import grid_difference, labels_on_grid_of
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid
 
@@ -107,7 +108,7 @@ class CaseScores:
 
     name: str
     labels: dict[int, LabelScores]
-    confusion: metrics.Confusion
+    confusion: Confusion
     groups: dict[str, LabelScores] = field(default_factory=dict)
     resampled: str = ""
 
@@ -160,7 +161,7 @@ def score_labels(
     settings = settings or EvaluateSettings()
     truth, annotated = what_counts(as_labels(truth, "Truth"), settings, annotated)
     pair = pair_labels(truth, prediction, spacing_mm, annotated)
-    confusion = metrics.confusion_matrix(pair)
+    confusion = confusion_matrix(pair)
     labels = _label_scores(pair, confusion, settings)
     groups = {
         group: _group_scores(pair, members, settings) for group, members in settings.groups.items()
@@ -184,7 +185,7 @@ def quick_scores(
     settings = settings or EvaluateSettings()
     truth, annotated = what_counts(as_labels(truth, "Truth"), settings, annotated)
     pair = pair_labels(truth, prediction, spacing_mm, annotated)
-    confusion = metrics.confusion_matrix(pair)
+    confusion = confusion_matrix(pair)
     overlap = _overlap_scores(pair, confusion, settings)
     if pair.partial:
         return CaseScores(name, overlap, confusion)
@@ -194,28 +195,6 @@ def quick_scores(
         for label, scores in overlap.items()
     }
     return CaseScores(name, labels, confusion)
-
-
-def what_counts(
-    truth: LabelArray, settings: EvaluateSettings, annotated: npt.NDArray[np.bool_] | None = None
-) -> tuple[LabelArray, npt.NDArray[np.bool_] | None]:
-    """Find which voxels of a truth count, by the settings and by a mask.
-
-    Returns
-    -------
-    truth : array of the same shape
-        With 0 in place of the label painted on background.
-    annotated : bool array or None
-        None where all voxels count.
-    """
-    counted = [] if annotated is None else [annotated]
-    if settings.annotated != "all":
-        counted.append(annotated_voxels(truth, settings.annotated))
-    if settings.ignore_label is not None:
-        counted.append(truth != settings.ignore_label)
-    if settings.background_label is not None:
-        truth = np.where(truth == settings.background_label, 0, truth)
-    return truth, np.logical_and.reduce(counted) if counted else None
 
 
 def evaluate_case(
@@ -251,7 +230,7 @@ def evaluate_case(
     settings = settings or EvaluateSettings()
     resampled = ""
     if not same_grid(truth, prediction):
-        difference = _difference(prediction, truth)
+        difference = grid_difference(prediction, truth)
         if not settings.resample:
             raise ValueError(
                 f"Prediction '{prediction.name}' is on another grid than truth '{truth.name}' "
@@ -266,7 +245,7 @@ def evaluate_case(
 
 
 def _label_scores(
-    pair: LabelPair, confusion: metrics.Confusion, settings: EvaluateSettings
+    pair: LabelPair, confusion: Confusion, settings: EvaluateSettings
 ) -> dict[int, LabelScores]:
     overlap = _overlap_scores(pair, confusion, settings)
     if pair.partial:
@@ -288,12 +267,12 @@ def _group_scores(
 ) -> LabelScores:
     """Measure several labels as if they were one."""
     together = pair.together(members)
-    confusion = metrics.confusion_matrix(together)
+    confusion = confusion_matrix(together)
     return _label_scores(together, confusion, settings).get(1, ABSENT)
 
 
 def _overlap_scores(
-    pair: LabelPair, confusion: metrics.Confusion, settings: EvaluateSettings
+    pair: LabelPair, confusion: Confusion, settings: EvaluateSettings
 ) -> dict[int, LabelScores]:
     return {
         label: _overlap(confusion.counts(label), pair.voxel_ml, settings.beta)
@@ -302,20 +281,12 @@ def _overlap_scores(
     }
 
 
-def _overlap(counts: metrics.Counts, voxel_ml: float, beta: float) -> LabelScores:
+def _overlap(counts: Counts, voxel_ml: float, beta: float) -> LabelScores:
     return LabelScores(
-        dice=metrics.dice(counts),
-        iou=metrics.iou(counts),
-        precision=metrics.precision(counts),
-        recall=metrics.recall(counts),
-        specificity=metrics.specificity(counts),
-        accuracy=metrics.accuracy(counts),
-        f1=metrics.f1(counts),
+        **metrics.ratios(counts, beta),
         volume_truth_ml=counts.truth * voxel_ml,
         volume_prediction_ml=counts.prediction * voxel_ml,
         volume_similarity=metrics.volume_similarity(counts),
-        f_beta=metrics.f_beta(counts, beta),
-        kappa=metrics.kappa(counts),
         volume_difference_ml=(counts.prediction - counts.truth) * voxel_ml,
         relative_volume_difference=metrics.relative_volume_difference(counts),
     )
@@ -356,20 +327,3 @@ def _with_regions(
         segmentation_quality=lesions.segmentation_quality(match),
         panoptic_quality=lesions.panoptic_quality(match),
     )
-
-
-def _difference(first: Volume, second: Volume) -> str:
-    """Say what is different about two grids: shapes, else spacings, else where they lie."""
-    if first.shape != second.shape:
-        return f"{_by(first.shape)} against {_by(second.shape)} voxels"
-    if not np.allclose(first.spacing_mm, second.spacing_mm, rtol=1e-3):
-        return f"{_by(first.spacing_mm)} against {_by(second.spacing_mm)} mm a voxel"
-    if not np.allclose(first.affine[:3, 3], second.affine[:3, 3], atol=1e-3):
-        origins = (_by(volume.affine[:3, 3], ", ") for volume in (first, second))
-        return "first voxel at ({}) against ({}) mm".format(*origins)
-    axes = (np.round(volume.affine[:3, :3], 4).tolist() for volume in (first, second))
-    return "axes of the affine {} against {}".format(*axes)
-
-
-def _by(numbers: Iterable[float], between: str = " x ") -> str:
-    return between.join(f"{number:.6g}" for number in numbers)
