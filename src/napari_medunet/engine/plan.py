@@ -17,6 +17,9 @@ Millimetres = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 Voxels = Annotated[int, Field(ge=1, le=1024)]
 
 _MOST_FILTERS = 1024  # as in the classic U-Net: 64 filters over 5 levels
+# In 3D a first level of 32 takes five times as long a step as one of 16 (750 ms against 145 ms for two
+# volumes of 40 x 56 x 40 on two cores), and learns less in the same minutes.
+_FILTERS: dict[int, int] = {2: 32, 3: 16}
 _LARGEST_PATCH_2D = 256
 _LARGEST_PATCH_3D = 64
 
@@ -133,7 +136,7 @@ def make_plan(examples: list[Example], settings: TrainSettings) -> Plan:
         intensity=intensity,
         window=window,
         depth=depth,
-        filters=settings.filters,
+        filters=settings.filters or _FILTERS[dims],
         dropout=settings.dropout,
         normalisation=settings.normalisation,
         batch=_batch(patch),

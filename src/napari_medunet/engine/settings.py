@@ -30,7 +30,7 @@ class TrainSettings(_Settings):
         description="End after this many epochs, where the minutes do not end it before.",
     )
     dims: Literal["auto", "2d", "3d"] = Field(
-        default="auto", description="Look at slices (2d) or at blocks (3d); auto follows the data."
+        default="auto", description="Look at slices (2d) or at blocks (3d); auto takes slices."
     )
     annotated: WhichAnnotated = Field(
         default="all",
@@ -55,9 +55,12 @@ class TrainSettings(_Settings):
     flip: Literal["none", "left-right", "all"] = Field(
         default="left-right", description="Axes along which training images are mirrored by chance."
     )
-    filters: Annotated[int, Field(ge=4, le=128)] = Field(
-        default=32,
-        description="Filters of the network's first level; each level below has twice as many.",
+    filters: Annotated[int, Field(ge=4, le=128)] | None = Field(
+        default=None,
+        description=(
+            "Filters of the network's first level, doubled on each level below; chosen from the "
+            "dimensions if not given."
+        ),
     )
     depth: Annotated[int, Field(ge=2, le=6)] | None = Field(
         default=None,
