@@ -1,0 +1,135 @@
+"""What the viewer shows beside the numbers agrees with the numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from napari_medunet.engine.agreement import (
+    BOTH,
+    ONLY_PREDICTION,
+    ONLY_TRUTH,
+    OTHER_LABEL,
+    agreement,
+    distance_mesh,
+    shares_of_truth,
+    total_confusion,
+    worst_place,
+)
+from napari_medunet.engine.scores import score_labels
+
+SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
+LABELS = st.sampled_from([0, 0, 1, 2, 700])
+
+
+@st.composite
+def pairs(draw):
+    shape = draw(SHAPES)
+    return tuple(draw(arrays(np.int32, shape, elements=LABELS)) for _ in range(2))
+
+
+@given(pairs(), st.sampled_from([1, 2, 700]))
+def test_agreement_has_the_counts_of_the_metrics(pair, label):
+    truth, prediction = pair
+    found = agreement(truth, prediction, label)
+    counts = score_labels(truth, prediction).confusion.counts(label)
+    assert np.count_nonzero(found == BOTH) == counts.true_positive
+    assert np.count_nonzero(found == ONLY_PREDICTION) == counts.false_positive
+    assert np.count_nonzero(found == ONLY_TRUTH) == counts.false_negative
+    assert set(np.unique(found)) <= {0, BOTH, ONLY_PREDICTION, ONLY_TRUTH}
+
+
+@given(pairs())
+def test_agreement_over_all_labels_is_background_only_where_both_say_so(pair):
+    truth, prediction = pair
+    found = agreement(truth, prediction)
+    assert np.array_equal(found == 0, (truth == 0) & (prediction == 0))
+    assert np.array_equal(found == BOTH, (truth == prediction) & (truth != 0))
+    assert np.array_equal(
+        found == OTHER_LABEL, (truth != prediction) & (truth != 0) & (prediction != 0)
+    )
+
+
+@given(pairs(), st.sampled_from([None, 1, 700]), st.integers(0, 2))
+def test_no_slice_is_worse_than_that_of_the_worst_place(pair, label, axis):
+    truth, prediction = pair
+    place = worst_place(truth, prediction, label, axis)
+    found = agreement(truth, prediction, label)
+    if place is None:
+        assert not found.any()
+        return
+    wrong = (found != 0) & (found != BOTH)
+    if not wrong.any():
+        wrong = found == BOTH
+    assert wrong[place]
+    others = tuple(other for other in range(3) if other != axis)
+    by_slice = np.count_nonzero(wrong, axis=others)
+    assert by_slice[place[axis]] == by_slice.max()
+
+
+@given(pairs(), st.tuples(*[st.sampled_from([0.5, 1.0, 2.5])] * 3))
+@settings(deadline=None)
+def test_the_mesh_spans_the_distances_that_the_metrics_count(pair, spacing):
+    truth, prediction = pair
+    assume((truth == 1).any() and (prediction == 1).any())
+    mesh = distance_mesh(truth, prediction, spacing, [1])
+    one_label = score_labels(truth == 1, prediction == 1, spacing).labels[1]
+    assert mesh.distance_mm.max() <= one_label.hd + 1e-9
+    swapped = distance_mesh(prediction, truth, spacing, [1])
+    largest = max(mesh.distance_mm.max(), swapped.distance_mm.max())
+    assert largest == pytest.approx(one_label.hd)
+    # Every vertex lies on the prediction's surface: half a voxel from inside and from outside.
+    index = np.argwhere(prediction == 1)
+    apart = np.abs(mesh.vertices[:, None] - index[None]).max(axis=2).min(axis=1)
+    assert (apart <= 0.5 + 1e-6).all()
+    assert mesh.faces.min() >= 0
+    assert mesh.faces.max() < len(mesh.vertices) == len(mesh.distance_mm)
+
+
+def test_a_moved_cube_is_as_far_as_it_was_moved():
+    truth, prediction = np.zeros((2, 12, 12, 12), np.uint8)
+    truth[2:6, 2:6, 2:6] = 3
+    prediction[4:8, 2:6, 2:6] = 3
+    mesh = distance_mesh(truth, prediction, (2.5, 1, 1), [3, 9])
+    assert mesh.distance_mm.max() == 5.0  # two voxels of 2.5 mm
+    top = mesh.vertices[:, 0] > 7
+    assert np.all(mesh.distance_mm[top] == 5.0)
+    assert mesh.vertices[:, 0].min() == 3.5
+    assert mesh.vertices[:, 0].max() == 7.5
+
+
+def test_meshes_of_several_labels_do_not_share_vertices():
+    labels = np.zeros((6, 6, 6), np.uint8)
+    labels[1:3, 1:5, 1:5] = 1
+    labels[3:5, 1:5, 1:5] = 2
+    both = distance_mesh(labels, labels, (1, 1, 1), [1, 2])
+    first = distance_mesh(labels, labels, (1, 1, 1), [1])
+    assert len(both.vertices) == 2 * len(first.vertices)
+    assert both.faces[len(first.faces) :].min() == len(first.vertices)
+    assert not both.distance_mm.any()
+
+
+def test_no_distance_to_a_label_that_one_of_them_has_not():
+    labels = np.ones((3, 3, 3), np.uint8)
+    with pytest.raises(ValueError, match="do not both have the label 2"):
+        distance_mesh(labels, labels, (1, 1, 1), [2])
+
+
+@given(st.lists(pairs(), min_size=1, max_size=3))
+@settings(deadline=None)
+def test_the_total_of_matrices_is_that_of_the_voxels(cases):
+    total = total_confusion(score_labels(*case).confusion for case in cases)
+    truth = np.concatenate([case[0].ravel() for case in cases])
+    prediction = np.concatenate([case[1].ravel() for case in cases])
+    together = score_labels(truth, prediction).confusion
+    assert np.array_equal(total.labels, np.union1d([0], together.labels))
+    assert total.total == truth.size
+    for label in (1, 2, 700):
+        assert total.counts(label) == together.counts(label)
+    shares = shares_of_truth(total)
+    rows = total.matrix.sum(axis=1)
+    assert np.isnan(shares[rows == 0]).all()
+    assert np.allclose(shares[rows > 0].sum(axis=1), 1)
