@@ -8,7 +8,6 @@ from napari_medunet.engine.examples import (
     annotated_voxels,
     label_values,
     make_example,
-    split_examples,
 )
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
@@ -124,38 +123,3 @@ def test_a_background_label_that_was_never_painted_is_refused():
     settings = TrainSettings(annotated="voxels", background_label=9)
     with pytest.raises(ValueError, match="no voxel of the background label 9"):
         make_example(image(), painted(), settings)
-
-
-def examples(count, slices=3):
-    labels = np.zeros((6, 8, 10), np.uint8)
-    labels[1 : 1 + slices, 2:5, 2:5] = 1
-    settings = TrainSettings(annotated="slices")
-    return [make_example(image(name=f"c{i}"), volume(labels), settings) for i in range(count)]
-
-
-def test_many_cases_are_split_by_case_and_by_seed():
-    cases = examples(10)
-    training, validation = split_examples(cases, 0.2, seed=1)
-    assert len(training) == 8
-    assert len(validation) == 2
-    assert {e.name for e in training} | {e.name for e in validation} == {e.name for e in cases}
-    again = split_examples(cases, 0.2, seed=1)[1]
-    others = [split_examples(cases, 0.2, seed=seed)[1] for seed in range(2, 9)]
-    assert [e.name for e in validation] == [e.name for e in again]
-    assert any({e.name for e in other} != {e.name for e in validation} for other in others)
-
-
-def test_few_cases_are_split_by_slice_and_no_voxel_is_on_both_sides():
-    cases = examples(3)
-    training, validation = split_examples(cases, 0.2, seed=0)
-    counted = {e.name: e.annotated.copy() for e in training}
-    for example in validation:
-        assert not (counted[example.name] & example.annotated).any()
-        counted[example.name] |= example.annotated
-    for case in cases:
-        np.testing.assert_array_equal(counted[case.name], case.annotated)
-
-
-def test_too_few_slices_are_not_split():
-    cases = examples(1, slices=2)
-    assert split_examples(cases, 0.2, seed=0) == (cases, cases)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -183,52 +183,6 @@ def label_values(examples: list[Example]) -> tuple[int, ...]:
             "something to tell apart. Paint another class, or choose which voxels count as annotated."
         )
     return (0, *sorted(found - {0}))
-
-
-def split_examples(
-    examples: list[Example], share: float, seed: int
-) -> tuple[list[Example], list[Example]]:
-    """Split at random into training and validation, by case where there are enough.
-
-    With fewer than five cases one case is too much to give away: annotated slices are held out
-    instead, by an `annotated` mask of each side; with fewer than five slices nothing is, and
-    validation looks at what was trained on.
-
-    Parameters
-    ----------
-    share : float
-        Of the cases or slices that go to validation.
-    seed : int
-
-    Returns
-    -------
-    training, validation : lists of Example
-        Disjoint in their annotated voxels, except in the last case above.
-    """
-    rng = np.random.default_rng(seed)
-    if len(examples) >= 5:
-        order = rng.permutation(len(examples))
-        held = set(order[: max(1, round(share * len(examples)))].tolist()) if share else set()
-        training = [e for i, e in enumerate(examples) if i not in held]
-        return training, [examples[i] for i in sorted(held)] or examples
-    slices = [
-        (case, axis, index)
-        for case, example in enumerate(examples)
-        for axis in [annotated_axis(example.annotated)]
-        for index in np.flatnonzero(
-            example.annotated.any(axis=tuple(a for a in range(3) if a != axis))
-        ).tolist()
-    ]
-    if len(slices) < 5 or not share:
-        return examples, examples
-    chosen = rng.choice(len(slices), max(1, round(share * len(slices))), replace=False)
-    masks = [np.zeros_like(example.annotated) for example in examples]
-    for case, axis, index in (slices[i] for i in chosen):
-        masks[case][(slice(None),) * axis + (index,)] = True
-    pairs = list(zip(examples, masks, strict=True))
-    training = [replace(e, annotated=e.annotated & ~m) for e, m in pairs]
-    validation = [replace(e, annotated=e.annotated & m) for e, m in pairs]
-    return [e for e in training if e.annotated.any()], [e for e in validation if e.annotated.any()]
 
 
 def _check_grids(image: Volume, labels: Volume) -> None:

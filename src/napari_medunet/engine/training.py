@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_medunet.engine import devices
-from napari_medunet.engine.examples import Example, check_image, split_examples
+from napari_medunet.engine.examples import Example, check_image
 from napari_medunet.engine.plan import Plan, make_plan
 from napari_medunet.engine.progress import Progress, Report, StopRequested, ignore
 from napari_medunet.engine.samples import Batch, Samples, batches, draw_batch
 from napari_medunet.engine.segmenter import Card, SegmentClass, Segmenter
 from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.split import split_examples
 
 if TYPE_CHECKING:
     from napari_medunet.engine.losses import ClassScores

@@ -1,0 +1,96 @@
+"""Training and validation: what is held out to choose the best epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from napari_medunet.engine.examples import Example, annotated_axis
+
+
+def split_examples(
+    examples: list[Example], share: float, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """Split at random into training and validation, by case where there are enough.
+
+    With fewer than five cases one case is too much to give away: annotated slices are held out
+    instead, by an `annotated` mask of each side; with fewer than five slices nothing is, and
+    validation looks at what was trained on.
+
+    Parameters
+    ----------
+    share : float
+        Of the cases or slices that go to validation.
+    seed : int
+
+    Returns
+    -------
+    training, validation : lists of Example
+        Disjoint in their annotated voxels, except in the last case above.
+    """
+    if not share:
+        return examples, examples
+    rng = np.random.default_rng(seed)
+    if len(examples) >= 5:
+        held = _hold_out([set(np.unique(e.labels[e.annotated])) for e in examples], share, rng)
+        training = [e for i, e in enumerate(examples) if i not in held]
+        return training, [examples[i] for i in sorted(held)] or examples
+    return _split_slices(examples, share, rng)
+
+
+def _split_slices(
+    examples: list[Example], share: float, rng: np.random.Generator
+) -> tuple[list[Example], list[Example]]:
+    """Hold out whole annotated slices, on the axis on which each example was painted."""
+    slices = [(case, box) for case, e in enumerate(examples) for box in _annotated_slices(e)]
+    if len(slices) < 5:
+        return examples, examples
+    held = _hold_out([set(np.unique(examples[c].labels[box])) for c, box in slices], share, rng)
+    if not held:
+        return examples, examples
+    masks = [np.zeros_like(example.annotated) for example in examples]
+    for case, box in (slices[number] for number in held):
+        masks[case][box] = True
+    pairs = list(zip(examples, masks, strict=True))
+    training = [replace(e, annotated=e.annotated & ~m) for e, m in pairs]
+    validation = [replace(e, annotated=e.annotated & m) for e, m in pairs]
+    return [e for e in training if e.annotated.any()], [e for e in validation if e.annotated.any()]
+
+
+def _annotated_slices(example: Example) -> list[tuple[slice | int, ...]]:
+    """Indices of the slices in which something was annotated."""
+    axis = annotated_axis(example.annotated)
+    held = example.annotated.any(axis=tuple(other for other in range(3) if other != axis))
+    return [(slice(None),) * axis + (int(index),) for index in np.flatnonzero(held)]
+
+
+def _hold_out(classes: list[set[int]], share: float, rng: np.random.Generator) -> set[int]:
+    """Choose by chance what is held out: rare classes first, and none that training needs.
+
+    Parameters
+    ----------
+    classes : list of sets of int
+        The labels that each case or slice holds.
+    share : float
+        Of the cases or slices, at least one where one can be spared.
+
+    Returns
+    -------
+    set of int
+        Indices into `classes`.
+    """
+    order = rng.permutation(len(classes)).tolist()
+    holders = {c: [i for i in order if c in classes[i]] for c in set().union(*classes)}
+    wanted = max(1, round(share * len(classes)))
+    held: set[int] = set()
+
+    def can_be_spared(index: int) -> bool:
+        others = ([i for i in holders[c] if i != index and i not in held] for c in classes[index])
+        return all(others)
+
+    rarest_first = sorted(holders, key=lambda c: (len(holders[c]), c))
+    for index in [i for c in rarest_first for i in holders[c][:1]] + order:
+        if len(held) < wanted and can_be_spared(index):
+            held.add(index)
+    return held
