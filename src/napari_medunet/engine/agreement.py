@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.label_pairs import LabelArray, foreground_box, pair_labels
 from napari_medunet.engine.confusion import Confusion
+from napari_medunet.engine.label_pairs import LabelArray, foreground_box, pair_labels
 from napari_medunet.engine.surfaces import surface_distances, surface_points
 
 FloatArray = npt.NDArray[np.float64]
@@ -141,18 +141,6 @@ def distance_mesh(
         np.concatenate([mesh.faces + first for mesh, first in zip(meshes, starts, strict=True)]),
         np.concatenate([mesh.distance_mm for mesh in meshes]),
     )
-
-
-def total_confusion(confusions: Iterable[Confusion]) -> Confusion:
-    """Add the confusion matrices of several cases, label by label."""
-    all_of = list(confusions)
-    labels = np.unique(np.concatenate([np.zeros(1, np.int64), *(one.labels for one in all_of)]))
-    total = np.zeros((labels.size, labels.size), dtype=np.int64)
-    for one in all_of:
-        place = np.searchsorted(labels, one.labels)[one.pairs]
-        np.add.at(total, (place[:, 0], place[:, 1]), one.voxels)
-    pairs = np.argwhere(total)
-    return Confusion(labels, pairs, total[tuple(pairs.T)])
 
 
 def shares_of_truth(confusion: Confusion) -> FloatArray:
