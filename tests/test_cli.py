@@ -88,6 +88,60 @@ def test_train_predict_evaluate_on_files(folder, model, tmp_path):
     assert "phantom_01" in (tmp_path / "scores.csv").read_text()
 
 
+def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_path):
+    truth = folder / "truth"
+    for kind in ("one", "two"):
+        (tmp_path / kind).mkdir()
+    for place, path in enumerate(sorted(truth.iterdir())):
+        given = nibabel.load(path)
+        voxels = np.asarray(given.dataobj)
+        for kind, moved in (("one", np.roll(voxels, 1, 0)), ("two", voxels)):
+            nibabel.Nifti1Image(moved, given.affine).to_filename(tmp_path / kind / path.name)
+        if place == 0:
+            (tmp_path / "two" / path.name).write_bytes(b"junk")
+    arguments = ("evaluate", "--predictions", tmp_path / "one", "--versus", tmp_path / "two",
+                 "--truth", truth, "--group", "all=1,2", "--html", tmp_path / "report.html",
+                 "--csv", tmp_path / "scores.csv", "--images", folder / "images")  # fmt: skip
+    ran = run(*arguments, "--json")
+    assert ran.returncode == 1
+    assert "'phantom_00' failed" in ran.stderr
+    result = json.loads(ran.stdout)
+    assert len(result["cases"]) == 3
+    assert len(result["versus"]["cases"]) == 2
+    assert result["versus"]["failures"].keys() == {"phantom_00"}
+    assert result["comparison"]["differences"]["all"]["dice"]["mean"] < 0
+    assert result["comparison"]["left_out"] == ["phantom_00"]
+    assert result["summary"]["all"]["dice"]["ci_low"] <= result["summary"]["all"]["dice"]["mean"]
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Best and worst cases" in report
+    assert "phantom_02" in report
+    assert (tmp_path / "scores.csv").read_text().startswith("segmentation,case,label,dice")
+    shown = run(*arguments)
+    assert shown.returncode == 1
+    assert "one minus two, 2 cases" in shown.stdout
+
+
+def test_evaluate_refuses_another_grid_and_resamples_where_asked(folder, tmp_path):
+    given = nibabel.load(folder / "truth" / "phantom_00.nii.gz")
+    voxels = np.pad(np.asarray(given.dataobj), ((0, 2), (0, 0), (0, 0)))
+    nibabel.Nifti1Image(voxels, given.affine).to_filename(tmp_path / "phantom_00.nii.gz")
+    arguments = ("evaluate", "--predictions", tmp_path, "--truth", folder / "truth", "--json")
+    refused = run(*arguments)
+    assert refused.returncode == 1
+    assert "another grid" in refused.stderr
+    brought = run(*arguments, "--resample")
+    assert brought.returncode == 0, brought.stderr
+    assert "brought to the truth's grid" in brought.stderr
+    result = json.loads(brought.stdout)
+    assert result["summary"]["1"]["dice"]["mean"] == 1
+    assert "nearest voxel" in result["resampled"]["phantom_00"]
+
+
+def test_a_group_that_cannot_be_read_is_wrong_usage(folder):
+    ran = run("evaluate", "--predictions", folder, "--truth", folder, "--group", "tumour")
+    assert "--group" in one_line_error(ran, 2)
+
+
 def test_one_file_in_place_of_a_folder(folder, model, tmp_path):
     image = folder / "images" / "phantom_00.nii.gz"
     assert run("predict", model, "--images", image, "--out", tmp_path).returncode == 0

@@ -133,39 +133,29 @@ def evaluate(
     predictions: Annotated[Path, typer.Option(help="Folder of predictions, or one file.")],
     truth: Annotated[Path, typer.Option(help="Folder of truths of the same names, or one file.")],
     settings: EvaluateSettings,
+    versus: Annotated[
+        Path | None,
+        typer.Option(help="Predictions of another segmenter or rater, to compare case by case."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Images of the same names, for the report's pictures.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="The segmenter (.medunet), for its names and training curves."),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write every score of every case here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a report here: one file, with plots and pictures.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure predictions against the truth: Dice, IoU, Hausdorff and more, in mm."""
-    from napari_medunet.engine.files import pair
-    from napari_medunet.engine.report import (
-        case_table,
-        evaluate_files,
-        summary_table,
-        to_json,
-        write_csv,
-    )
-    from napari_medunet.engine.saving import check_writable
+    from napari_medunet.cli.evaluating import Inputs, Outputs, evaluate_and_write
 
-    if csv:
-        check_writable(csv)
-    pairs = pair(truth, predictions)
-    if as_json:
-        evaluation = evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired)
-    else:
-        with console.shown(as_json, "Measuring") as report:
-            evaluation = evaluate_files(pairs.pairs, settings, report, pairs.unpaired)
-    _warn(pairs.unpaired, evaluation.failures)
-    if csv:
-        write_csv(evaluation, csv)
-    if as_json:
-        console.print_json(**json.loads(to_json(evaluation)))
-    elif evaluation.cases:
-        if len(evaluation.cases) == 1:
-            console.print_line(case_table(next(iter(evaluation.cases.values())), settings))
-        else:
-            console.print_line(summary_table(evaluation))
-    return FAILED if evaluation.failures else DONE
+    return evaluate_and_write(
+        Inputs(predictions, truth, versus, images, model), settings, Outputs(csv, html, as_json)
+    )
 
 
 @app.command()

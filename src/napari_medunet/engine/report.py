@@ -196,8 +196,10 @@ def comparison_table(comparison: Comparison) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 0, 0, 1),
     )
-    for heading in ("Label", "Metric", "First", "Second", "Difference", "Interval", "p", "n"):
-        table.add_column(heading, justify="left" if heading in ("Label", "Metric") else "right")
+    for heading in ("Label", "Metric"):
+        table.add_column(heading)
+    for heading in (first, second, "Difference", "Interval", "p", "n"):
+        table.add_column(heading, justify="right")
     for row, found in comparison.differences.items():
         for metric in ("dice", "hd95", "assd", "nsd"):
             one = found[metric]

@@ -1,0 +1,315 @@
+"""One HTML file that says how good a segmentation is: opened anywhere, without a network.
+
+Plots stand in it as SVG, pictures as data, and the few lines of script only sort the table: without
+them everything is there. It prints on white paper, and can be read in black and white.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
+from math import isinf, isnan
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from napari_medunet import __version__
+from napari_medunet.engine import figures
+from napari_medunet.engine.comparison import Comparison
+from napari_medunet.engine.definitions import definitions
+from napari_medunet.engine.devices import package_version
+from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.engine.html_page import PAGE
+from napari_medunet.engine.overlays import CaseFiles, best_and_worst, overlay_figure
+from napari_medunet.engine.saving import saved_whole
+from napari_medunet.engine.summary import CONFIDENCE, RESAMPLES, Summary
+
+if TYPE_CHECKING:
+    from napari_medunet.engine.segmenter import Card
+
+_MAIN = ("dice", "iou", "precision", "recall", "nsd", "hd95", "hd", "assd", "volume_similarity")
+_MANY_ROWS = 2_000  # of the case table; more belong into the CSV
+
+
+@dataclass(frozen=True, eq=False)
+class ReportParts:
+    """What a report shows beside the scores, each where it is at hand.
+
+    Attributes
+    ----------
+    files : dict of case name to CaseFiles
+        To draw the best and the worst cases.
+    names : dict of label to str
+        What to call the labels.
+    title : str
+    versus : (str, Evaluation, Comparison) or None
+        Another segmenter on the same cases, its name first.
+    card : Card or None
+        Of the segmenter that made the predictions, for its training curves.
+    """
+
+    files: Mapping[str, CaseFiles] = field(default_factory=dict)
+    names: Mapping[int, str] = field(default_factory=dict)
+    title: str = "Segmentation against truth"
+    versus: tuple[str, Evaluation, Comparison] | None = None
+    card: Card | None = None
+
+
+def write_html(evaluation: Evaluation, path: Path, parts: ReportParts | None = None) -> None:
+    """Write the report.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written; an earlier one is then still whole.
+    """
+    page = html_report(evaluation, parts or ReportParts())
+    with saved_whole(Path(path)) as stream:
+        stream.write(page.encode())
+
+
+def html_report(evaluation: Evaluation, parts: ReportParts) -> str:
+    """Lay out the report as one HTML page."""
+    sections = [
+        _notes(evaluation, parts),
+        *(_measured(evaluation, parts) if evaluation.cases else []),
+        _definitions(evaluation),
+    ]
+    return Template(PAGE).substitute(
+        title=escape(parts.title), subtitle=_subtitle(evaluation), body="\n".join(sections)
+    )
+
+
+def _measured(evaluation: Evaluation, parts: ReportParts) -> list[str]:
+    """Sections that need a case."""
+    sections = [_summary(evaluation, parts)]
+    evaluations = {_own_name(parts): evaluation}
+    if parts.versus:
+        evaluations[parts.versus[0]] = parts.versus[1]
+    if evaluation.rows:
+        spread = figures.as_svg(figures.spread_figure(evaluations, names=parts.names))
+        sections.append(
+            _section("Spread over cases", spread, "Boxes: quartiles and median; dots: cases.")
+        )
+    if parts.versus:
+        sections.append(_comparison(parts.versus[2], parts))
+    matrix = figures.as_svg(figures.confusion_figure(evaluation.confusion(), parts.names))
+    sections.append(_section("Confusion matrix", matrix, "Voxels of all cases together."))
+    sections.append(_pictures(evaluation, parts))
+    if parts.card and parts.card.history:
+        curves = figures.as_svg(figures.training_figure(parts.card.history))
+        sections.append(_section("Training", curves, escape(parts.card.describe())))
+    sections.append(_case_table(evaluation, parts))
+    return [section for section in sections if section]
+
+
+def _own_name(parts: ReportParts) -> str:
+    return parts.versus[2].names[0] if parts.versus else "prediction"
+
+
+def _subtitle(evaluation: Evaluation) -> str:
+    cases, failed = len(evaluation.cases), len(evaluation.failures)
+    text = f"{cases} {'case' if cases == 1 else 'cases'} measured"
+    if failed:
+        text += f", {failed} could not be"
+    when = datetime.now().astimezone()
+    return escape(f"{text}. {when:%Y-%m-%d %H:%M}, napari-medunet {__version__}.")
+
+
+def _notes(evaluation: Evaluation, parts: ReportParts) -> str:
+    """What was not measured, or changed before it was."""
+    lines = [f"'{name}' was not measured: {why}" for name, why in evaluation.failures.items()]
+    lines += list(evaluation.unpaired)
+    lines += [f"'{name}': {what}." for name, what in evaluation.resampled.items()]
+    if parts.versus:
+        other, second, comparison = parts.versus
+        lines += [f"'{n}' of {other} was not measured: {why}" for n, why in second.failures.items()]
+        lines += [f"'{name}' was measured for one of the two only." for name in comparison.left_out]
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<section class="notes"><h2>Please note</h2><ul>{items}</ul></section>'
+
+
+def _summary(evaluation: Evaluation, parts: ReportParts) -> str:
+    """Means with their intervals: the main metrics at a glance, and all of them below."""
+    known = definitions(evaluation.settings)
+    summaries = evaluation.summary()
+    micro = evaluation.micro()
+    heads = [f"{known[m].heading}{_unit(known[m].unit)}" for m in _MAIN]
+    lines = [
+        [_called(row, parts), *(_mean_cell(found[metric]) for metric in _MAIN)]
+        for row, found in summaries.items()
+    ]
+    table = _table(["Label", *heads], lines)
+    heads = ["Label", "Metric", "Mean", "95 % interval", "SD", "Median", "Quartiles", "n", "Micro"]
+    detail = [
+        [
+            _called(row, parts),
+            escape(f"{known[metric].heading}{_unit(known[metric].unit)}"),
+            *_summary_cells(one),
+            _number(micro.get(row, {})[metric]) if metric in micro.get(row, {}) else "",
+        ]
+        for row, found in summaries.items()
+        for metric, one in found.items()
+    ]
+    together = ""
+    if len(evaluation.labels) > 1:
+        every = micro["all labels"]
+        ratios = ", ".join(f"{known[m].heading} {_number(every[m])}" for m in _MAIN if m in every)
+        together = f"<p>All labels, voxels of all cases together (micro): {ratios}.</p>"
+    below = (
+        "Mean over the cases in which the metric is defined, its 95 % bootstrap interval, and how many "
+        "cases that is where it is not all; in brackets the mean of the finite values."
+    )
+    everything = f"<details><summary>All metrics</summary>{_table(heads, detail)}</details>"
+    return _section("Summary", table + f"<p class='small'>{below}</p>" + together + everything)
+
+
+def _mean_cell(one: Summary) -> str:
+    text = f"<b>{_number(one.mean)}</b>"
+    if isinf(one.mean) and not isnan(one.mean_finite):
+        text += f"<br>({_number(one.mean_finite)})"
+    if not isnan(one.ci_low):
+        text += f"<br><small>{_number(one.ci_low)} .. {_number(one.ci_high)}</small>"
+    if one.n < one.of:
+        text += f"<br><small>{one.n} of {one.of}</small>"
+    return text
+
+
+def _summary_cells(one: Summary) -> list[str]:
+    interval = "" if isnan(one.ci_low) else f"{_number(one.ci_low)} .. {_number(one.ci_high)}"
+    mean = _number(one.mean)
+    if isinf(one.mean) and not isnan(one.mean_finite):
+        mean += f" ({_number(one.mean_finite)})"
+    quartiles = "" if isnan(one.q1) else f"{_number(one.q1)} .. {_number(one.q3)}"
+    counted = f"{one.n} of {one.of}"
+    return [mean, interval, _number(one.sd), _number(one.median), quartiles, counted]
+
+
+def _comparison(comparison: Comparison, parts: ReportParts) -> str:
+    first, second = comparison.names
+    known = definitions()
+    heads = ["Label", "Metric", first, second, "Difference", "95 % interval", "Median", "p",
+             "Larger", "n"]  # fmt: skip
+    lines = []
+    for row, found in comparison.differences.items():
+        for metric in _MAIN:
+            one = found[metric]
+            interval = f"{_number(one.ci_low)} .. {_number(one.ci_high)}"
+            lines.append([
+                _called(row, parts),
+                escape(f"{known[metric].heading}{_unit(known[metric].unit)}"),
+                *(_number(value) for value in (one.first_mean, one.second_mean, one.mean)),
+                "" if isnan(one.ci_low) else interval,
+                _number(one.median),
+                "-" if isnan(one.p_value) else f"{one.p_value:.3g}",
+                f"{one.first_larger} : {one.second_larger}",
+                f"{one.n} of {one.of}",
+            ])  # fmt: skip
+    plot = figures.as_svg(figures.difference_figure(comparison, names=parts.names))
+    text = (
+        f"{escape(first)} minus {escape(second)}, case by case. Interval: bootstrap over cases; p: "
+        "Wilcoxon signed rank test, two-sided, not corrected for the number of comparisons; larger: in "
+        "how many cases the value of the first, and of the second, is the larger."
+    )
+    return _section("Comparison", plot + _table(heads, lines), text)
+
+
+def _pictures(evaluation: Evaluation, parts: ReportParts) -> str:
+    best, worst = best_and_worst(evaluation)
+    shown = []
+    for kind, names in (("best", best), ("worst", worst)):
+        for name in names:
+            if name not in parts.files:
+                continue
+            dice = evaluation.mean_over_labels(name)["dice"].mean
+            try:
+                figure = overlay_figure(parts.files[name], f"{kind}: {name}, Dice {_number(dice)}")
+            except (OSError, ValueError) as error:
+                shown.append(f"<p>No picture of '{escape(name)}': {escape(str(error))}</p>")
+            else:
+                shown.append(f"<figure>{figures.as_svg(figure)}</figure>")
+    if not shown:
+        return ""
+    text = (
+        "By the mean Dice over labels; the slice in which most voxels differ. Solid: truth; dashed: "
+        "prediction."
+    )
+    return _section("Best and worst cases", f'<div class="row">{"".join(shown)}</div>', text)
+
+
+def _case_table(evaluation: Evaluation, parts: ReportParts) -> str:
+    known = definitions(evaluation.settings)
+    heads = ["Case", "Label", *(f"{known[m].heading}{_unit(known[m].unit)}" for m in _MAIN)]
+    lines = [
+        [escape(name), _called(row, parts), *(_number(getattr(scores, m)) for m in _MAIN)]
+        for name, case in evaluation.cases.items()
+        for row, scores in case.rows.items()
+    ]
+    text = (
+        "A click on a heading sorts. -: not defined (the label is absent); inf: missed on one side."
+    )
+    if len(lines) > _MANY_ROWS:
+        text += f" The first {_MANY_ROWS} of {len(lines)} rows; the CSV file has all of them."
+    return _section("Cases", _table(heads, lines[:_MANY_ROWS], "sortable"), text)
+
+
+def _definitions(evaluation: Evaluation) -> str:
+    known = definitions(evaluation.settings).values()
+    metrics = _table(
+        ["Metric", "Unit", "Better", "Definition"],
+        [[escape(text) for text in (d.heading, d.unit, d.better, d.text)] for d in known],
+        "words",
+    )
+    settings = evaluation.settings.model_dump()
+    chosen = _table(
+        ["Setting", "Value"], [[escape(k), escape(str(v))] for k, v in settings.items()]
+    )
+    packages = ("napari-medunet", "numpy", "scipy", "numba", "nibabel", "matplotlib")
+    versions = [[name, escape(package_version(name))] for name in packages]
+    versions.append(["Python", f"{platform.python_version()} on {escape(platform.platform())}"])
+    text = (
+        "Each label is measured against everything else; TP, FP, FN and TN count voxels. The surface of a "
+        "label is its voxels with a face neighbour that is not the label, outside the array counting as "
+        "not the label; distances are between voxel centres, in mm. What is not defined (the label is "
+        "absent in both) is left out of means; a label that is absent in one of them has overlap 0 and "
+        "infinite distances. Intervals are of the mean, by bootstrap: "
+        f"{RESAMPLES:,} samples of the cases, {CONFIDENCE:.0%}."
+    )
+    return _section("Definitions", metrics, text) + _section(
+        "Settings and versions",
+        f'<div class="row">{chosen}{_table(["Package", "Version"], versions)}</div>',
+    )
+
+
+def _section(title: str, content: str, text: str = "") -> str:
+    words = f"<p class='small'>{text}</p>" if text else ""
+    return f"<section><h2>{escape(title)}</h2>{words}{content}</section>"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+    """Lay out a table; cells are HTML already, headings are not."""
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return (
+        f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _called(row: int | str, parts: ReportParts) -> str:
+    return escape(parts.names.get(row, str(row)) if isinstance(row, int) else row)
+
+
+def _unit(unit: str) -> str:
+    return f" ({unit})" if unit in ("mm", "ml") else ""
+
+
+def _number(value: float) -> str:
+    if isnan(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
