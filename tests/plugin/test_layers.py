@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels, Layer, _layer_actions
 
 from napari_medunet.engine.nifti import read_volume, write_volume
 from napari_medunet.engine.volume import Volume, affine_from_spacing, same_grid
 from napari_medunet.plugin.layers import (
-    contrast_limits,
     layer_data_from_volume,
     source_layer,
     volume_from_layer,
@@ -93,15 +92,114 @@ def test_labels_of_float_type_become_integers():
         layer_data_from_volume(make_volume(), "labels")
 
 
-def test_a_layer_that_was_moved_or_cropped_is_where_napari_shows_it(from_disk):
+def test_a_layer_that_was_moved_or_cropped_lies_where_napari_shows_it(from_disk):
     moved = make_layer(from_disk)
     moved.translate = np.add(moved.translate, (0, 0, 7))
     volume = volume_from_layer(moved)
     assert volume.source is None
-    np.testing.assert_allclose(-volume.affine[:3, 3][::-1], moved.translate)
-    cropped = make_layer(from_disk)
-    cropped.data = cropped.data[1:]
-    assert volume_from_layer(cropped).source is None
+    direction = from_disk.affine[:3, 2] / from_disk.spacing_mm[2]
+    np.testing.assert_allclose(volume.affine[:3, :3], from_disk.affine[:3, :3], atol=1e-5)
+    np.testing.assert_allclose(
+        volume.affine[:3, 3], from_disk.affine[:3, 3] + 7 * direction, atol=1e-5
+    )
+    opened = make_layer(volume)
+    np.testing.assert_allclose(opened.translate, moved.translate, atol=1e-5)
+
+
+def test_a_cropped_layer_keeps_the_world_position_of_its_voxels(from_disk):
+    whole = make_layer(from_disk)
+    shift = np.multiply(whole.scale, (1, 2, 0))
+    cropped = Image(
+        whole.data[1:, 2:],
+        scale=whole.scale,
+        translate=whole.translate + shift,
+        metadata=whole.metadata,
+    )
+    volume = volume_from_layer(cropped)
+    assert volume.source is None
+    index = np.array([2, 1, 3, 1])
+    np.testing.assert_allclose(
+        volume.affine @ index, from_disk.affine @ np.add(index, (1, 2, 0, 0)), atol=1e-4
+    )
+
+
+def active(viewer: ViewerModel, layer: Layer) -> Layer:
+    viewer.layers.selection = {layer}
+    viewer.layers.selection.active = layer
+    return layer
+
+
+def only_layer(volume: Volume, kind: str = "image") -> ViewerModel:
+    viewer = ViewerModel()
+    active(viewer, viewer.add_layer(make_layer(volume, kind)))
+    return viewer
+
+
+def series(**changes: object) -> Volume:
+    voxels = np.arange(3 * 4 * 5 * 6).reshape(3, 4, 5, 6).astype(np.float32)
+    return make_volume(voxels=voxels, leading_axes=("t",), leading_scale=(3.0,), **changes)
+
+
+@pytest.mark.parametrize("action", [_layer_actions._project, _layer_actions._split_stack])
+def test_naparis_projections_and_splits_never_lead_to_a_wrong_grid(action):
+    viewer = only_layer(series())
+    action(viewer.layers, 0)  # along time: what is left is a volume
+    np.testing.assert_array_equal(volume_from_layer(viewer.layers[-1], []).affine, oblique_affine())
+    for volume, axis in [(series(), 1), (series(), 3), (make_volume(), 0), (make_volume(), 2)]:
+        viewer = only_layer(volume)
+        action(viewer.layers, axis)
+        with pytest.raises(ValueError, match="has lost an axis"):
+            volume_from_layer(viewer.layers[-1], viewer.layers)
+        viewer.layers.selection.active = viewer.layers[-1]
+        viewer._new_labels()
+        with pytest.raises(ValueError, match="has lost an axis"):
+            volume_from_layer(viewer.layers[-1], viewer.layers)
+
+
+@pytest.mark.filterwarnings("ignore:projection mode")
+def test_naparis_conversions_keep_the_grid(from_disk):
+    viewer = only_layer(from_disk)
+    _layer_actions._duplicate_layer(viewer.layers)
+    _layer_actions._convert_to_labels(viewer.layers)
+    active(viewer, next(layer for layer in viewer.layers if isinstance(layer, Labels)))
+    _layer_actions._convert_dtype(viewer.layers, "int16")
+    assert len(viewer.layers) == 3
+    for layer in viewer.layers:
+        assert same_grid(volume_from_layer(layer, viewer.layers), from_disk)
+        assert volume_from_layer(layer, viewer.layers).source is from_disk.source
+    colours = make_volume(
+        voxels=np.zeros((3, 4, 5, 6), np.uint8), leading_axes=("c",), leading_scale=(1.0,)
+    )
+    viewer = only_layer(colours)
+    _layer_actions._split_rgb(viewer.layers)
+    assert len(viewer.layers) == 3
+    for layer in viewer.layers:
+        assert same_grid(volume_from_layer(layer, viewer.layers), colours)
+    viewer.layers.selection = set(viewer.layers)
+    _layer_actions._merge_stack(viewer.layers)
+    assert volume_from_layer(viewer.layers[0], []).voxels.shape == (3, 4, 5, 6)
+
+
+def test_labels_drawn_freely_on_tilted_images_lie_in_their_frame_or_are_refused(from_disk):
+    viewer = only_layer(from_disk)
+    labels = viewer.add_labels(np.zeros((3, 3, 3), int), scale=(3, 1, 2), translate=(0, 0, 0))
+    volume = volume_from_layer(labels, viewer.layers)
+    np.testing.assert_allclose(volume.affine[:3, :3], from_disk.affine[:3, :3], atol=1e-5)
+    viewer.add_layer(make_layer(make_volume(oblique_affine(0.1))))
+    with pytest.raises(ValueError, match="tilted against each other"):
+        volume_from_layer(labels, viewer.layers)
+
+
+@pytest.mark.parametrize("seconds", [0.72, 2.0, 0.1, 1 / 3])
+def test_the_last_time_point_can_be_reached_and_the_step_is_kept(seconds):
+    volume = make_volume(
+        voxels=np.zeros((1200, 1, 2, 2), np.uint8),
+        leading_axes=("t",),
+        leading_scale=(float(np.float32(seconds)),),
+    )
+    viewer = only_layer(volume)
+    assert viewer.dims.nsteps[0] == 1200
+    assert volume_from_layer(viewer.layers[0]).leading_scale == volume.leading_scale
 
 
 def test_layers_made_elsewhere():
@@ -185,17 +283,3 @@ def test_labels_on_a_colour_image():
     labels = Labels(np.zeros((5, 6), int))
     assert source_layer(labels, [image, labels]) is image
     assert volume_from_layer(labels, [image, labels]).shape == (1, 5, 6)
-
-
-def test_contrast_limits_are_robust_and_always_a_range():
-    voxels = np.linspace(0, 100, 20 * 20 * 20).reshape(20, 20, 20)
-    voxels[0, 0, :3] = np.nan, np.inf, 1e30
-    low, high = contrast_limits(voxels)
-    assert 0 <= low < 2
-    assert 98 < high <= 100
-    assert contrast_limits(np.full((3, 3, 3), np.nan)) == (0, 1)
-    assert contrast_limits(np.full((3, 3, 3), 7)) == (7, 8)
-    rare = np.zeros((20, 20, 20))
-    rare[0, 0, 0] = 5
-    assert contrast_limits(rare) == (0, 5)
-    assert contrast_limits(np.zeros((300, 300, 30), np.int16)) == (0, 1)

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels
 
+_GRID = ("nifti", "affine", "shape")  # of an image's metadata, what holds for labels on it, too
+
 
 class Predictions:
     """Writes predictions as layers, and never over an annotation.
@@ -70,12 +72,13 @@ class Predictions:
 
 def _geometry(image: Image, ndim: int) -> dict[str, Any]:
     """Place of a layer with the image's last axes: leading channels carry no labels."""
+    metadata = {key: image.metadata[key] for key in _GRID if key in image.metadata}
     return {
         "scale": image.scale[-ndim:],
         "translate": image.translate[-ndim:],
         "units": image.units[-ndim:],
         "axis_labels": image.axis_labels[-ndim:],
-        "metadata": dict(image.metadata),
+        "metadata": metadata,
     }
 
 

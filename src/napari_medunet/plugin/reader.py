@@ -2,106 +2,194 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from napari_medunet.engine.nifti import NiftiSource
+    from collections.abc import Iterator
+
+    from napari_medunet.engine.settings import OpenSettings
     from napari_medunet.engine.volume import Volume
 
 _Paths = str | list[str]
-_LABEL_INTENT = 1002
-_MOST_LABELS = 500  # an atlas has some hundreds; a masked image has thousands of values
-_SAMPLE = 2**20
-_LABEL_NAME = re.compile(r"label|mask|dseg|(^|[_\-.])(seg|segmentation|truth|gt)([_\-.]|$)", re.I)
-_LABEL_FOLDER = re.compile(r"^(labels|masks|segmentations?|truth|predictions?)", re.I)
+_LayerData = tuple[Any, ...]
+_PLUGIN = "napari-medunet"
 
 
-def get_reader(path: _Paths) -> Callable[[_Paths], list[tuple[Any, ...]]] | None:
-    """Answer napari with a reader, if all files are named as NIfTI files are.
+def get_reader(path: _Paths) -> Callable[[_Paths], list[_LayerData]] | None:
+    """Answer napari with a reader, if all are named as NIfTI files are, or are folders that hold some.
 
     Parameters
     ----------
     path : str or list of str
     """
-    from napari_medunet.engine.nifti import is_nifti
-
     paths = [path] if isinstance(path, str) else path
-    return read_layers if all(is_nifti(Path(p)) for p in paths) else None
+    return read_layers if all(_is_ours(Path(p)) for p in paths) else None
 
 
-def read_layers(path: _Paths) -> list[tuple[Any, ...]]:
-    """Read NIfTI files, a layer for each; a bad one is told in one line and does not stop the rest.
+def read_layers(path: _Paths) -> list[_LayerData]:
+    """Read files, and folders of one subject; a bad file is told in one line and stops no other.
 
     Parameters
     ----------
     path : str or list of str
+        napari gives a list where the user asks for a stack: images of one grid become one layer whose
+        first axis runs through the files. Labels, and images that do not stack, stay layers.
 
     Returns
     -------
     layers : list of LayerData
         ``[(None,)]``, napari's word for "nothing to add", where no file could be read.
     """
-    from napari.utils.notifications import show_error, show_info
+    settings = open_settings()
+    images: list[Volume] = []
+    labels: list[_LayerData] = []
+    for file in _files([path] if isinstance(path, str) else path):
+        with _told_in_one_line():
+            volume, is_labels = _read(file, settings)
+            if is_labels:
+                labels.append(_label_layer(volume))
+            else:
+                images.append(volume)
+    layers = [] if isinstance(path, str) else _stacked(images)
+    for volume in () if layers else images:
+        with _told_in_one_line():
+            layers += _image_layers(volume, settings)
+    return [*layers, *labels] or [(None,)]
 
-    layers: list[tuple[Any, ...]] = []
-    for file in [path] if isinstance(path, str) else path:
-        try:
-            layer, notes = _read_layer(Path(file))
-        except (OSError, ValueError) as error:
-            show_error(str(error))
-            continue
-        layers.append(layer)
-        if notes:
-            show_info("\n".join(notes))
-    return layers or [(None,)]
+
+def open_settings() -> OpenSettings:
+    """Take what is chosen in napari's Preferences; the defaults where napari knows of none."""
+    from napari.settings import get_plugin_settings
+
+    from napari_medunet.engine.settings import OpenSettings
+
+    try:
+        chosen = get_plugin_settings(_PLUGIN)
+    except KeyError:  # the plugin is used without being installed
+        return OpenSettings()
+    return OpenSettings(
+        **{name: getattr(chosen.opening, name) for name in OpenSettings.model_fields}
+    )
 
 
-def looks_like_labels(volume: Volume, path: Path) -> bool:
-    """Whether a file opens as labels.
+def open_by_default() -> None:
+    """Make napari open NIfTI files with this plugin, without asking.
 
-    The rule: it says so itself (intent code "label"), or its name or its folder's says so (label,
-    mask, seg, dseg, truth, gt; folders labels..., masks..., predictions...); and it holds nothing
-    but whole numbers from 0 on, few of them.
+    For a menu: napari's own reader claims these files, too, and it is for the user to choose. The
+    choice is kept in napari's Preferences under Plugins.
     """
-    if volume.leading_axes or volume.voxels.dtype.kind not in "uif":
-        return False
-    stated = volume.source is not None and _intent(volume.source) == _LABEL_INTENT
-    named = _LABEL_NAME.search(volume.name) or _LABEL_FOLDER.search(path.absolute().parent.name)
-    return (stated or bool(named)) and _few_whole_numbers(volume.voxels)
+    from napari.settings import get_settings
+    from napari.utils.notifications import show_info
+
+    plugins = get_settings().plugins
+    chosen = dict.fromkeys(("*.nii", "*.nii.gz"), _PLUGIN)
+    # "*.gz" is what napari remembers of .nii.gz. Its own reader opens no other files that end so.
+    kept = {p: r for p, r in plugins.extension2reader.items() if (p, r) != ("*.gz", "napari")}
+    plugins.extension2reader = kept | chosen
+    show_info("NIfTI files open with MedU-Net from now on: see Preferences > Plugins.")
 
 
-def _read_layer(path: Path) -> tuple[tuple[Any, ...], list[str]]:
-    from napari_medunet.engine.nifti import read_volume
+def _is_ours(path: Path) -> bool:
+    from napari_medunet.engine.nifti import is_nifti
+    from napari_medunet.engine.subject import subject_files
+
+    if not path.is_dir():
+        return is_nifti(path)
+    try:
+        return bool(subject_files(path))
+    except OSError:  # too many: `read_layers` says so
+        return True
+
+
+def _files(paths: list[str]) -> list[Path]:
+    """Files, and those of folders; both halves of a pair are one."""
+    from napari_medunet.engine.nifti_files import find_parts
+    from napari_medunet.engine.subject import subject_files
+
+    files: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        with _told_in_one_line():
+            for file in subject_files(path) if path.is_dir() else [path]:
+                files.setdefault(find_parts(file).header, file)
+    return list(files.values())
+
+
+def _read(path: Path, settings: OpenSettings) -> tuple[Volume, bool]:
+    """Volume of a file, and whether it holds labels; tells the user what to know about it."""
+    from napari.utils.notifications import show_info
+
+    from napari_medunet.engine.label_rule import looks_like_labels
+    from napari_medunet.engine.nifti import open_volume
     from napari_medunet.engine.volume import is_oblique
-    from napari_medunet.plugin.layers import layer_data_from_volume
 
-    volume = read_volume(path)
+    volume = open_volume(path)
     notes = list(volume.source.notes) if volume.source else []
     if is_oblique(volume.affine, volume.shape):
         notes.append(
             f"'{path.name}' is oblique: it is shown in its own scanner frame. Scans with another "
             "tilt do not overlay exactly."
         )
-    if looks_like_labels(volume, path):
-        return layer_data_from_volume(volume, "labels"), notes
-    return layer_data_from_volume(volume, "image"), notes
+    if volume.voxels.dtype.kind == "c":
+        notes.append(f"'{path.name}' holds complex numbers: their magnitude is shown.")
+    if notes:
+        show_info("\n".join(notes))
+    return volume, looks_like_labels(volume, settings)
 
 
-def _intent(source: NiftiSource) -> int:
-    from napari_medunet.engine.nifti_header import parse_header
+def _label_layer(volume: Volume) -> _LayerData:
+    import numpy as np
 
-    return int(parse_header(source.header, source.path)["intent_code"])
+    from napari_medunet.engine.label_names import find_label_names
+    from napari_medunet.plugin.layers import layer_data_from_volume
+    from napari_medunet.plugin.named_labels import KEY, named_attributes
+
+    whole = replace(volume, voxels=np.asarray(volume.voxels))
+    data, attributes, kind = layer_data_from_volume(whole, "labels")
+    found = find_label_names(volume.source.path) if volume.source else None
+    if found:
+        names, _ = found
+        attributes |= named_attributes(names)
+        attributes["metadata"][KEY] = names
+    return data, attributes, kind
 
 
-def _few_whole_numbers(voxels: np.ndarray[Any, Any]) -> bool:
-    stride = max(1, round((voxels.size / _SAMPLE) ** (1 / 3)))
-    sample = voxels[::stride, ::stride, ::stride]
-    if len(np.unique(sample)) > _MOST_LABELS:  # a glance first: most images end here
-        return False
-    whole = voxels.dtype.kind != "f" or (np.isfinite(voxels) & (voxels == np.floor(voxels))).all()
-    return bool(whole and voxels.min() >= 0)
+def _image_layers(volume: Volume, settings: OpenSettings) -> list[_LayerData]:
+    from napari_medunet.engine.parts import split_volume
+    from napari_medunet.plugin.layers import layer_data_from_volume
+    from napari_medunet.plugin.unpacking import finish_in_background
+
+    parts = split_volume(volume, settings.channels)
+    layers: list[_LayerData] = [layer_data_from_volume(part, "image") for part in parts]
+    if len(parts) == 1:
+        finish_in_background(parts[0].voxels, layers[0][1].get("contrast_limits", (0, 1)))
+    return layers
+
+
+def _stacked(volumes: list[Volume]) -> list[_LayerData]:
+    """One layer of several images; none, and the user is told, where they do not stack."""
+    from napari.utils.notifications import show_warning
+
+    from napari_medunet.engine.parts import stack_volumes
+    from napari_medunet.plugin.layers import layer_data_from_volume
+
+    if len(volumes) < 2:
+        return []
+    try:
+        return [layer_data_from_volume(stack_volumes(volumes), "image")]
+    except ValueError as error:
+        show_warning(f"{error} Opened as layers.")
+        return []
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    from napari.utils.notifications import show_error
+
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        show_error(str(error))

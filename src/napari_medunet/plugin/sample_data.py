@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 
@@ -11,4 +12,5 @@ def phantoms() -> list[tuple[Any, ...]]:
     from napari_medunet.plugin.layers import layer_data_from_volume
 
     image, truth = make_phantom(seed=0)
-    return [layer_data_from_volume(image, "image"), layer_data_from_volume(truth, "labels")]
+    named = replace(truth, name=f"{image.name} truth")
+    return [layer_data_from_volume(image, "image"), layer_data_from_volume(named, "labels")]

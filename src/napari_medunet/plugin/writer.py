@@ -2,68 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_medunet.engine import nifti
+from napari_medunet.engine.label_names import write_label_names
+from napari_medunet.engine.nifti_files import SINGLE_SUFFIXES
 from napari_medunet.engine.nifti_write import smallest_dtype
+from napari_medunet.plugin.named_labels import KEY
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+
     from napari_medunet.engine.volume import Volume
 
+FullLayerData = tuple[Any, dict[str, Any], str]
+_SUFFIX = ".nii.gz"
+_NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\s]+')  # on some system or other
 
-def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Save a Labels layer in the smallest unsigned type that holds its labels.
+
+def write_layers(path: str, layers: Sequence[FullLayerData]) -> list[str]:
+    """Save Image and Labels layers.
+
+    One layer is written to `path`. Several are written beside each other, to ``<path>_<layer>``:
+    "out.nii.gz" with the layers "scan" and "truth" makes out_scan.nii.gz and out_truth.nii.gz. Labels
+    are written in the smallest unsigned type that holds them, with a table of their names beside them
+    where they have names; images in their own type.
 
     Parameters
     ----------
     path : str
         ".nii.gz" is added where it ends in neither .nii nor .nii.gz.
-    data, attributes
-        As napari describes a layer.
+    layers : sequence of (data, attributes, kind)
+        As napari describes layers.
 
     Returns
     -------
     paths : list of str
-        The file that was written.
+        The image files that were written.
 
     Raises
     ------
     OSError
         One line, whatever the reason: napari takes a writer's ValueError for "not my kind of file".
+        Layers before the one that cannot be saved have been written.
     """
-    target = _with_suffix(path)
     with _as_os_error():
-        volume = _volume(data, attributes, "labels")
-        if volume.leading_axes:  # labels of a series: one set for each time point
-            dtype = smallest_dtype(volume.voxels, volume.name)
-            nifti.write_volume(target, replace(volume, voxels=volume.voxels.astype(dtype)))
-        else:
-            nifti.write_labels(target, volume.voxels, like=volume)
-    return [str(target)]
+        from napari.layers import Layer
+
+        from napari_medunet.plugin.layers import volume_from_layer
+
+        saved = [_shown(layer[0]) or Layer.create(*layer) for layer in layers]
+        candidates = [*_viewer_layers(), *saved]
+        targets = _targets(path, [layer.name for layer in saved])
+        # Each is looked at before the first is written: what cannot be saved stops all.
+        volumes = [volume_from_layer(layer, candidates) for layer in saved]
+        for target, layer, volume, (_, _, kind) in zip(
+            targets, saved, volumes, layers, strict=True
+        ):
+            if kind == "labels":
+                _write_labels(target, layer, volume)
+            else:
+                nifti.write_volume(target, volume)
+    return [str(target) for target in targets]
 
 
-def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Save an Image layer in its own type; parameters and errors as in `write_labels`."""
-    target = _with_suffix(path)
-    with _as_os_error():
-        nifti.write_volume(target, _volume(data, attributes, "image"))
-    return [str(target)]
+def _write_labels(target: Path, layer: Layer, volume: Volume) -> None:
+    if volume.leading_axes:  # labels of a series: one set for each time point
+        dtype = smallest_dtype(volume.voxels, volume.name)
+        nifti.write_volume(target, replace(volume, voxels=volume.voxels.astype(dtype)))
+    else:
+        nifti.write_labels(target, volume.voxels, like=volume)
+    if layer.metadata.get(KEY):
+        write_label_names(target, layer.metadata[KEY])
 
 
-def _volume(data: Any, attributes: dict[str, Any], kind: str) -> Volume:
-    from napari.layers import Layer
+def _targets(path: str, names: list[str]) -> list[Path]:
+    """Where each layer is written; what is there already was confirmed for a single one only."""
+    whole = Path(path)
+    suffix = next((s for s in SINGLE_SUFFIXES if whole.name.lower().endswith(s)), "")
+    stem = whole.name[: len(whole.name) - len(suffix)]
+    if len(names) == 1:
+        return [whole if suffix else whole.with_name(f"{stem}{_SUFFIX}")]
+    targets: list[Path] = []
+    for name in names:
+        first = f"{stem}_{re.sub(_NOT_IN_NAMES, '_', name).strip('_') or 'layer'}"
+        numbered = (first if n == 1 else f"{first}_{n}" for n in itertools.count(1))
+        target = next(
+            t for n in numbered if (t := whole.with_name(f"{n}{suffix or _SUFFIX}")) not in targets
+        )
+        if target.exists():
+            raise OSError(f"'{target}' is there already. Choose another name, or move it away.")
+        targets.append(target)
+    return targets
 
-    from napari_medunet.plugin.layers import volume_from_layer
 
-    return volume_from_layer(Layer.create(data, attributes, kind))
+def _shown(data: Any) -> Layer | None:
+    """Layer of the viewer that shows this array: it knows which images lie below it."""
+    return next((layer for layer in _viewer_layers() if layer.data is data), None)
 
 
-def _with_suffix(path: str) -> Path:
-    return Path(path) if nifti.is_nifti(Path(path)) else Path(f"{path}.nii.gz")
+def _viewer_layers() -> list[Layer]:
+    from napari.viewer import current_viewer
+
+    viewer = current_viewer()
+    return [] if viewer is None else list(viewer.layers)
 
 
 @contextmanager
