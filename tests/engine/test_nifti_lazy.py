@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine import nifti
-from napari_medunet.engine.nifti import LazyVoxels, open_volume, read_volume
+from napari_medunet.engine.nifti import LazyVoxels, open_volume, read_volume, write_volume
 
 INDICES = [
     0,
@@ -75,6 +75,15 @@ def test_the_first_slices_are_there_before_the_file_is_read(tmp_path):
     assert not lazy._unpacking._checked
     lazy.complete()
     np.testing.assert_array_equal(lazy[-1], voxels[:, ::-1, -1].T)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_what_was_opened_lazily_can_be_saved(tmp_path, name):
+    path = series(tmp_path, name, 0.5)
+    write_volume(tmp_path / "b.nii.gz", open_volume(path))
+    np.testing.assert_array_equal(
+        read_volume(tmp_path / "b.nii.gz").voxels, read_volume(path).voxels
+    )
 
 
 def test_damage_shows_where_it_is_reached_and_when_all_is_checked(tmp_path):

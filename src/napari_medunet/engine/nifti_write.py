@@ -144,7 +144,8 @@ def _pour(stream: BinaryIO, start: bytes, disk: npt.NDArray[Any], dtype: np.dtyp
 
 def _disk_order(volume: Volume) -> tuple[npt.NDArray[Any], bool]:
     """Voxels ([c,] i, j, k[, t[, v ...]]) in the order of the disk, and whether they are colours."""
-    axes, voxels, source = volume.leading_axes, volume.voxels, _source_still_valid(volume)
+    axes, voxels = volume.leading_axes, np.asarray(volume.voxels)  # lazy ones are read here
+    source = _source_still_valid(volume)
     is_colour = (
         axes[:1] == ("c",)
         and voxels.dtype == np.uint8
