@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from napari_medunet.engine.label_pairs import IntArray, LabelPair, slabs
+from napari_medunet.engine.threads import in_threads
 
 
 @dataclass(frozen=True)
@@ -157,23 +158,25 @@ def summed(counts: Iterable[Counts]) -> Counts:
 
 def _count_keys(pair: LabelPair, codes: int) -> tuple[IntArray, IntArray]:
     """Pairs of codes other than background with background, as truth * codes + prediction."""
-    table = np.zeros(codes * codes if codes <= 256 else 0, dtype=np.int64)
-    many: list[tuple[IntArray, IntArray]] = []
-    for slab in slabs(pair.truth.shape):
-        wide = np.uint16 if table.size else np.int64
-        key = np.multiply(pair.truth[slab], codes, dtype=wide) + pair.prediction[slab]
-        foreground = key != 0
-        if pair.annotated is not None:
-            foreground &= pair.annotated[slab]
-        found = key[foreground]
-        if table.size:
-            table += np.bincount(found, minlength=table.size)
-        else:
-            many.append(np.unique(found, return_counts=True))
-    if table.size:
-        keys = np.flatnonzero(table)
-        return keys, table[keys]
-    keys, place = np.unique(np.concatenate([k for k, _ in many]), return_inverse=True)
+    parts = in_threads(lambda slab: _count_slab(pair, codes, slab), slabs(pair.truth.shape))
+    keys, place = np.unique(
+        np.concatenate([np.zeros(0, np.int64), *(k for k, _ in parts)]), return_inverse=True
+    )
     voxels = np.zeros(keys.size, dtype=np.int64)
-    np.add.at(voxels, place, np.concatenate([v for _, v in many]))
+    np.add.at(voxels, place, np.concatenate([np.zeros(0, np.int64), *(v for _, v in parts)]))
     return keys, voxels
+
+
+def _count_slab(pair: LabelPair, codes: int, slab: slice) -> tuple[IntArray, IntArray]:
+    few = codes <= 256  # then a table of all pairs is small, and the fastest way to count
+    key = np.multiply(pair.truth[slab], codes, dtype=np.uint16 if few else np.int64)
+    key = key + pair.prediction[slab]
+    foreground = key != 0
+    if pair.annotated is not None:
+        foreground &= pair.annotated[slab]
+    found = key[foreground]
+    if not few:
+        return np.unique(found, return_counts=True)
+    table = np.bincount(found)
+    keys = np.flatnonzero(table)
+    return keys, table[keys]

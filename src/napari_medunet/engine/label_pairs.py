@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_medunet.engine.threads import in_threads
+
 IntArray = npt.NDArray[np.int64]
 LabelArray = npt.NDArray[Any]
 
@@ -122,7 +124,7 @@ def pair_labels(
     voxel_ml = prod(spacing) / 1000
     kept = _axes_in_memory_order(truth)
     truth, prediction = _only_axes(truth, kept), _only_axes(prediction, kept)
-    box = foreground_box(truth, prediction)
+    box = _joined(in_threads(foreground_box, (truth, prediction)))
     labels, truth_codes, prediction_codes = _encode(truth[box], prediction[box])
     return LabelPair(
         truth=truth_codes,
@@ -149,6 +151,15 @@ def foreground_box(*arrays: LabelArray) -> tuple[slice, ...]:
         found = np.flatnonzero(used)
         box[axis] = slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
     return tuple(box)
+
+
+def _joined(boxes: Sequence[tuple[slice, ...]]) -> tuple[slice, ...]:
+    """Find the smallest box that holds several; empty ones count for nothing."""
+    full = [box for box in boxes if all(side.stop > side.start for side in box)] or boxes[:1]
+    return tuple(
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*full, strict=True)
+    )
 
 
 def _float_labels(values: LabelArray, name: str) -> LabelArray:

@@ -11,16 +11,14 @@ gives the same distances, several times slower; `napari-medunet doctor` says whi
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import ceil, inf, log2
-from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from napari_medunet.engine.threads import in_threads, in_turn
 
 try:
     from napari_medunet.engine.nearest_kernels import grow, look_up
@@ -31,8 +29,6 @@ else:
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
 
 _LEAF_POINTS = 48  # measured: 32 to 64 cost the same, 16 and 128 a third more
 _LEAVES_A_TASK = 64
@@ -93,7 +89,7 @@ def _nearest_scipy(search: Search) -> FloatArray:
 def _nearest_compiled(searches: Sequence[Search]) -> list[FloatArray]:
     results = [np.zeros(len(search.points)) for search in searches]
     sets = {id(points): points for s in searches for points in (s.points, s.others) if len(points)}
-    run = _in_threads if sum(map(len, sets.values())) > _FEW_POINTS else _in_turn
+    run = in_threads if sum(map(len, sets.values())) > _FEW_POINTS else in_turn
     trees = dict(zip(sets, run(_Tree, list(sets.values())), strict=True))
     tasks = []
     for search, result in zip(searches, results, strict=True):
@@ -136,18 +132,3 @@ def _look_up(task: tuple[BoolArray, _Tree, _Tree, int, FloatArray]) -> None:
     last = min(first + _LEAVES_A_TASK, 1 << tree.levels)
     mine = (tree.points, tree.order, wanted, tree.levels, first, last)
     look_up(*mine, other.points, other.boxes, other.levels, result)
-
-
-def _in_turn(work: Callable[[_Item], _Made], items: Sequence[_Item]) -> list[_Made]:
-    return [work(item) for item in items]
-
-
-def _in_threads(work: Callable[[_Item], _Made], items: Sequence[_Item]) -> list[_Made]:
-    return list(_pool().map(work, items))
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    usable: Any = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    processors = len(usable(0)) if usable else os.cpu_count() or 1
-    return ThreadPoolExecutor(min(8, processors), thread_name_prefix="nearest")

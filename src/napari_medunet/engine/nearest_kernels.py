@@ -148,7 +148,11 @@ def _visit(mine, squared, others, box, place, levels):  # type: ignore[no-untype
     return bound
 
 
-@njit(nogil=True, cache=True, fastmath=_FINITE)
+# The signature makes numba start up when this module is imported, a tenth of a second that would
+# otherwise be part of the first call. The larger functions wait for that: they may have to be compiled.
+@njit(
+    "float64(float64[::1], float64[::1], float64[:, ::1])", nogil=True, cache=True, fastmath=_FINITE
+)
 def _gap(low, high, box):  # type: ignore[no-untyped-def]
     """Give the squared distance between two boxes: 0 where they overlap."""
     gap = 0.0

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from napari_medunet.engine.label_pairs import LabelArray, LabelPair, slabs
 from napari_medunet.engine.nearest import Search, nearest
 from napari_medunet.engine.surface_elements import element_areas, element_codes
+from napari_medunet.engine.threads import in_threads
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -78,23 +79,12 @@ def surface_points(pair: LabelPair) -> dict[int, tuple[Points, Points]]:
         The surface points of every label that is present in either, background left out.
     """
     shape = pair.truth.shape
-    found: list[list[npt.NDArray[Any]]] = [[], [], [], [], [], []]
-    for slab in slabs(shape):
-        truth, prediction = _border(pair.truth, slab), _border(pair.prediction, slab)
-        shared = truth & prediction & (pair.truth[slab] == pair.prediction[slab])
-        first = slab.start * (pair.truth[0].size if pair.truth.size else 0)
-        for side, (codes, border) in enumerate(
-            ((pair.truth, truth), (pair.prediction, prediction))
-        ):
-            where = np.flatnonzero(border)
-            found[3 * side].append(where + first)
-            found[3 * side + 1].append(codes[slab].reshape(-1)[where])
-            found[3 * side + 2].append(shared.reshape(-1)[where])
+    found = in_threads(lambda slab: _slab_points(pair, slab), slabs(shape))
     truth_points, prediction_points = (
-        _by_code(shape, *(np.concatenate(parts) for parts in found[start : start + 3]))
-        if found[0]
+        _by_code(shape, *map(np.concatenate, zip(*(both[side] for both in found), strict=True)))
+        if found
         else {}
-        for start in (0, 3)
+        for side in (0, 1)
     )
     nothing = Points(np.zeros((0, len(shape)), dtype=np.intp), np.zeros(0, dtype=bool))
     return {
@@ -248,6 +238,18 @@ def label_surface_dice(
     box = tuple(slice(int(low), int(high) + 1) for low, high in ends)
     truth, prediction = pair.truth[box] == code[0], pair.prediction[box] == code[0]
     return surface_dice(truth, prediction, pair.spacing_mm, tolerance_mm)
+
+
+def _slab_points(pair: LabelPair, slab: slice) -> list[tuple[npt.NDArray[Any], ...]]:
+    """Surface points of a slab, for truth and prediction: place in the box, code, whether shared."""
+    truth, prediction = _border(pair.truth, slab), _border(pair.prediction, slab)
+    shared = truth & prediction & (pair.truth[slab] == pair.prediction[slab])
+    first = slab.start * pair.truth[0].size
+    sides: list[tuple[npt.NDArray[Any], ...]] = []
+    for codes, border in ((pair.truth, truth), (pair.prediction, prediction)):
+        where = np.flatnonzero(border)
+        sides.append((where + first, codes[slab].reshape(-1)[where], shared.reshape(-1)[where]))
+    return sides
 
 
 def _border(codes: LabelArray, slab: slice) -> BoolArray:
