@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import nibabel as nib
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, _layer_actions
+from napari.settings import _clear_plugin_settings_cache, get_plugin_settings, get_settings
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManager, PluginManifest
 
-from napari_medunet.plugin.reader import get_reader, read_layers
+from napari_medunet.engine.settings import OpenSettings
+from napari_medunet.plugin.reader import get_reader, open_by_default, read_layers
 
 PLUGIN = "napari-medunet"
 
@@ -202,6 +206,241 @@ def test_the_sample_is_an_image_with_its_truth():
     image, truth = ViewerModel().open_sample(PLUGIN, "phantoms")
     assert isinstance(image, Image)
     assert isinstance(truth, Labels)
+    assert truth.name == f"{image.name} truth"
     assert image.data.shape == truth.data.shape
     assert set(np.unique(truth.data)) == {0, 1, 2}
     np.testing.assert_array_equal(image.scale, truth.scale)
+
+
+def open_files(*paths, **options):
+    return ViewerModel().open([str(path) for path in paths], plugin=PLUGIN, **options)
+
+
+def save_image(path, voxels, **fields):
+    image = nib.Nifti1Image(voxels, oblique())
+    for name, value in fields.items():
+        image.header[name] = value
+    nib.save(image, path)
+    return path
+
+
+def test_time_leads_with_its_step(tmp_path):
+    path = save_image(tmp_path / "bold.nii", scan((6, 5, 4, 3)), xyzt_units=2 | 16)
+    image = nib.load(path)
+    image.header["pixdim"][4] = 720
+    nib.save(nib.Nifti1Image(scan((6, 5, 4, 3)), None, image.header), path)
+    (layer,) = open_files(path)
+    assert layer.axis_labels == ("t", "z", "y", "x")
+    assert layer.data.shape == (3, 4, 5, 6)
+    assert layer.scale[0] == pytest.approx(0.72, rel=1e-5)
+    assert str(layer.units[0]) == "second"
+
+
+def test_colours_channels_components_and_complex_numbers(tmp_path, notifications):
+    for channels, dtype in (("RGB", "rgb"), ("RGBA", "rgba")):
+        colours = np.zeros((6, 5, 4), [(c, "u1") for c in channels])
+        colours["G"] = 200
+        (layer,) = open_files(save_image(tmp_path / f"{dtype}.nii.gz", colours))
+        assert layer.rgb
+        assert layer.data.shape == (4, 5, 6, 3)
+        assert layer.data[0, 0, 0].tolist() == [0, 200, 0]
+    layers = open_files(save_image(tmp_path / "two.nii.gz", scan((6, 5, 4, 2)), xyzt_units=2))
+    assert [layer.name for layer in layers] == ["two channel 1", "two channel 2"]
+    layers = open_files(save_image(tmp_path / "warp.nii", scan((6, 5, 4, 1, 3)), intent_code=1007))
+    assert [layer.name for layer in layers] == [f"warp component {i}" for i in (1, 2, 3)]
+    notifications.clear()
+    (layer,) = open_files(save_image(tmp_path / "k.nii", (scan() * (3 + 4j)).astype(np.complex64)))
+    assert layer.name == "k magnitude"
+    np.testing.assert_allclose(layer.data.max(), 5 * np.abs(scan()).max(), rtol=1e-6)
+    assert any("their magnitude is shown" in told.message for told in notifications)
+
+
+def test_contrast_follows_the_file_where_it_states_any(tmp_path):
+    (layer,) = open_files(save_image(tmp_path / "a.nii", scan(), cal_min=-1, cal_max=1))
+    assert layer.contrast_limits == [-1, 1]
+    voxels = scan()
+    voxels[0, 0] = np.nan, np.inf, -np.inf, 1
+    (layer,) = open_files(save_image(tmp_path / "b.nii", voxels))
+    assert np.isfinite(layer.contrast_limits).all()
+
+
+def test_files_open_as_a_stack_where_the_user_asks_for_it(tmp_path, notifications):
+    first = save_image(tmp_path / "t1.nii.gz", scan())
+    second = save_image(tmp_path / "t2.nii.gz", scan() + 1)
+    mask = save_image(tmp_path / "t1_seg.nii.gz", some_labels())
+    image, labels = open_files(first, second, mask, stack=True)
+    assert image.data.shape == (2, 4, 5, 6)
+    assert image.axis_labels == ("c", "z", "y", "x")
+    assert isinstance(labels, Labels)
+    other = save_image(tmp_path / "other.nii.gz", scan((6, 5, 3)))
+    notifications.clear()
+    layers = open_files(first, other, stack=True)
+    assert [layer.name for layer in layers] == ["t1", "other"]
+    assert "another grid than 't1'" in notifications[-1].message
+
+
+def test_a_folder_of_one_subject_opens_as_its_files(tmp_path, notifications):
+    (tmp_path / "sub-01" / "anat").mkdir(parents=True)
+    save_image(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz", scan())
+    save_image(tmp_path / "sub-01" / "anat" / "sub-01_dseg.nii.gz", some_labels())
+    (tmp_path / "sub-01" / "anat" / "broken.nii.gz").write_bytes(b"")
+    layers = open_files(tmp_path / "sub-01")
+    assert [(layer.name, type(layer)) for layer in layers] == [
+        ("sub-01_T1w", Image),
+        ("sub-01_dseg", Labels),
+    ]
+    assert "broken.nii.gz' is empty" in notifications[0].message
+    (tmp_path / "empty").mkdir()
+    assert get_reader(str(tmp_path / "empty")) is None
+
+
+def test_both_halves_of_a_pair_are_one_layer(tmp_path):
+    nib.save(nib.Nifti1Pair(scan(), oblique()), tmp_path / "p.hdr")
+    (layer,) = read_layers([str(tmp_path / "p.hdr"), str(tmp_path / "p.img")])
+    assert layer[1]["name"] == "p"
+
+
+@pytest.fixture
+def preferences():
+    """The plugin's part of napari's Preferences, kept in memory."""
+    _clear_plugin_settings_cache()
+    yield get_plugin_settings(PLUGIN, path_dir=None).opening
+    _clear_plugin_settings_cache()
+
+
+def test_preferences_offer_what_the_engine_takes(preferences):
+    for name, field in OpenSettings.model_fields.items():
+        shown = type(preferences).model_fields[name]
+        assert shown.default == field.default
+        assert shown.description == field.description
+        if field.annotation is not str:
+            assert shown.json_schema_extra["enum"] == list(get_args(field.annotation))
+    assert set(type(preferences).model_fields) == set(OpenSettings.model_fields)
+
+
+def test_preferences_count_when_a_file_is_opened(tmp_path, preferences):
+    plain = save_image(tmp_path / "case.nii.gz", some_labels())
+    named = save_image(tmp_path / "case_seg.nii.gz", some_labels())
+    channels = save_image(tmp_path / "two.nii.gz", scan((6, 5, 4, 2)), xyzt_units=2)
+    preferences.labels = "never"
+    assert [type(layer) for layer in open_files(plain, named)] == [Image, Image]
+    preferences.labels = "by content"
+    assert [type(layer) for layer in open_files(plain, named)] == [Labels, Labels]
+    preferences.labels, preferences.label_names = "by name", "*_roi*, CASE"
+    assert [type(layer) for layer in open_files(plain, named)] == [Labels, Labels]
+    preferences.channels = "axis"
+    (layer,) = open_files(channels)
+    assert layer.axis_labels == ("c", "z", "y", "x")
+
+
+def test_the_user_may_choose_the_plugin_for_good(tmp_path):
+    path = save_image(tmp_path / "case.nii.gz", scan())
+    plugins = get_settings().plugins
+    before = dict(plugins.extension2reader)
+    plugins.extension2reader = {"*.gz": "napari", "*.tif": "napari"}
+    try:
+        open_by_default()
+        (layer,) = ViewerModel().open(path, plugin=None)
+        assert layer.name == "case"
+        assert plugins.extension2reader["*.tif"] == "napari"
+    finally:
+        plugins.extension2reader = before
+
+
+SNAP = '1 255 0 0 1 1 1 "organ"\n300 0 0 255 1 1 1 "lesion"\n'
+
+
+def test_names_of_labels_are_shown_and_saved(tmp_path):
+    voxels = some_labels(dtype=np.uint16)
+    voxels[0, 0, 0], voxels[5, 4, 3] = 1, 300
+    path = save_image(tmp_path / "case_seg.nii.gz", voxels)
+    (tmp_path / "case_seg.label").write_text(SNAP)
+    viewer = ViewerModel()
+    (labels,) = viewer.open(path, plugin=PLUGIN)
+    place = labels.data_to_world(np.argwhere(labels.data == 300)[0])
+    viewer.dims.set_point(0, place[0])
+    status = labels.get_status(place, view_direction=None, dims_displayed=[1, 2], world=True)
+    assert status["value"] == "300; name: lesion"
+    np.testing.assert_array_equal(labels.get_color(300), (0, 0, 1, 1))
+    assert labels.get_color(2)[3] == 1  # in no table, and not invisible
+    assert labels.get_color(1000)[3] == 1
+    (written,) = viewer.layers.save(str(tmp_path / "out"), plugin=PLUGIN)
+    assert written.endswith("out.nii.gz")
+    assert (tmp_path / "out.tsv").read_text() == (
+        "index\tname\tcolor\n1\torgan\t#ff0000\n300\tlesion\t#0000ff\n"
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64", "uint32", "float32"])
+def test_large_numbers_of_an_atlas_stay_what_they_are(tmp_path, dtype):
+    highest = 2**24 if dtype == "float32" else 614454452
+    voxels = some_labels(dtype=dtype)
+    voxels[0, 0, 0], voxels[1, 0, 0] = highest, highest - 1
+    nib.save(nib.Nifti1Image(voxels, np.eye(4), dtype=dtype), tmp_path / "a_dseg.nii.gz")
+    viewer = ViewerModel()
+    (labels,) = viewer.open(tmp_path / "a_dseg.nii.gz", plugin=PLUGIN)
+    assert isinstance(labels, Labels)
+    assert np.unique(labels.data).tolist() == [0, 2, 7, highest - 1, highest]
+    (written,) = viewer.layers.save(str(tmp_path / "again.nii.gz"), plugin=PLUGIN)
+    assert nib.load(written).get_data_dtype() == np.uint32
+    np.testing.assert_array_equal(np.asarray(nib.load(written).dataobj), voxels)
+
+
+def test_several_layers_are_saved_beside_each_other(tmp_path):
+    original = save_image(tmp_path / "scan.nii.gz", scan())
+    viewer = ViewerModel()
+    (image,) = viewer.open(original, plugin=PLUGIN)
+    viewer.layers.selection.active = image
+    viewer._new_labels()
+    viewer.layers[-1].data[0, 1, 2] = 1
+    viewer.add_image(scan(), name="a/b", scale=(3, 2, 1))
+    written = viewer.layers.save(str(tmp_path / "out.nii"), plugin=PLUGIN)
+    names = ["out_scan.nii", "out_scan_-_Labels.nii", "out_a_b.nii"]
+    assert written == [str(tmp_path / name) for name in names]
+    for name in names[:2]:
+        np.testing.assert_array_equal(nib.load(tmp_path / name).affine, nib.load(original).affine)
+    np.testing.assert_array_equal(nib.load(written[0]).dataobj, nib.load(original).dataobj)
+    assert nib.load(written[1]).get_data_dtype() == np.uint8
+    with pytest.raises(OSError, match=r"out_scan.nii' is there already"):
+        viewer.layers.save(str(tmp_path / "out.nii"), plugin=PLUGIN)
+
+
+def test_nothing_is_written_where_one_of_several_layers_cannot_be(tmp_path):
+    viewer = ViewerModel()
+    viewer.add_image(scan(), name="good")
+    viewer.add_image(scan(), name="turned", rotate=(0, 0, 10))
+    with pytest.raises(OSError, match="'turned' is rotated or sheared"):
+        viewer.layers.save(str(tmp_path / "out.nii.gz"), plugin=PLUGIN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def big_scan(path):
+    voxels = np.random.default_rng(0).integers(0, 4, (256, 256, 300), dtype=np.int16)
+    voxels[..., 149] += 1000  # the middle is brighter than the rest
+    nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
+    return voxels
+
+
+def test_a_big_packed_file_is_shown_at_once_and_completed(tmp_path, viewer, until):
+    voxels = big_scan(tmp_path / "big.nii.gz")
+    (opened,) = viewer.open(tmp_path / "big.nii.gz", plugin=PLUGIN)
+    layer = getattr(opened, "__wrapped__", opened)
+    until(lambda: isinstance(layer.data, np.ndarray))
+    assert layer.contrast_limits[1] < 1000  # of the whole, and not of what was shown first
+    np.testing.assert_array_equal(layer.data[150], voxels[::-1, ::-1, 149].T)
+    _layer_actions._duplicate_layer(viewer.__wrapped__.layers)
+    assert len(viewer.layers) == 2
+
+
+def test_damage_behind_what_is_shown_is_told_and_the_layer_goes(tmp_path, viewer, until):
+    path = tmp_path / "cut.nii.gz"
+    big_scan(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * 0.9)])
+    notification_manager.records.clear()
+    viewer.open(path, plugin=PLUGIN)
+    until(lambda: notification_manager.records)
+    assert [layer.name for layer in viewer.layers] == []
+    (told,) = notification_manager.records
+    assert "cut.nii.gz' is truncated" in told.message
+    notification_manager.records.clear()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_medunet.engine.contrast import contrast_limits
 from napari_medunet.engine.examples import integer_labels
 from napari_medunet.engine.nifti import LazyVoxels
+from napari_medunet.engine.nifti_shown import ShownVoxels
 from napari_medunet.engine.parts import is_colour
 from napari_medunet.engine.volume import Volume, display_frame
 from napari_medunet.plugin.placing import place_of, scale_and_translate, source_layer
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["layer_data_from_volume", "source_layer", "volume_from_layer"]
 
-LayerData = tuple[npt.NDArray[Any], dict[str, Any], str]
+LayerData = tuple[npt.NDArray[Any] | ShownVoxels, dict[str, Any], str]
 Kind = Literal["image", "labels"]
 
 _UNITS = {"t": "s", "c": "pixel", "v": "pixel", "d6": "pixel", "d7": "pixel"}
@@ -38,7 +39,7 @@ def layer_data_from_volume(volume: Volume, kind: Kind) -> LayerData:
 
     Returns
     -------
-    data : (..., z, y, x) array; (..., z, y, x, 3) for a colour image
+    data : (..., z, y, x) array, or ShownVoxels; (..., z, y, x, 3) for a colour image
     attributes : dict
         Scale and translation in mm as in `display_frame`, and in `metadata` what leads back to the
         volume: "nifti" (its NiftiSource, or None), "affine", "shape", "leading_axes" and
@@ -59,8 +60,12 @@ def layer_data_from_volume(volume: Volume, kind: Kind) -> LayerData:
         attributes = _attributes(volume, names, steps) | {"rgb": True}
         return np.moveaxis(np.asarray(voxels), 0, -1), attributes, kind
     stated = volume.source.calibration if volume.source is not None else None
-    limits = contrast_limits(voxels, stated, glance=isinstance(voxels, LazyVoxels))
-    return voxels, attributes | {"rgb": False, "contrast_limits": limits}, kind
+    attributes["rgb"] = False
+    if isinstance(voxels, LazyVoxels):
+        attributes["contrast_limits"] = contrast_limits(voxels, stated, glance=True)
+        return ShownVoxels(voxels), attributes, kind
+    attributes["contrast_limits"] = contrast_limits(voxels, stated)
+    return voxels, attributes, kind
 
 
 def volume_from_layer(layer: Image | Labels, layers: Iterable[Layer] | None = None) -> Volume:

@@ -164,8 +164,8 @@ def _image_layers(volume: Volume, settings: OpenSettings) -> list[_LayerData]:
 
     parts = split_volume(volume, settings.channels)
     layers: list[_LayerData] = [layer_data_from_volume(part, "image") for part in parts]
-    if len(parts) == 1:
-        finish_in_background(parts[0].voxels, layers[0][1].get("contrast_limits", (0, 1)))
+    for data, attributes, _ in layers:
+        finish_in_background(data, attributes.get("contrast_limits", (0.0, 1.0)))
     return layers
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from napari_medunet.engine.contrast import contrast_limits
 from napari_medunet.engine.nifti import LazyVoxels
+from napari_medunet.engine.nifti_shown import ShownVoxels
 
 
-def finish_in_background(voxels: Any, limits: tuple[float, float]) -> None:
+def finish_in_background(shown: Any, limits: tuple[float, float]) -> None:
     """Wait in a thread for the end of a file, then complete the layer that shows it.
 
     The layer gets a plain array, which napari's own operations can copy and convert, and contrast
@@ -18,19 +19,19 @@ def finish_in_background(voxels: Any, limits: tuple[float, float]) -> None:
 
     Parameters
     ----------
-    voxels : array or LazyVoxels
-        Nothing is to be done for an array, nor without a viewer.
+    shown : array or ShownVoxels
+        The layer's data; nothing is to be done for an array, nor without a viewer.
     limits : (float, float)
         Contrast limits that the layer is opened with.
     """
     from napari.viewer import current_viewer
 
-    if not isinstance(voxels, LazyVoxels) or current_viewer() is None:
+    if not isinstance(shown, ShownVoxels) or current_viewer() is None:
         return
     from napari.qt.threading import create_worker
 
-    worker = create_worker(_damage, voxels, _start_thread=False)
-    worker.returned.connect(lambda damage: _finish(voxels, limits, damage))
+    worker = create_worker(_damage, shown.voxels, _start_thread=False)
+    worker.returned.connect(lambda damage: _finish(shown, limits, damage))
     worker.start()
 
 
@@ -42,22 +43,21 @@ def _damage(voxels: LazyVoxels) -> str:
     return ""
 
 
-def _finish(voxels: LazyVoxels, limits: tuple[float, float], damage: str) -> None:
+def _finish(shown: ShownVoxels, limits: tuple[float, float], damage: str) -> None:
     from napari.utils.notifications import show_error
     from napari.viewer import current_viewer
 
     if damage:
         show_error(damage)
     viewer = current_viewer()
-    shown = [layer for layer in (viewer.layers if viewer else ()) if layer.data is voxels]
-    for layer in shown:
+    for layer in [one for one in (viewer.layers if viewer else ()) if one.data is shown]:
         if damage:
             viewer.layers.remove(layer)
             continue
         untouched = tuple(layer.contrast_limits) == tuple(limits)
-        stated = layer.metadata["nifti"].calibration
-        whole = contrast_limits(voxels, stated)
         with suppress(ValueError):  # where values are computed as they are looked at
-            layer.data = voxels.__array__(copy=False)
+            layer.data = shown.voxels.__array__(copy=False)
         if untouched:
-            layer.contrast_limits = whole
+            layer.contrast_limits = contrast_limits(
+                shown.voxels, layer.metadata["nifti"].calibration
+            )
