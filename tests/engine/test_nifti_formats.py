@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 from dataclasses import replace
+from itertools import permutations, product
 from pathlib import Path
 
 import nibabel as nib
@@ -14,7 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_medunet.engine.files import list_cases
-from napari_medunet.engine.nifti import is_nifti, read_volume, without_suffix, write_volume
+from napari_medunet.engine.nifti import (
+    is_nifti,
+    read_volume,
+    without_suffix,
+    write_labels,
+    write_volume,
+)
 from napari_medunet.engine.volume import Volume
 
 DISK = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
@@ -67,6 +74,31 @@ def test_every_kind_opens_with_the_same_voxels_in_the_same_places(tmp_path, kind
     again = read_volume(tmp_path / "b.nii.gz")
     assert by_place(again) == wanted
     np.testing.assert_array_equal(again.affine, volume.affine)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.3])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "analyze"])
+def test_labels_return_to_the_grid_of_every_kind_in_all_48_orientations(
+    tmp_path, kind, order, tilt
+):
+    image_class, header_class, name = KINDS[kind]
+    turn = np.array(
+        [[np.cos(tilt), -np.sin(tilt), 0], [np.sin(tilt), np.cos(tilt), 0.1 * tilt], [0, 0, 1]]
+    )
+    for axes, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
+        affine = np.eye(4)
+        affine[:3, :3] = turn @ (np.eye(3)[:, axes] * signs * (1.5, 2, 3))
+        affine[:3, 3] = (10, -20, 30)
+        header = header_class(endianness=order)
+        header.set_data_dtype(np.int16)
+        nib.save(image_class(DISK, affine, header), tmp_path / name)
+        image = read_volume(tmp_path / name)
+        write_labels(tmp_path / "b.nii", image.voxels, image)
+        before, after = nib.load(tmp_path / name), nib.load(tmp_path / "b.nii")
+        np.testing.assert_array_equal(np.asanyarray(after.dataobj), DISK)
+        np.testing.assert_array_equal(after.affine, before.affine)
+        assert after.get_data_dtype() == np.uint8
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

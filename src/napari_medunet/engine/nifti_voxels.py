@@ -19,6 +19,7 @@ _DEFLATE_LIMIT = 1032  # no byte of gzip unfolds into more than this many
 _BOMB_RATIO, _BOMB_BYTES = 900, 2**31  # so much from so little is one value, over and over
 _SPARE_BYTES = 2**24  # after the voxels, where some programs leave notes
 _BLOCK = 2**22  # numbers that are converted at a time
+_CACHED = 2**19  # bytes that are still in the cache when their checksum is computed
 
 
 @dataclass(frozen=True)
@@ -171,14 +172,14 @@ def fill(stream: BinaryIO, target: memoryview, path: Path) -> None:
 
 
 def read_some(stream: BinaryIO, target: memoryview, filled: int, path: Path) -> int:
-    """Read the next bytes into ``target[filled:]``, up to 4 MiB, and count them.
+    """Read the next bytes into ``target[filled:]``, as many as a CPU's cache holds; count them.
 
     Raises
     ------
     ValueError
         If there are no more.
     """
-    count: int = stream.readinto(target[filled : filled + 2**22])  # type: ignore[attr-defined]
+    count: int = stream.readinto(target[filled : filled + _CACHED])  # type: ignore[attr-defined]
     if not count:
         raise ValueError(
             f"'{path}' is truncated: {filled} of {len(target)} bytes are there. "
