@@ -123,11 +123,17 @@ def _walk(mine, squared, others, boxes, levels, stack, gaps):  # type: ignore[no
             continue
         near, far = 2 * node + 1, 2 * node + 2
         near_gap, far_gap = _gap(low, high, boxes[near]), _gap(low, high, boxes[far])
-        if (far_gap, _apart(low, high, boxes[far])) < (near_gap, _apart(low, high, boxes[near])):
+        swapped = far_gap < near_gap
+        if far_gap == near_gap:  # mostly both 0: then the middles decide
+            swapped = _apart(low, high, boxes[far]) < _apart(low, high, boxes[near])
+        if swapped:
             near, far, near_gap, far_gap = far, near, far_gap, near_gap
-        stack[top], gaps[top] = far, far_gap
-        stack[top + 1], gaps[top + 1] = near, near_gap
-        top += 2
+        if far_gap < bound:
+            stack[top], gaps[top] = far, far_gap
+            top += 1
+        if near_gap < bound:
+            stack[top], gaps[top] = near, near_gap
+            top += 1
 
 
 @njit(nogil=True, cache=True, fastmath=_FINITE)
