@@ -272,6 +272,12 @@ def test_labels_come_to_another_grid_through_the_world():
     assert (labels_on_grid_of(turned, labels).voxels == fine).all()
 
 
+def test_labels_too_large_for_a_float_are_not_resampled_wrongly():
+    labels = Volume(np.full((2, 2, 2), 2**53 + 1), np.eye(4), "huge")
+    with pytest.raises(ValueError, match=r"'huge' has labels above 2\*\*53"):
+        labels_on_grid_of(labels, labels)
+
+
 def test_a_prediction_on_another_grid_is_resampled_only_where_asked():
     truth = np.zeros((6, 8, 8), np.uint8)
     truth[1:5, 2:6, 2:6] = 1

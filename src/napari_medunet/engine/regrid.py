@@ -27,11 +27,15 @@ def labels_on_grid_of(labels: Volume, like: Volume) -> Volume:
     Raises
     ------
     ValueError
-        Where the volume holds no labels.
+        Where the volume holds no labels, or some above 2**53.
     """
     from scipy.ndimage import affine_transform
 
     values = as_labels(labels.voxels, f"'{labels.name}'")
+    if values.size and max(-int(values.min()), int(values.max())) > 2**53:
+        raise ValueError(
+            f"'{labels.name}' has labels above 2**53, which cannot be resampled exactly: renumber them."
+        )
     index = np.linalg.inv(labels.affine) @ like.affine  # from the new grid's index to the old one's
     # A margin of background: scipy takes what is less than half a voxel outside for outside as well.
     moved = affine_transform(
