@@ -236,8 +236,8 @@ def _pictures(evaluation: Evaluation, parts: ReportParts) -> str:
     if not shown:
         return ""
     text = (
-        "By the mean Dice over labels; the slice in which most voxels differ. Solid: truth; dashed: "
-        "prediction."
+        "By the mean Dice over labels; the slice in which most voxels differ. Solid and light: truth; "
+        "dashed and dark: prediction."
     )
     return _section("Best and worst cases", f'<div class="row">{"".join(shown)}</div>', text)
 

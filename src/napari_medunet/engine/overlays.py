@@ -48,8 +48,8 @@ def best_and_worst(evaluation: Evaluation, each: int = 3) -> tuple[list[str], li
 def overlay_figure(files: CaseFiles, title: str) -> Figure:
     """Draw the slice of a case in which truth and prediction differ most.
 
-    The truth is a solid line, the prediction a dashed one; both are dark and light at once, to be seen on
-    any grey and in black and white.
+    The truth is a solid, light line with a dark edge, the prediction a dashed, dark one with a light edge:
+    seen on any grey, and told apart in black and white.
 
     Raises
     ------
@@ -68,11 +68,13 @@ def overlay_figure(files: CaseFiles, title: str) -> Figure:
     low, high = np.percentile(image, [1, 99]) if image.size else (0, 1)
     aspect = spacing[0] / spacing[1]
     axes.imshow(image, cmap="gray", aspect=aspect, vmin=low, vmax=max(high, low + 1e-6))
-    for labels, colour, style in ((truth, "#ffc20a", "solid"), (prediction, "#40d0ff", "dashed")):
+    # Light on dark and dark on light, so that the two differ in grey as well.
+    lines = ((truth, "#ffd21f", "solid", "black"), (prediction, "#0a2a9c", "dashed", "white"))
+    for labels, colour, style, edge in lines:
         for label in np.unique(labels[labels != 0]):
-            lines = axes.contour(labels == label, [0.5], colors=colour, linestyles=style)
-            lines.set_linewidth(1.3)
-            lines.set_path_effects([Stroke(linewidth=2.3, foreground="black", alpha=0.6), Normal()])
+            drawn = axes.contour(labels == label, [0.5], colors=colour, linestyles=style)
+            drawn.set_linewidth(1.6)
+            drawn.set_path_effects([Stroke(linewidth=3, foreground=edge, alpha=0.8), Normal()])
     return figure
 
 
