@@ -4,7 +4,7 @@
 
 Opens three phantoms, or three volumes of the folder that MEDUNET_DATA names (with ``images`` and
 ``labels``), annotates five axial slices in each from the truth, trains for MEDUNET_MINUTES (2),
-segments all three and measures the first.
+segments all three, measures them and looks at where they are worst.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import napari
 import numpy as np
 from napari.layers import Image
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_medunet.engine.files import read
@@ -42,7 +43,7 @@ def main() -> None:
         annotate(viewer, cases)
         train(viewer)
         segment(viewer)
-        measure(viewer, cases[0])
+        measure(viewer, cases)
     viewer.close()
 
 
@@ -74,7 +75,7 @@ def open_volumes(viewer: napari.Viewer, cases: list[tuple[Path, Path]]) -> None:
 
 def annotate(viewer: napari.Viewer, cases: list[tuple[Path, Path]]) -> None:
     """Paint five axial slices of each volume as the truth has them."""
-    images = [layer for layer in viewer.layers if isinstance(layer, Image)]
+    images = images_of(viewer)
     for layer, (_, path) in zip(images, cases, strict=True):
         truth = read(path)
         part = np.zeros(truth.shape, np.uint8)
@@ -127,21 +128,39 @@ def segment(viewer: napari.Viewer) -> None:
     viewer.window.remove_dock_widget(dock)
 
 
-def measure(viewer: napari.Viewer, case: tuple[Path, Path]) -> None:
-    """Measure the first prediction against its truth."""
+def measure(viewer: napari.Viewer, cases: list[tuple[Path, Path]]) -> None:
+    """Measure all predictions against their truths, and look at where they are worst."""
+    for image, (_, path) in zip(images_of(viewer), cases, strict=True):
+        (truth,) = viewer.open(path, plugin="napari-medunet", layer_type="labels")
+        truth.name = f"{image.name} truth"
+        truth.contour = 1
+        viewer.layers.remove(f"{image.name} labels")
     first = viewer.layers[0].name
-    (truth,) = viewer.open(case[1], plugin="napari-medunet", layer_type="labels")
-    truth.name = f"{first} truth"
-    truth.contour = 1
-    _, widget = viewer.window.add_plugin_dock_widget("napari-medunet", "Metrics")
     show_only(viewer, first, f"{first} segmentation", f"{first} truth")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-medunet", "Metrics")
     wait(0.5)
-    widget.prediction.layer = viewer.layers[f"{first} segmentation"]
-    widget.truth.layer = truth
     widget.compute_button.click()
-    wait_for(lambda: widget.scores is not None)
+    wait_for(lambda: len(widget.scores) == len(cases) and not widget.measuring.busy)
+    table = widget.view.table
+    table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
+    table.selectRow(0)
+    widget.go_to(*table.place())
     save(viewer, "7-measure")
-    print(widget.table.text())  # noqa: T201
+    print(table.text())  # noqa: T201
+    widget.agreement_button.click()
+    save(viewer, "8-agreement")
+    widget.view.setCurrentIndex(1)
+    save(viewer, "9-confusion")
+    widget.view.setCurrentIndex(2)
+    widget.distance_button.click()
+    wait_for(lambda: viewer.dims.ndisplay == 3)
+    viewer.scene.camera.angles = (0, 20, 60)
+    save(viewer, "10-distance")
+
+
+def images_of(viewer: napari.Viewer) -> list[Image]:
+    """Image layers, in the order in which they were opened."""
+    return [layer for layer in viewer.layers if isinstance(layer, Image)]
 
 
 def five_slices(truth: Volume) -> list[int]:

@@ -14,11 +14,14 @@ from napari_medunet.engine.agreement import (
     ONLY_TRUTH,
     OTHER_LABEL,
     agreement,
+    comparable,
     distance_mesh,
     shares_of_truth,
     worst_place,
 )
 from napari_medunet.engine.scores import score_labels
+from napari_medunet.engine.settings import EvaluateSettings
+from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5))
 LABELS = st.sampled_from([0, 0, 1, 2, 700])
@@ -125,3 +128,32 @@ def test_shares_of_the_truth_add_up_to_one(pair):
     rows = confusion.matrix.sum(axis=1)
     assert np.isnan(shares[rows == 0]).all()
     assert np.allclose(shares[rows > 0].sum(axis=1), 1)
+
+
+def test_voxels_that_do_not_count_are_background_in_both():
+    truth, prediction = np.zeros((2, 3, 4, 4), np.uint8)
+    truth[1, :2] = 1
+    prediction[:, :3] = 1
+    volumes = [Volume(v, affine_from_spacing((1, 1, 1)), "v") for v in (truth, prediction)]
+    everything = comparable(*volumes)
+    assert np.array_equal(everything, [truth, prediction])
+    slices = comparable(*volumes, EvaluateSettings(annotated="slices"))
+    assert not np.any(slices[1][[0, 2]])
+    assert np.array_equal(slices[1][1], prediction[1])
+
+
+def test_another_grid_is_refused_or_resampled():
+    truth = Volume(np.ones((4, 4, 4), np.uint8), affine_from_spacing((1, 1, 1)), "t")
+    coarse = Volume(np.ones((2, 2, 2), np.uint8), affine_from_spacing((2, 2, 2)), "p")
+    with pytest.raises(ValueError, match="2 x 2 x 2 against 4 x 4 x 4"):
+        comparable(truth, coarse)
+    _, prediction = comparable(truth, coarse, EvaluateSettings(resample=True))
+    assert prediction.shape == truth.shape
+
+
+def test_members_of_a_group_are_one_label():
+    labels = np.array([[[0, 1, 2, 3]]], np.uint8)
+    volumes = [Volume(v, affine_from_spacing((1, 1, 1)), "v") for v in (labels, labels[..., ::-1])]
+    truth, prediction = comparable(*volumes, members=[1, 3])
+    assert truth.tolist() == [[[0, 1, 0, 1]]]
+    assert prediction.tolist() == [[[1, 0, 1, 0]]]

@@ -46,9 +46,20 @@ def test_an_optional_number_can_be_left_out_and_says_so(qtbot: Any) -> None:
 def test_limits_are_those_of_the_field(qtbot: Any) -> None:
     form = Form(TrainSettings)
     qtbot.addWidget(form)
-    assert (form.fields.filters.min, form.fields.filters.max) == (4, 128)
+    assert (form.fields.filters.min, form.fields.filters.max) == (3, 128)  # 3 stands for none
+    assert form.fields.seed.min == 0
     assert form.fields.validation.max == 0.5
     assert form.fields.minutes.max == 10_080
+
+
+def test_a_list_is_typed_as_one_text(qtbot: Any) -> None:
+    form = Form(EvaluateSettings, ["group"])
+    qtbot.addWidget(form)
+    form.fields.group.value = "tumour=1,2; all = 1,2,3;"
+    assert form.read().groups == {"tumour": (1, 2), "all": (1, 2, 3)}
+    form.fields.group.value = "tumour"
+    with pytest.raises(ValueError, match="no group of labels"):
+        form.read()
 
 
 def test_a_budget_of_zero_is_refused_in_one_line(qtbot: Any) -> None:

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_medunet.plugin.pairing import suggest_pairs, suggest_prediction, suggest_truth
+from napari_medunet.plugin.pairing import (
+    case_of,
+    suggest_measured,
+    suggest_pairs,
+    suggest_prediction,
+    suggest_truth,
+)
 
 NAMES = st.lists(st.text("ab1_ ", min_size=1, max_size=6), max_size=5, unique=True)
 
@@ -68,3 +74,50 @@ def test_truth_comes_before_an_annotation_and_the_same_case_before_another() -> 
 def test_a_prediction_is_known_by_its_name() -> None:
     assert suggest_prediction(["a segmentation", "a truth"]) == "a segmentation"
     assert suggest_prediction(["a", "b"]) == "b"
+
+
+def test_every_prediction_gets_the_truth_of_its_case() -> None:
+    names = [
+        "case_1 labels",
+        "case_1 segmentation",
+        "case_1 truth",
+        "case_10 truth",
+        "case_10 segmentation [1]",
+        "case_3 segmentation",
+    ]
+    assert suggest_measured(names) == {
+        "case_1 segmentation": "case_1 truth",
+        "case_10 segmentation [1]": "case_10 truth",
+        "case_3 segmentation": None,
+    }
+
+
+def test_what_was_segmented_here_is_a_prediction_whatever_it_is_called() -> None:
+    assert suggest_measured(["a net", "a labels"], made=["a net"]) == {"a net": "a labels"}
+
+
+def test_a_layer_beside_its_truth_is_a_prediction() -> None:
+    names = ["a", "a truth", "b", "b gt", "c"]
+    assert suggest_measured(names) == {"a": "a truth", "b": "b gt"}
+
+
+@given(NAMES)
+def test_no_layer_is_its_own_truth(names: list[str]) -> None:
+    for prediction, truth in suggest_measured(names).items():
+        assert prediction != truth
+        assert prediction in names
+        assert truth is None or truth in names
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        ("case_07 segmentation", "case_07"),
+        ("case_07 segmentation [2]", "case_07"),
+        ("case_07_prediction_labels", "case_07"),
+        ("segmentation", "segmentation"),
+        ("7", "7"),
+    ],
+)
+def test_the_case_is_what_is_left_of_a_name(name: str, case: str) -> None:
+    assert case_of(name) == case

@@ -9,8 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.confusion import Confusion
-from napari_medunet.engine.label_pairs import LabelArray, foreground_box, pair_labels
+from napari_medunet.engine.counted import what_counts
+from napari_medunet.engine.label_pairs import LabelArray, as_labels, foreground_box, pair_labels
+from napari_medunet.engine.regrid import grid_difference, labels_on_grid_of
+from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.surfaces import surface_distances, surface_points
+from napari_medunet.engine.volume import Volume, same_grid
 
 FloatArray = npt.NDArray[np.float64]
 Index = tuple[int, ...]
@@ -35,6 +39,50 @@ class DistanceMesh:
     vertices: FloatArray
     faces: npt.NDArray[np.intp]
     distance_mm: FloatArray
+
+
+def comparable(
+    truth: Volume,
+    prediction: Volume,
+    settings: EvaluateSettings | None = None,
+    members: Sequence[int] | None = None,
+) -> tuple[LabelArray, LabelArray]:
+    """Take truth and prediction as they are measured: on one grid, and only the voxels that count.
+
+    Parameters
+    ----------
+    truth, prediction : Volume
+    settings : EvaluateSettings, optional
+    members : sequence of int, optional
+        Labels that are measured as one, the label 1; the others are background. All labels as they are
+        where it is not given.
+
+    Returns
+    -------
+    truth, prediction : (z, y, x) integer arrays of one shape
+        Background in both where a voxel does not count.
+
+    Raises
+    ------
+    ValueError
+        Where the grids differ and the settings do not ask to resample, or the volumes hold no labels.
+    """
+    settings = settings or EvaluateSettings()
+    if not same_grid(truth, prediction):
+        if not settings.resample:
+            raise ValueError(
+                f"Prediction '{prediction.name}' is on another grid than truth '{truth.name}' "
+                f"({grid_difference(prediction, truth)}): resample one of them, or pair the right "
+                "layers."
+            )
+        prediction = labels_on_grid_of(prediction, truth)
+    first, counted = what_counts(as_labels(truth.voxels, f"'{truth.name}'"), settings)
+    second = as_labels(prediction.voxels, f"'{prediction.name}'")
+    if counted is not None:
+        first, second = np.where(counted, first, 0), np.where(counted, second, 0)
+    if members is not None:
+        first, second = (np.isin(labels, members).view(np.uint8) for labels in (first, second))
+    return first, second
 
 
 def agreement(

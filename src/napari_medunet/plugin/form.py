@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
+_BETWEEN = ";"  # texts of a list
 _NONE = "none"  # what an empty optional number shows
 
 
@@ -78,13 +79,20 @@ class Form(QWidget):  # type: ignore[misc]
         ValueError
             In one line, if a value is refused.
         """
-        values = {field.name: _value(field) for field in self.fields}
+        values = {field.name: self._value(field) for field in self.fields}
         try:
             return self._model(**{**values, **others})
         except ValidationError as error:
             first = error.errors()[0]
             field = _title(".".join(map(str, first["loc"])), FieldInfo())
             raise ValueError(f"{field}: {first['msg']}; came {first['input']!r}.") from error
+
+    def _value(self, widget: ValueWidget) -> Any:
+        """Value of a field, as its model wants it: lists are typed as one text."""
+        value = _value(widget)
+        if get_origin(self._model.model_fields[widget.name].annotation) is list:
+            return [part.strip() for part in value.split(_BETWEEN) if part.strip()]
+        return value
 
 
 def field_widget(name: str, field: FieldInfo) -> ValueWidget:
@@ -101,6 +109,9 @@ def field_widget(name: str, field: FieldInfo) -> ValueWidget:
         return CheckBox(value=field.default, **options)
     if kind in (int, float):
         return _number(kind, limits, field.default, optional, options)
+    if kind == list[str]:
+        options["tooltip"] = as_tooltip(f"{field.description or ''} Several: a{_BETWEEN} b.")
+        return LineEdit(value=f"{_BETWEEN} ".join(field.default), **options)
     if kind is str:
         return LineEdit(value=field.default or "", **options)
     raise TypeError(f"No widget for the field '{name}' of type {kind}.")

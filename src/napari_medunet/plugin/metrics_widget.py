@@ -1,31 +1,37 @@
-"""Metrics: a prediction measured against the truth."""
+"""Metrics: predictions measured against their truths."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
-from superqt.utils import create_worker
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QFileDialog
 
-from napari_medunet.engine.report import Evaluation, write_csv
-from napari_medunet.engine.scores import CaseScores, evaluate_case
-from napari_medunet.plugin.combo import LayerCombo
-from napari_medunet.plugin.form import note_label, one_line
+from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.engine.report import write_csv
+from napari_medunet.engine.scores import CaseScores
+from napari_medunet.engine.settings import EvaluateSettings
+from napari_medunet.plugin.comparison_layers import is_comparison
+from napari_medunet.plugin.form import one_line
 from napari_medunet.plugin.jobs import session_of
+from napari_medunet.plugin.label_names import names_in_features, names_in_segmenters
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.layers import volume_from_layer
-from napari_medunet.plugin.pairing import suggest_prediction, suggest_truth
-from napari_medunet.plugin.score_table import ScoreTable
+from napari_medunet.plugin.live import Live
+from napari_medunet.plugin.looking import Looking, Members
+from napari_medunet.plugin.measuring import Case, Measuring, Request, name_cases
+from napari_medunet.plugin.metrics_form import MetricsForm
+from napari_medunet.plugin.score_model import label_text
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
-class MetricsWidget(QWidget):  # type: ignore[misc]
-    """Choose a prediction and its truth; see, copy and save the scores of each label.
+class MetricsWidget(MetricsForm):
+    """Choose predictions and truths; see, copy and save the scores, and go to where they are worst.
 
     Parameters
     ----------
@@ -33,54 +39,58 @@ class MetricsWidget(QWidget):  # type: ignore[misc]
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
+        super().__init__(napari_viewer.theme)
         self.viewer = napari_viewer
         self.session = session_of(napari_viewer)
         self.session.follow(self)
-        self.scores: CaseScores | None = None
-        self._computing = False
-        self._by_hand = False
-        self._known: list[Labels] = []
-        self._build()
-        self.watch = LayerWatch(self.viewer, self)
-        self.watch.changed.connect(self._layers_changed)
-        self.prediction.activated.connect(self._prediction_chosen)
-        self.truth.activated.connect(self._chosen)
-        self.prediction.currentIndexChanged.connect(self._check)
-        self.truth.currentIndexChanged.connect(self._check)
-        self.compute_button.clicked.connect(self.compute)
-        self.copy_button.clicked.connect(self.table.copy)
-        self.save_button.clicked.connect(self._save)
+        self.cases: dict[str, Case] = {}
+        self.scores: dict[str, CaseScores] = {}
+        self.names: dict[int, str] = {}
+        self._measured_with = EvaluateSettings()
+        self._quick: set[str] = set()  # cases whose slow metrics are still to come
+        self._refused: dict[str, str] = {}  # cases that could not be measured, and why
+        self.measuring = Measuring(self)
+        self.live = Live(napari_viewer, self)
+        self.looking = Looking(napari_viewer, self)
+        self.watch = LayerWatch(napari_viewer, self)
+        self._connect()
         self._layers_changed()
 
     def compute(self) -> None:
-        """Measure, in a thread; the table follows."""
-        if self._problem():
+        """Measure the chosen pairs, in a thread; the table follows."""
+        if self.chooser.problem():
             return
         try:
-            truth = volume_from_layer(self.truth.layer, self.viewer.layers)
-            prediction = volume_from_layer(self.prediction.layer, self.viewer.layers)
+            self._measured_with = self.settings()
         except ValueError as error:
             show_error(one_line(error))
             return
-        self._computing = True
+        self.measuring.forget()
+        self.cases = {case.name: case for case in name_cases(self.chooser.pairs())}
+        self.scores, self._refused = {}, {}
+        self._quick.clear()
+        self.names = self._label_names()
+        for case in self.cases.values():
+            self._measure(case, quick=self.live_box.isChecked())
+        if self.live_box.isChecked():
+            for case in self.cases.values():
+                self._measure(case)
+            self.live.watch(layer for case in self.cases.values() for layer in _layers(case))
         self._check()
-        create_worker(
-            evaluate_case,
-            truth,
-            prediction,
-            _start_thread=True,
-            _connect={"returned": self._computed, "errored": self._failed},
-        )
+
+    def evaluation(self) -> Evaluation:
+        """What has been measured."""
+        ordered = {name: self.scores[name] for name in self.cases if name in self.scores}
+        return Evaluation(ordered, dict(self._refused), settings=self._measured_with)
 
     def save_csv(self, path: str | Path) -> None:
-        """Save every metric of every label; the suffix is added where it is missing."""
-        if self.scores is None:
+        """Save every metric of every case and label; the suffix is added where it is missing."""
+        if not self.scores:
             return
         target = Path(path)
         target = target if target.suffix else target.with_suffix(".csv")
         try:
-            write_csv(Evaluation({self.scores.name: self.scores}), target)
+            write_csv(self.evaluation(), target)
         except OSError as error:
             show_error(
                 f"Cannot write '{target}': {error.strerror or error}. Choose another folder."
@@ -88,98 +98,167 @@ class MetricsWidget(QWidget):  # type: ignore[misc]
             return
         show_info(f"Saved {target}")
 
-    def _build(self) -> None:
-        self.prediction = LayerCombo()
-        self.truth = LayerCombo()
-        self.form = QFormLayout()
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.form.setVerticalSpacing(4)
-        self.form.addRow("Prediction", self.prediction)
-        self.form.addRow("Truth", self.truth)
-        self.compute_button = QPushButton("Compute")
-        self.note = note_label()
-        self.table = ScoreTable()
-        self.copy_button = QPushButton("Copy")
-        self.copy_button.setToolTip("Copy the table, for a spreadsheet (also Ctrl+C in the table).")
-        self.save_button = QPushButton("Save CSV...")
-        self.save_button.setToolTip("Save all metrics of each label.")
-        self.buttons = QWidget()
-        buttons = QHBoxLayout(self.buttons)
-        buttons.setContentsMargins(0, 0, 0, 0)
-        buttons.addWidget(self.copy_button)
-        buttons.addWidget(self.save_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(6)
-        layout.addLayout(self.form)
-        for widget in (self.compute_button, self.note, self.table, self.buttons):
-            layout.addWidget(widget)
-        layout.addStretch()
-        self.setMinimumWidth(340)
-        self.table.hide()
-        self.buttons.hide()
+    def go_to(self, case: str, label: int | str | None = None) -> None:
+        """Show the slice in which a label of a case is most wrong; all labels for None."""
+        found = self._opened(case)
+        if found is not None:
+            others = [other for other in self.cases.values() if other is not found]
+            members, title = self._members(label)
+            self.looking.go(found, members, self._measured_with, others)
+            self.looking.follow_row(found, members, self._measured_with, title)
+
+    def show_agreement(self) -> None:
+        """Add or renew the layer that says who calls a voxel the label of the current row."""
+        case, label = self._current()
+        if case is not None:
+            members, title = self._members(label)
+            self.looking.show_agreement(case, members, self._measured_with, title)
+
+    def show_distance(self) -> None:
+        """Add or renew the surface coloured by distance, of the label of the current row."""
+        case, label = self._current()
+        if case is not None:
+            members, title = self._members(label)
+            labels = list(self.scores[case.name].labels)
+            self.looking.show_distance(case, members, labels, self._measured_with, title)
+
+    def _connect(self) -> None:
+        self.watch.changed.connect(self._layers_changed)
+        self.chooser.changed.connect(self._chosen)
+        self.compute_button.clicked.connect(self.compute)
+        self.resample_button.clicked.connect(self._resample)
+        self.live_box.toggled.connect(self._live_toggled)
+        self.live.changed.connect(lambda layers: self._voxels_changed(layers, quick=True))
+        self.live.rested.connect(lambda layers: self._voxels_changed(layers, quick=False))
+        self.measuring.measured.connect(self._measured)
+        self.measuring.failed.connect(self._failed)
+        self.measuring.ended.connect(self._check)
+        self.view.place_chosen.connect(self.go_to)
+        self.looking.shown.connect(self._looked)
+        self.agreement_button.clicked.connect(self.show_agreement)
+        self.distance_button.clicked.connect(self.show_distance)
+        self.save_button.clicked.connect(self._save)
+        self.viewer.events.theme.connect(self._theme_changed)
 
     def _labels_layers(self) -> list[Labels]:
-        return [layer for layer in self.viewer.layers if isinstance(layer, Labels)]
+        layers = self.viewer.layers
+        return [one for one in layers if isinstance(one, Labels) and not is_comparison(one)]
 
     def _layers_changed(self) -> None:
         layers = self._labels_layers()
-        made = self.session.predictions.made(layers)
-        new = [layer for layer in made if layer not in self._known]
-        self._known = layers
-        self.truth.offer(layers)
-        self.prediction.offer(layers)
-        if new:
-            self.prediction.layer = new[-1]  # what was segmented last is what there is to measure
-        elif layers and not self._by_hand:
-            names = {layer.name: layer for layer in layers}
-            self.prediction.layer = (made or [names[suggest_prediction(list(names))]])[-1]
-        self._suggest_truth()
+        self.chooser.refresh(layers, self.session.predictions.made(layers))
         self._check()
-
-    def _suggest_truth(self) -> None:
-        """Choose the truth that goes with the prediction, unless the user has chosen one."""
-        prediction = self.prediction.layer
-        others = [layer for layer in self._labels_layers() if layer is not prediction]
-        if others and not (self._by_hand and self.truth.layer in others):
-            name = suggest_truth(prediction.name, [layer.name for layer in others])
-            self.truth.layer = next(layer for layer in others if layer.name == name)
 
     def _chosen(self) -> None:
-        self._by_hand = True
+        """Follow other pairs at once in live mode; else they wait for the button."""
+        pairs = name_cases(self.chooser.pairs())
+        known = list(self.cases.values())
+        same = len(pairs) == len(known) and all(map(Case.same, pairs, known))
+        if self.live_box.isChecked() and not same:
+            self.compute()
+        self._check()
 
-    def _prediction_chosen(self) -> None:
-        self._by_hand = False  # another prediction has another truth
-        self._suggest_truth()
-        self._by_hand = True
+    def _live_toggled(self, on: bool) -> None:
+        if on:
+            self.compute()
+        else:
+            self.live.watch([])
+        self._check()
+
+    def _voxels_changed(self, layers: list[Labels], quick: bool) -> None:
+        for case in self.cases.values():
+            if any(layer is own for layer in layers for own in _layers(case)):
+                self._measure(case, quick)
+
+    def _measure(self, case: Case, quick: bool = False) -> None:
+        try:
+            layers = list(self.viewer.layers)
+            truth, prediction = (
+                volume_from_layer(one, layers) for one in (case.truth, case.prediction)
+            )
+        except ValueError as error:
+            self._failed(case.name, one_line(error))
+            return
+        self.measuring.measure(Request(case.name, truth, prediction, self._measured_with, quick))
+
+    def _measured(self, name: str, scores: CaseScores, quick: bool) -> None:
+        if name not in self.cases:
+            return
+        self.scores[name] = scores
+        self._refused.pop(name, None)
+        (self._quick.add if quick else self._quick.discard)(name)
+        self.view.show_evaluation(self.evaluation(), self.names, self._quick)
+        self.show_results(True)
+        if not quick:
+            self.looking.renew(self.cases[name], self._measured_with)
+        self._check()
+
+    def _failed(self, name: str, message: str) -> None:
+        if message != self._refused.get(name):
+            show_error(message)  # once: in live mode it would come with every stroke
+        self._refused[name] = message
+        self._check()
 
     def _check(self) -> None:
-        problem = self._problem()
-        self.compute_button.setEnabled(not problem)
-        self.note.setText(problem)
-        self.note.setVisible(bool(problem))
+        """Say why nothing can be measured, what is being done, or what was refused."""
+        problem = self.chooser.problem()
+        live = self.live_box.isChecked()
+        busy = self.measuring.busy and not live
+        self.compute_button.setEnabled(not problem and not busy and not live)
+        self.save_button.setEnabled(bool(self.scores) and not self._quick)
+        left = self.measuring.left
+        if busy:
+            of = len(self.cases)
+            problem = "Computing..." if of < 2 else f"Computing {of - left + 1} of {of}..."
+        refused = "" if problem else "\n".join(self._refused.values())
+        resampled = self.evaluation().resampled if not problem and not refused else {}
+        self.say(problem or refused or "\n".join(f"{k}: {v}." for k, v in resampled.items()))
+        another_grid = "on another grid" in refused and not self._measured_with.resample
+        self.resample_button.setVisible(another_grid)
 
-    def _problem(self) -> str:
-        if self._computing:
-            return "Computing..."
-        if len(self._labels_layers()) < 2:
-            return "Open two labels layers: a prediction and the truth."
-        if self.prediction.layer is self.truth.layer:
-            return "Prediction and truth are the same layer: choose two."
-        return ""
+    def _resample(self) -> None:
+        self.form.fields.resample.value = True
+        self.compute()
 
-    def _computed(self, scores: CaseScores) -> None:
-        self._computing = False
-        self.scores = scores
-        self.table.show_scores(scores)
-        self.table.show()
-        self.buttons.show()
-        self._check()
+    def _current(self) -> tuple[Case | None, int | str | None]:
+        """Case and label of the current row; the first case and all labels where there is none."""
+        case, label = self.view.table.place() or (next(iter(self.scores), ""), None)
+        return self._opened(case), label
 
-    def _failed(self, error: Exception) -> None:
-        self._computing = False
-        self._check()
-        show_error(one_line(error))
+    def _opened(self, name: str) -> Case | None:
+        case = self.cases.get(name)
+        if case is None or name not in self.scores:
+            return None
+        gone = [one.name for one in _layers(case) if one not in self.viewer.layers]
+        if gone:
+            show_error(f"Layer '{gone[0]}' has been closed: open it, and compute again.")
+            return None
+        return case
+
+    def _members(self, label: int | str | None) -> tuple[Members, str]:
+        """Labels that a row stands for, and what to call them; all of them for None."""
+        if label is None:
+            return None, ""
+        members = (label,) if isinstance(label, int) else self._measured_with.groups[label]
+        return members, label_text(label, self.names)
+
+    def _label_names(self) -> dict[int, str]:
+        names = names_in_segmenters(self.session.segmenters)
+        if not self.session.predictions.made(self._labels_layers()):
+            names = {}  # those segmenters have not made what is measured
+        for case in self.cases.values():
+            for layer in _layers(case):
+                names |= names_in_features(layer)
+        return names
+
+    def _looked(self, what: str, note: str) -> None:
+        if what != "place":
+            self.legend.setText(note)
+            self.legend.show()
+
+    def _theme_changed(self, event: Any = None) -> None:
+        if isalive(self):  # napari may tell a widget that Qt has deleted
+            self.view.set_theme(self.viewer.theme)
 
     def _save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
@@ -187,3 +266,7 @@ class MetricsWidget(QWidget):  # type: ignore[misc]
         )
         if name:
             self.save_csv(name)
+
+
+def _layers(case: Case) -> tuple[Labels, Labels]:
+    return case.prediction, case.truth

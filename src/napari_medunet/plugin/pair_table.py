@@ -1,12 +1,12 @@
-"""PairTable: which labels layer annotates which image layer."""
+"""PairTable: which labels layer belongs to which other layer."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem
@@ -17,18 +17,36 @@ from napari_medunet.plugin.pairing import suggest_pairs
 _ROWS_SHOWN = 5
 _ROW_PX = 26
 
+Suggest = Callable[[Sequence[Layer], Sequence[Labels]], Mapping[str, Labels]]
+
 
 class PairTable(QTreeWidget):  # type: ignore[misc]
-    """A row per image layer: a tick to use it, and the labels layer painted on it.
+    """A row per layer: a tick to use it, and the labels layer that belongs to it.
 
-    What the user chose stays; the rest follows `suggest_pairs`.
+    What the user chose stays; the rest is suggested.
+
+    Parameters
+    ----------
+    headings : (str, str)
+        Of the layers and of the labels that belong to them.
+    suggest : callable, optional
+        From layers and labels layers to the labels of each layer, by its name; `suggest_pairs` of names
+        and grids where it is not given.
+    first_px : int
+        Width of the first column.
     """
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        headings: tuple[str, str] = ("Image", "Labels"),
+        suggest: Suggest | None = None,
+        first_px: int = 130,
+    ) -> None:
         super().__init__()
-        self.setHeaderLabels(["Image", "Labels"])
+        self._suggest = suggest or _suggest
+        self.setHeaderLabels(list(headings))
         self.setRootIsDecorated(False)
         self.setUniformRowHeights(True)
         self.setSelectionMode(QTreeWidget.SelectionMode.NoSelection)
@@ -37,17 +55,17 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         self.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.header().setStretchLastSection(True)
         self.header().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.header().resizeSection(0, 130)
+        self.header().resizeSection(0, first_px)
         self.header().setSectionsMovable(False)
         self._chosen: WeakKeyDictionary[Layer, Labels | None] = WeakKeyDictionary()
         self._left_out: WeakKeyDictionary[Layer, bool] = WeakKeyDictionary()
-        self._rows: list[tuple[Image, QTreeWidgetItem, LayerCombo]] = []
+        self._rows: list[tuple[Layer, QTreeWidgetItem, LayerCombo]] = []
         self.itemChanged.connect(self._ticked)
         self._fit_height()
 
     def refresh(
         self,
-        images: Sequence[Image],
+        images: Sequence[Layer],
         labels: Sequence[Labels],
         predictions: Collection[Labels] = (),
     ) -> None:
@@ -56,11 +74,12 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         Parameters
         ----------
         images, labels : sequences of layers
+            The rows, and what can belong to them.
         predictions : collection of Labels
             Layers that can be chosen but are not suggested: a network must not learn from its own
             mistakes unless somebody wants it to.
         """
-        suggested = _suggest(images, [layer for layer in labels if layer not in predictions])
+        suggested = self._suggest(images, [layer for layer in labels if layer not in predictions])
         wanted = [self._wanted(image, labels, suggested) for image in images]
         if self._shows(images, labels, wanted):
             return
@@ -74,7 +93,7 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         self._fit_height()
         self.changed.emit()
 
-    def pairs(self) -> list[tuple[Image, Labels]]:
+    def pairs(self) -> list[tuple[Layer, Labels]]:
         """The ticked rows for which labels are chosen."""
         return [
             (image, combo.layer)
@@ -82,14 +101,14 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
             if item.checkState(0) == Qt.CheckState.Checked and combo.layer is not None
         ]
 
-    def choose(self, image: Image, labels: Labels | None) -> None:
+    def choose(self, image: Layer, labels: Labels | None) -> None:
         """Choose labels for an image, as the user does with the box."""
         for row, _, combo in self._rows:
             if row is image:
                 combo.layer = labels
                 self._picked(image, combo)
 
-    def tick(self, image: Image, use: bool) -> None:
+    def tick(self, image: Layer, use: bool) -> None:
         """Tick or untick an image's row, as the user does."""
         for row, item, _ in self._rows:
             if row is image:
@@ -105,7 +124,7 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         self.setFixedHeight(self.header().sizeHint().height() + rows * _ROW_PX + 4)
 
     def _wanted(
-        self, image: Image, labels: Sequence[Labels], suggested: dict[str, Labels]
+        self, image: Layer, labels: Sequence[Labels], suggested: Mapping[str, Labels]
     ) -> Labels | None:
         if image in self._chosen:
             chosen = self._chosen[image]
@@ -115,7 +134,7 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         return suggested.get(image.name)
 
     def _shows(
-        self, images: Sequence[Image], labels: Sequence[Labels], wanted: Sequence[Labels | None]
+        self, images: Sequence[Layer], labels: Sequence[Labels], wanted: Sequence[Labels | None]
     ) -> bool:
         """Whether a rebuild would change nothing: it would close a box that the user has open."""
         offered = ["none", *(layer.name for layer in labels)]
@@ -128,8 +147,8 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         )
 
     def _add_row(
-        self, image: Image, labels: Sequence[Labels], choice: Labels | None
-    ) -> tuple[Image, QTreeWidgetItem, LayerCombo]:
+        self, image: Layer, labels: Sequence[Labels], choice: Labels | None
+    ) -> tuple[Layer, QTreeWidgetItem, LayerCombo]:
         item = QTreeWidgetItem(self, [image.name, ""])
         item.setToolTip(0, image.name)
         use = not self._left_out.get(image, False)
@@ -143,7 +162,7 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         self.setItemWidget(item, 1, combo)
         return image, item, combo
 
-    def _picked(self, image: Image, combo: LayerCombo) -> None:
+    def _picked(self, image: Layer, combo: LayerCombo) -> None:
         self._chosen[image] = combo.layer
         self.changed.emit()
 
@@ -154,7 +173,7 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         self.changed.emit()
 
 
-def _suggest(images: Sequence[Image], labels: Sequence[Labels]) -> dict[str, Labels]:
+def _suggest(images: Sequence[Layer], labels: Sequence[Labels]) -> dict[str, Labels]:
     by_name = {layer.name: layer for layer in labels}
     grids = {f"image:{layer.name}": _grid(layer) for layer in images}
     grids.update({f"labels:{layer.name}": _grid(layer) for layer in labels})

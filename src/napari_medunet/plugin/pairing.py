@@ -1,9 +1,9 @@
-"""Which labels belong to which image: by name, and else by grid where only one fits."""
+"""Which layers belong together: by name, and else by grid where only one fits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 _TRUTH = frozenset(["truth", "ground", "gt", "reference"])
@@ -18,12 +18,13 @@ _KINDS = frozenset(
         "labels",
         "mask",
         "masks",
+        "pred",
         "prediction",
         "seg",
         "segmentation",
     ]
 )
-_PREDICTED = frozenset(["prediction", "seg", "segmentation"])
+_PREDICTED = frozenset(["pred", "prediction", "seg", "segmentation"])
 
 
 def suggest_pairs(
@@ -135,3 +136,62 @@ def suggest_prediction(names: Sequence[str]) -> str:
     """
     called = [name for name in names if _PREDICTED & set(_words(name))]
     return called[-1] if called else [*names][-1]
+
+
+def suggest_measured(names: Sequence[str], made: Collection[str] = ()) -> dict[str, str | None]:
+    """Suggest which labels layers are predictions, and which layer is the truth of each.
+
+    A prediction is what was segmented here, or what is called so; where there is none, whatever has
+    a layer called truth of the same case.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Labels layers, without repetition.
+    made : collection of str
+        Those that are known to be predictions.
+
+    Returns
+    -------
+    truths : dict of str to str or None
+        The truth of each prediction; None where no name fits.
+    """
+    called = {name: set(_words(name)) for name in names}
+    predictions = [
+        name
+        for name, words in called.items()
+        if name in made or (words & _PREDICTED and not words & _TRUTH)
+    ]
+    others = [name for name in names if name not in predictions]
+    if not predictions:
+        truths = [name for name in others if called[name] & _TRUTH]
+        rest = [name for name in others if name not in truths]
+        predictions = [name for name in rest if any(_related(name, truth) for truth in truths)]
+        others = truths
+    if len(predictions) == len(others) == 1:
+        return {predictions[0]: others[0]}
+    pairs: dict[str, str | None] = {}
+    for name in predictions:
+        related = [other for other in others if _related(name, other)]
+        pairs[name] = suggest_truth(name, related) if related else None
+    return pairs
+
+
+def case_of(name: str) -> str:
+    """Name of the case that a layer belongs to: what is left without words for the kind of layer.
+
+    >>> case_of("case_07 segmentation [1]"), case_of("truth")
+    ('case_07', 'truth')
+    """
+    short = re.sub(r" \[\d+\]$", "", name)
+    while (match := re.search(r"[\W_]*([^\W_]+)[\W_]*$", short)) and match[1].lower() in _KINDS:
+        short = short[: match.start()]
+    return short or name
+
+
+def _related(prediction: str, other: str) -> bool:
+    return (
+        _case(prediction) == _case(other)
+        or _begins(other, prediction)
+        or _begins(prediction, other)
+    )

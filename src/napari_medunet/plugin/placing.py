@@ -76,7 +76,7 @@ def source_layer(labels: Labels, layers: Iterable[Layer]) -> Image | None:
     place = others.index(labels) if labels in others else len(others)
     nearest = others[:place][::-1] + others[place + 1 :]
     for layer in nearest:
-        if hasattr(layer, "contrast_limits") and _same_place(labels, layer):
+        if hasattr(layer, "rgb") and _same_place(labels, layer):  # an image, and no surface
             return layer
     return None
 

@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from napari.utils.theme import get_theme
 
 # Blue and orange of Okabe and Ito, told apart by colour-blind eyes; the darker ones for light themes.
-_ON_DARK = {"training": "#56b4e9", "validation": "#e69f00"}
-_ON_LIGHT = {"training": "#0072b2", "validation": "#d55e00"}
+_ON_DARK = ("#56b4e9", "#e69f00")
+_ON_LIGHT = ("#0072b2", "#d55e00")
 _PREFIX = {"training": "", "validation": "val_"}
 
 
@@ -73,14 +73,12 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
 
     def set_theme(self, theme: str) -> None:
         """Take the colours of a napari theme."""
-        colours = get_theme(theme)
-        background, text = colours.background.as_hex(), colours.text.as_hex()
-        dark = sum(colours.background.as_rgb_tuple(alpha=False)) < 3 * 128
+        background, text, sides = colours_of(theme)
         self.figure.set_facecolor(background)
         for axes in (self.loss, self.dice):
-            _colour(axes, background, text)
+            colour_axes(axes, background, text)
         for (_, side), line in self._lines.items():
-            line.set_color((_ON_DARK if dark else _ON_LIGHT)[side])
+            line.set_color(sides[list(_PREFIX).index(side)])
         self.loss.legend(
             fontsize=7, frameon=False, labelcolor=text, loc="upper right", handlelength=1.2
         )
@@ -99,7 +97,15 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
         self.draw_idle()
 
 
-def _colour(axes: Axes, background: str, text: str) -> None:
+def colours_of(theme: str) -> tuple[str, str, tuple[str, str]]:
+    """Background and text of a napari theme, and two colours that can be told apart on it."""
+    colours = get_theme(theme)
+    dark = sum(colours.background.as_rgb_tuple(alpha=False)) < 3 * 128
+    return colours.background.as_hex(), colours.text.as_hex(), _ON_DARK if dark else _ON_LIGHT
+
+
+def colour_axes(axes: Axes, background: str, text: str) -> None:
+    """Draw axes in the colours of a theme, small and quiet."""
     axes.set_facecolor(background)
     axes.tick_params(colors=text, labelsize=7, length=2)
     axes.yaxis.set_major_locator(MaxNLocator(4))

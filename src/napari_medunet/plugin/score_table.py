@@ -1,114 +1,167 @@
-"""ScoreTable: the scores of each label, and their mean."""
+"""ScoreTable: the scores of each label of each case, and their means."""
 
 from __future__ import annotations
 
-from math import isinf, isnan
+from collections.abc import Collection, Mapping
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeyEvent, QKeySequence
-from qtpy.QtWidgets import QApplication, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtCore import QModelIndex, QPoint, QSize, Qt, Signal
+from qtpy.QtGui import QAction, QFontMetrics, QKeyEvent, QKeySequence, QResizeEvent
+from qtpy.QtWidgets import QApplication, QHeaderView, QMenu, QTableView
 
-from napari_medunet.engine.report import Summary, summarise
-from napari_medunet.engine.scores import CaseScores
+from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.plugin.score_columns import COLUMNS, MANY_CASES, ONE_CASE
+from napari_medunet.plugin.score_model import ScoreModel, ScoreRow, body_rows, mean_rows
 
-_COLUMNS = {
-    "dice": ("Dice", "Overlap: 2 TP / (2 TP + FP + FN), 0 to 1."),
-    "iou": ("IoU", "Intersection over union: TP / (TP + FP + FN), 0 to 1."),
-    "precision": ("Prec.", "Precision: share of the predicted voxels that are right."),
-    "recall": ("Recall", "Share of the true voxels that were found."),
-    "hd": ("HD\nmm", "Hausdorff distance: the largest distance between the surfaces, in mm."),
-    "hd95": ("HD95\nmm", "The larger of the two directed 95th percentiles of distance, in mm."),
-}
-_ABSENT = "Not defined: the label is absent, so there is nothing to measure."
-_INFINITE = "Infinite: only one of prediction and truth has the label."
-_ROWS_SHOWN = 12
+_ROW_PX = 24
+_PADDING_PX = 13
+_LEAST_NAME_PX, _MOST_NAME_PX = 56, 86
+_STYLE = """
+QTableView::item { padding: 0 2px }
+QHeaderView::section { padding: 2px 3px }
+QHeaderView::up-arrow, QHeaderView::down-arrow {
+    subcontrol-origin: padding; subcontrol-position: top center; width: 8px; height: 5px }
+"""
+_MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
-class ScoreTable(QTableWidget):  # type: ignore[misc]
-    """One row per label and one for the mean, numbers aligned, three decimals."""
+class ScoreTable(QTableView):  # type: ignore[misc]
+    """A row per case and label, means below: sorted by a click on a heading, copied with Ctrl+C.
+
+    Which metrics it shows is chosen with a right click on a heading.
+    """
+
+    place_chosen = Signal(str, object)  # case and label: the user has clicked a row, or moved to it
 
     def __init__(self) -> None:
-        super().__init__(0, len(_COLUMNS))
-        for column, (heading, tooltip) in enumerate(_COLUMNS.values()):
-            item = QTableWidgetItem(heading)
-            item.setToolTip(tooltip)
-            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self.setHorizontalHeaderItem(column, item)
-        self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        super().__init__()
+        self._rows = ScoreModel()
+        self._many = False
+        self._shown: tuple[Evaluation, Mapping[int, str], Collection[str]] | None = None
+        self._chosen: list[str] | None = None  # metrics, once the user has chosen some
+        self.setModel(self._rows)
+        self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.setHorizontalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
+        self.setTextElideMode(Qt.TextElideMode.ElideLeft)
         self.setWordWrap(False)
-        self.setTextElideMode(Qt.TextElideMode.ElideNone)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        for column, metric in enumerate(_COLUMNS):
-            if metric.startswith("hd"):  # distances have more digits than shares
-                self.horizontalHeader().setSectionResizeMode(
-                    column, QHeaderView.ResizeMode.ResizeToContents
-                )
-        self.horizontalHeader().setMinimumSectionSize(20)
-        self.verticalHeader().setDefaultSectionSize(24)
+        # napari's own padding would leave no room for four metrics and two names
+        self.setStyleSheet(_STYLE)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(_ROW_PX)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(28)
+        header.setHighlightSections(False)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        header.setSortIndicatorClearable(True)  # a third click restores the order
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self._offer_columns)
+        self.setSortingEnabled(True)
+        self.clicked.connect(self._go)
+        self._rows.show_metrics(ONE_CASE)
+        self._fit_columns()
 
-    def show_scores(self, scores: CaseScores) -> None:
-        """Fill the table with the scores of one case."""
-        mean = summarise(scores.labels.values())
-        rows = [*map(str, scores.labels), "mean"]
-        if any(summary.n < summary.of for summary in mean.values()):
-            rows.append("of")  # without it the mean would hide what it leaves out
-        self.setRowCount(len(rows))
-        self.setVerticalHeaderLabels(rows)
-        for row, label in enumerate(scores.labels.values()):
-            for column, metric in enumerate(_COLUMNS):
-                self._put(row, column, *_score(getattr(label, metric)))
-        for column, metric in enumerate(_COLUMNS):
-            text, tooltip = _mean(mean[metric])
-            self._put(len(scores.labels), column, text, tooltip)
-            if rows[-1] == "of":
-                share = f"{mean[metric].n} of {mean[metric].of}"
-                self._put(len(rows) - 1, column, share, tooltip)
-        shown = min(self.rowCount(), _ROWS_SHOWN)
-        height = self.horizontalHeader().sizeHint().height() + shown * 24 + 6
-        self.setFixedHeight(height)
+    def show_evaluation(
+        self, evaluation: Evaluation, names: Mapping[int, str], quick: Collection[str] = ()
+    ) -> None:
+        """Show the scores of some cases; of the quick ones the slow metrics are still to come."""
+        self._many = len(evaluation.cases) > 1
+        self._shown = evaluation, names, quick
+        self.show_metrics(None)
+
+    def show_metrics(self, metrics: Collection[str] | None) -> None:
+        """Choose the columns; None for those that the user chose, or else that fit a narrow dock."""
+        if metrics is not None:
+            self._chosen = [metric for metric in COLUMNS if metric in metrics]
+        usual = MANY_CASES if self._many else ONE_CASE
+        shown = list(usual if self._chosen is None else self._chosen)
+        if shown != self._rows.metrics:
+            self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+            self._rows.show_metrics(shown)
+        if self._shown is not None:
+            self._rows.show(body_rows(*self._shown), mean_rows(*self._shown, shown))
+        self._fit_columns()
+
+    def rows(self) -> list[ScoreRow]:
+        """The rows, in the order in which they stand."""
+        return list(self._rows.rows)
+
+    def place(self) -> tuple[str, int | str] | None:
+        """Case and label of the current row; None for a mean, or where there is none."""
+        row = self.currentIndex().row()
+        return self._rows.rows[row].place if 0 <= row < len(self._rows.rows) else None
 
     def text(self) -> str:
-        """The table with its headings, tab-separated."""
-        headings = [heading.replace("\n", " ") for heading, _ in _COLUMNS.values()]
-        lines = [["label", *headings]]
-        for row in range(self.rowCount()):
-            cells = [self.item(row, column).text() for column in range(self.columnCount())]
-            lines.append([self.verticalHeaderItem(row).text(), *cells])
-        return "\n".join("\t".join(line) for line in lines)
+        """The table with its headings, tab-separated: the selected rows where they are several."""
+        selected = sorted(index.row() for index in self.selectionModel().selectedRows())
+        rows = selected if len(selected) > 1 else range(self._rows.rowCount())
+        lines = [self._rows.headings(), *(self._rows.texts(row) for row in rows)]
+        return "\n".join("\t".join(line[0 if self._many else 1 :]) for line in lines)
 
     def copy(self) -> None:
         """Put the table on the clipboard."""
         QApplication.clipboard().setText(self.text())
 
+    def columns_menu(self) -> QMenu:
+        """Make a menu of all metrics, the shown ones ticked."""
+        menu = QMenu(self)
+        for metric, column in COLUMNS.items():
+            action = QAction(column.heading.replace("\n", " "), menu)
+            action.setToolTip(column.tooltip)
+            action.setCheckable(True)
+            action.setChecked(metric in self._rows.metrics)
+            action.toggled.connect(lambda on, metric=metric: self._show_metric(metric, on))
+            menu.addAction(action)
+        menu.setToolTipsVisible(True)
+        return menu
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  (Qt's name)
-        """Copy on Ctrl+C."""
+        """Copy on Ctrl+C; go where the arrow keys lead."""
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
-        else:
-            super().keyPressEvent(event)
+            return
+        super().keyPressEvent(event)
+        if event.key() in _MOVES:
+            self._go(self.currentIndex())
 
-    def _put(self, row: int, column: int, text: str, tooltip: str) -> None:
-        item = QTableWidgetItem(text)
-        item.setToolTip(tooltip)
-        item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.setItem(row, column, item)
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802  (Qt's name)
+        """Give names the room that there is now."""
+        super().resizeEvent(event)
+        self._fit_columns()
 
+    def sizeHint(self) -> QSize:  # noqa: N802  (Qt's name)
+        """Room for a few rows: the layout gives what there is."""
+        return QSize(320, 200)
 
-def _score(value: float) -> tuple[str, str]:
-    """A score and what there is to say about it."""
-    if isnan(value):
-        return "absent", _ABSENT
-    if isinf(value):
-        return "inf", _INFINITE
-    return f"{value:.3f}", ""
+    def _go(self, index: QModelIndex) -> None:
+        place = self._rows.rows[index.row()].place if index.isValid() else None
+        if place is not None:
+            self.place_chosen.emit(*place)
 
+    def _show_metric(self, metric: str, shown: bool) -> None:
+        metrics = {*self._rows.metrics, metric} if shown else {*self._rows.metrics} - {metric}
+        self.show_metrics(metrics)
 
-def _mean(summary: Summary) -> tuple[str, str]:
-    """A mean over labels: of how many, where it is not all, stands in the cell."""
-    text, tooltip = _score(summary.mean)
-    share = f"Mean over {summary.n} of {summary.of} labels."
-    if isinf(summary.mean) and not isnan(summary.mean_finite):
-        share += f" The finite ones: {summary.mean_finite:.3f}."
-    return text, f"{share} {tooltip}".strip()
+    def _offer_columns(self, at: QPoint) -> None:
+        self.columns_menu().exec(self.horizontalHeader().mapToGlobal(at))
+
+    def _fit_columns(self) -> None:
+        """Names take the room that numbers leave."""
+        header = self.horizontalHeader()
+        self.setColumnHidden(0, not self._many)
+        first = 0 if self._many else 1
+        used = 0
+        for column in range(first + 1, self._rows.columnCount()):
+            width = self._width(column)
+            used += width
+            header.resizeSection(column, width)
+        header.resizeSection(first, max(_LEAST_NAME_PX, self.viewport().width() - used))
+
+    def _width(self, column: int) -> int:
+        """Room for the texts of a column; Qt's own measure leaves a third of it empty."""
+        font = self.font()
+        font.setBold(True)
+        measure = QFontMetrics(font).horizontalAdvance
+        heading = self._rows.headerData(column, Qt.Orientation.Horizontal).split("\n")
+        texts = [self._rows.texts(row)[column] for row in range(self._rows.rowCount())]
+        widest: int = max(map(measure, [*heading, *texts])) + _PADDING_PX
+        return min(widest, _MOST_NAME_PX) if column < 2 else widest

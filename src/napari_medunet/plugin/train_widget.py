@@ -18,6 +18,7 @@ from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.segmenter import SUFFIX, read_card
 from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.plugin.comparison_layers import is_comparison
 from napari_medunet.plugin.form import Form, note_label, one_line
 from napari_medunet.plugin.job_bar import JobBar
 from napari_medunet.plugin.jobs import ViewerJob, session_of
@@ -137,7 +138,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     def _layers_changed(self) -> None:
         layers = list(self.viewer.layers)
         images = [layer for layer in layers if isinstance(layer, Image)]
-        labels = [layer for layer in layers if isinstance(layer, Labels)]
+        labels = [one for one in layers if isinstance(one, Labels) and not is_comparison(one)]
         self.pairs.refresh(images, labels, self.session.predictions.made(labels))
         self._check()
 
