@@ -12,9 +12,12 @@ from napari.layers import Image, Labels, _layer_actions
 from napari.settings import _clear_plugin_settings_cache, get_plugin_settings, get_settings
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManager, PluginManifest
+from qtpy.QtWidgets import QFileDialog
 
 from napari_medunet.engine.settings import OpenSettings
-from napari_medunet.plugin.reader import get_reader, open_by_default, read_layers
+from napari_medunet.plugin.menu import open_by_default, save_selected
+from napari_medunet.plugin.reader import get_reader, read_layers
+from napari_medunet.plugin.writer import write_layers
 
 PLUGIN = "napari-medunet"
 
@@ -405,6 +408,14 @@ def test_several_layers_are_saved_beside_each_other(tmp_path):
         viewer.layers.save(str(tmp_path / "out.nii"), plugin=PLUGIN)
 
 
+def test_a_file_that_no_dialog_asked_about_is_not_replaced(tmp_path):
+    layer = Image(scan(), name="scan").as_layer_data_tuple()
+    assert write_layers(str(tmp_path / "out"), [layer]) == [str(tmp_path / "out.nii.gz")]
+    with pytest.raises(OSError, match=r"out.nii.gz' is there already"):
+        write_layers(str(tmp_path / "out"), [layer])
+    write_layers(str(tmp_path / "out.nii.gz"), [layer])
+
+
 def test_nothing_is_written_where_one_of_several_layers_cannot_be(tmp_path):
     viewer = ViewerModel()
     viewer.add_image(scan(), name="good")
@@ -443,4 +454,30 @@ def test_damage_behind_what_is_shown_is_told_and_the_layer_goes(tmp_path, viewer
     assert [layer.name for layer in viewer.layers] == []
     (told,) = notification_manager.records
     assert "cut.nii.gz' is truncated" in told.message
+    notification_manager.records.clear()
+
+
+def test_the_menu_saves_what_is_selected(tmp_path, viewer, monkeypatch):
+    def say(*arguments):
+        proposed.append(arguments[2])
+        return str(tmp_path / f"out{len(proposed)}"), arguments[3]
+
+    proposed = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", say)
+    notification_manager.records.clear()
+    save_selected()
+    viewer.add_image(scan(), name="scan")
+    viewer.add_points(np.zeros((1, 3)))
+    viewer.layers.selection = set(viewer.layers)
+    save_selected()
+    viewer.add_image(scan(), name="turned", rotate=(0, 0, 10))
+    save_selected()
+    assert proposed == ["scan.nii.gz", "turned.nii.gz"]
+    np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "out1.nii.gz").dataobj).T, scan())
+    assert [told.message.split(":")[0].split(" /")[0] for told in notification_manager.records] == [
+        "Nothing to save",
+        "Saved",
+        "Layer 'turned' is rotated or sheared; wanted scale and translation only. Open its file with "
+        "napari-medunet, or reset the layer's transform.",
+    ]
     notification_manager.records.clear()

@@ -76,23 +76,6 @@ def open_settings() -> OpenSettings:
     )
 
 
-def open_by_default() -> None:
-    """Make napari open NIfTI files with this plugin, without asking.
-
-    For a menu: napari's own reader claims these files, too, and it is for the user to choose. The
-    choice is kept in napari's Preferences under Plugins.
-    """
-    from napari.settings import get_settings
-    from napari.utils.notifications import show_info
-
-    plugins = get_settings().plugins
-    chosen = dict.fromkeys(("*.nii", "*.nii.gz"), _PLUGIN)
-    # "*.gz" is what napari remembers of .nii.gz. Its own reader opens no other files that end so.
-    kept = {p: r for p, r in plugins.extension2reader.items() if (p, r) != ("*.gz", "napari")}
-    plugins.extension2reader = kept | chosen
-    show_info("NIfTI files open with MedU-Net from now on: see Preferences > Plugins.")
-
-
 def _is_ours(path: Path) -> bool:
     from napari_medunet.engine.nifti import is_nifti
     from napari_medunet.engine.subject import subject_files

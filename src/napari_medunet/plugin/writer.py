@@ -83,15 +83,16 @@ def _write_labels(target: Path, layer: Layer, volume: Volume) -> None:
 
 
 def _targets(path: str, names: list[str]) -> list[Path]:
-    """Where each layer is written; what is there already was confirmed for a single one only."""
+    """Where each layer is written; only a name that is taken as it is was confirmed in a dialog."""
     whole = Path(path)
     suffix = next((s for s in SINGLE_SUFFIXES if whole.name.lower().endswith(s)), "")
     stem = whole.name[: len(whole.name) - len(suffix)]
-    if len(names) == 1:
-        return [whole if suffix else whole.with_name(f"{stem}{_SUFFIX}")]
+    if len(names) == 1 and suffix:
+        return [whole]
     targets: list[Path] = []
     for name in names:
-        first = f"{stem}_{re.sub(_NOT_IN_NAMES, '_', name).strip('_') or 'layer'}"
+        ours = re.sub(_NOT_IN_NAMES, "_", name).strip("_") or "layer"
+        first = stem if len(names) == 1 else f"{stem}_{ours}"
         numbered = (first if n == 1 else f"{first}_{n}" for n in itertools.count(1))
         target = next(
             t for n in numbered if (t := whole.with_name(f"{n}{suffix or _SUFFIX}")) not in targets
