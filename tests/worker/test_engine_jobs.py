@@ -37,7 +37,7 @@ def segmenter(worker, phantoms, tmp_path_factory):
     """A segmenter that a stopped training kept, with what was heard meanwhile."""
     examples = [make_example(image, labels, SMALL) for image, labels in phantoms]
     ears = Ears()
-    job = worker.train(examples, SMALL, ears.listener)
+    job = worker.train(examples, SMALL, ears.listener, {2: "lesion"})
     ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 1)
     job.stop()
     assert ears.wait() == [("finished", None)], job.details
@@ -56,7 +56,7 @@ def test_a_stopped_training_leaves_its_best(worker, segmenter, phantoms):
     card = read_card(path)
     assert path.parent == worker.folder
     assert card.best_epoch >= 1
-    assert {c.value for c in card.classes} == {1, 2}
+    assert [(c.value, c.name) for c in card.classes] == [(1, "label 1"), (2, "lesion")]
     scores = next(report.scores for report in ears.all("progress") if report.scores)
     assert {"epoch", "minutes", "loss", "val_loss", "val_dice"} <= set(scores)
 

@@ -9,6 +9,8 @@ from napari.layers import Labels
 from napari_medunet.engine.segmenter import read_card
 from napari_medunet.plugin.jobs import KnownSegmenter
 
+_LONGEST = 100  # characters of a name that is shown in tables
+
 
 def names_in_features(layer: Labels) -> dict[int, str]:
     """Names in a layer's table of features: napari's way of telling about labels.
@@ -28,6 +30,17 @@ def names_in_features(layer: Labels) -> dict[int, str]:
                 if text.strip() and int(label) != 0
             }
     return {}
+
+
+def agreed_names(layers: Iterable[Labels]) -> dict[int, str]:
+    """Names of labels in all of the layers: those on which they agree, and that name one label only."""
+    said: dict[int, set[str]] = {}
+    for layer in layers:
+        for label, name in names_in_features(layer).items():
+            said.setdefault(label, set()).add(name[:_LONGEST])
+    names = {label: called.pop() for label, called in said.items() if len(called) == 1}
+    used = list(names.values())
+    return {label: name for label, name in names.items() if used.count(name) == 1}
 
 
 def names_in_segmenters(segmenters: Iterable[KnownSegmenter]) -> dict[int, str]:

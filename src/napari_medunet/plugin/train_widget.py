@@ -22,6 +22,7 @@ from napari_medunet.plugin.comparison_layers import is_comparison
 from napari_medunet.plugin.form import Form, note_label, one_line
 from napari_medunet.plugin.job_bar import JobBar
 from napari_medunet.plugin.jobs import ViewerJob, session_of
+from napari_medunet.plugin.label_names import agreed_names
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.layers import volume_from_layer
 from napari_medunet.plugin.pair_table import PairTable
@@ -73,9 +74,11 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         if self._problem():
             return
 
+        names = agreed_names(labels for _, labels in self.pairs.pairs())
+
         def begin(listener: Listener) -> Job:
             examples = [make_example(image, labels, settings) for image, labels in pairs]
-            return self.session.worker.train(examples, settings, listener)
+            return self.session.worker.train(examples, settings, listener, names)
 
         job = ViewerJob(TITLE, begin)
         job.produced.connect(self.session.keep)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_medunet.engine import nifti
-from napari_medunet.engine.label_names import write_label_names
+from napari_medunet.engine.label_names import LabelName, LabelNames, write_label_names
 from napari_medunet.engine.nifti_files import SINGLE_SUFFIXES
 from napari_medunet.engine.nifti_write import smallest_dtype
+from napari_medunet.plugin.label_names import names_in_features
 from napari_medunet.plugin.named_labels import KEY
 
 if TYPE_CHECKING:
@@ -78,8 +79,17 @@ def _write_labels(target: Path, layer: Layer, volume: Volume) -> None:
         nifti.write_volume(target, replace(volume, voxels=volume.voxels.astype(dtype)))
     else:
         nifti.write_labels(target, volume.voxels, like=volume)
-    if layer.metadata.get(KEY):
-        write_label_names(target, layer.metadata[KEY])
+    if names := _names_of(layer):
+        write_label_names(target, names)
+
+
+def _names_of(layer: Layer) -> LabelNames:
+    """Names as the layer's table of features has them now, colours as they were opened."""
+    opened: LabelNames = layer.metadata.get(KEY, {})
+    return {
+        label: LabelName(name, opened[label].color if label in opened else None)
+        for label, name in names_in_features(layer).items()
+    }
 
 
 def _targets(path: str, names: list[str]) -> list[Path]:

@@ -53,13 +53,19 @@ class Worker:
         dispatcher = self._dispatch()
         dispatcher.post(dispatcher.warm_up)
 
-    def train(self, examples: list[Example], settings: TrainSettings, listener: Listener) -> Job:
-        """Train a segmenter.
+    def train(
+        self,
+        examples: list[Example],
+        settings: TrainSettings,
+        listener: Listener,
+        names: dict[int, str] | None = None,
+    ) -> Job:
+        """Train a segmenter; `names` of labels go onto its card.
 
         The result is the path of a ``.medunet`` file in a temporary folder that is removed with the
         worker: copy it to keep it. Images must not be changed in place before the job has begun.
         """
-        return self.run(training(examples, settings), listener)
+        return self.run(training(examples, settings, names), listener)
 
     def predict(
         self, segmenter: Path, volumes: list[Volume], settings: PredictSettings, listener: Listener

@@ -43,7 +43,8 @@ def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> N
     from napari_medunet.engine.training import train
 
     examples = [map_example(folder, message) for message in request["examples"]]
-    segmenter = train(examples, TrainSettings.model_validate(request["settings"]), report)
+    settings = TrainSettings.model_validate(request["settings"])
+    segmenter = train(examples, settings, report, names=dict(request["names"]))
     path = folder / "segmenter.medunet"
     segmenter.save(path)
     deliver({"segmenter": path.name})

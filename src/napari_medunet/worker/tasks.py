@@ -36,8 +36,13 @@ class Task:
     unpack: Callable[[Path, Message], object]
 
 
-def training(examples: list[Example], settings: TrainSettings) -> Task:
-    """Train on examples; the result is the path of a ``.medunet`` file in the worker's folder."""
+def training(
+    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None = None
+) -> Task:
+    """Train on examples; the result is the path of a ``.medunet`` file in the worker's folder.
+
+    `names` says what labels are called, for the segmenter's card.
+    """
     # The user paints on while the job waits: labels are copied now. Nobody paints on images.
     frozen = [replace(e, labels=e.labels.copy(), annotated=e.annotated.copy()) for e in examples]
 
@@ -45,6 +50,7 @@ def training(examples: list[Example], settings: TrainSettings) -> Task:
         return {
             "examples": [save_example(folder, str(i), e) for i, e in enumerate(frozen)],
             "settings": settings.model_dump(mode="json"),
+            "names": [[label, name] for label, name in (names or {}).items()],
         }
 
     def unpack(folder: Path, result: Message) -> Path:
