@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
 from typing import get_args
 
 import nibabel as nib
@@ -486,3 +487,33 @@ def test_the_menu_saves_what_is_selected(tmp_path, viewer, monkeypatch):
         "napari-medunet, or reset the layer's transform.",
     ]
     notification_manager.records.clear()
+
+
+def all_orientations() -> list[str]:
+    pairs = ("RL", "AP", "SI")
+    return [
+        "".join(pairs[axis][sign] for axis, sign in zip(order, signs, strict=True))
+        for order in permutations(range(3))
+        for signs in product((0, 1), repeat=3)
+    ]
+
+
+def test_labels_from_naparis_button_are_saved_on_the_grid_in_all_48_orientations(tmp_path, viewer):
+    whole = nib.Nifti1Image(scan(), oblique())
+    for code in all_orientations():
+        turn = nib.orientations.ornt_transform(
+            nib.io_orientation(whole.affine), nib.orientations.axcodes2ornt(code)
+        )
+        turned = whole.as_reoriented(turn)
+        nib.save(turned, tmp_path / "scan.nii.gz")
+        viewer.open(tmp_path / "scan.nii.gz", plugin=PLUGIN)
+        viewer.layers.selection = {viewer.layers[0]}
+        getattr(viewer, "__wrapped__", viewer)._new_labels()
+        image, labels = viewer.layers
+        labels.data[np.asarray(image.data) > 0.5] = 3
+        (written,) = viewer.layers[-1:].save(str(tmp_path / "drawn.nii.gz"), plugin=PLUGIN)
+        drawn = nib.load(written)
+        np.testing.assert_array_equal(np.asarray(drawn.dataobj) == 3, turned.get_fdata() > 0.5)
+        on_disk = nib.load(tmp_path / "scan.nii.gz")  # an affine is float32 there
+        np.testing.assert_array_equal(drawn.affine, on_disk.affine)
+        viewer.layers.clear()

@@ -30,7 +30,8 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answers: Queue[Any] = Queue()
     worker = Worker()
     try:
-        worker.train(examples, settings, Listener(result=answers.put, failed=answers.put))
+        listener = Listener(result=answers.put, failed=answers.put)
+        worker.train(examples, settings, listener, {2: "lesion"})
         path = tmp_path_factory.mktemp("segmenter") / "small.medunet"
         shutil.copy(answers.get(timeout=120), path)
     finally:

@@ -24,8 +24,7 @@ def named_attributes(names: LabelNames) -> dict[str, Any]:
         "features" (index and name: napari's status bar shows the name under the pointer) and, where
         a table states colours, "colormap".
     """
-    labels = sorted(names)
-    features = {"index": [0, *labels], "name": ["background", *(names[i].name for i in labels)]}
+    features, labels = features_of(names), sorted(names)
     colours: dict[int | None, Any] = {i: names[i].color for i in labels if names[i].color}
     if not colours:
         return {"features": features}
@@ -36,3 +35,9 @@ def named_attributes(names: LabelNames) -> dict[str, Any]:
     table |= {label: usual.map(label) for label in labels}
     table |= colours | {0: "transparent", None: _UNNAMED}
     return {"features": features, "colormap": DirectLabelColormap(color_dict=table)}
+
+
+def features_of(names: LabelNames) -> dict[str, Any]:
+    """Names as a Labels layer's table of features, which napari looks labels up in."""
+    labels = sorted(names)
+    return {"index": [0, *labels], "name": ["background", *(names[i].name for i in labels)]}

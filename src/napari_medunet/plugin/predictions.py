@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels
 
+from napari_medunet.engine.label_names import LabelName
+from napari_medunet.plugin.named_labels import features_of
+
 _GRID = ("nifti", "affine", "shape")  # of an image's metadata, what holds for labels on it, too
 
 
@@ -28,7 +31,13 @@ class Predictions:
         """Those layers that began as predictions, edited since or not."""
         return [layer for layer in layers if layer in self._made]
 
-    def write(self, viewer: Any, image: Image, labels: npt.NDArray[Any]) -> Labels:
+    def write(
+        self,
+        viewer: Any,
+        image: Image,
+        labels: npt.NDArray[Any],
+        names: dict[int, str] | None = None,
+    ) -> Labels:
         """Show a prediction as "<image> segmentation".
 
         An earlier prediction of that name is replaced where nobody has edited it; otherwise a new
@@ -41,6 +50,8 @@ class Predictions:
             Gives scale, translation, units, axis labels and metadata.
         labels : (z, y, x) integer array
             On the image's grid; z of length 1 for a 2D image.
+        names : dict of label to name
+            Shown in the status bar, and saved with the layer.
 
         Returns
         -------
@@ -51,9 +62,16 @@ class Predictions:
         for layer in list(viewer.layers):
             if self._is_ours(layer, name) and layer.data.shape == voxels.shape:
                 layer.data = voxels
+                layer.features = _features(names)
                 self._made[layer] = _checksum(voxels)
                 return layer
-        layer = Labels(voxels, name=name, visible=image.visible, **_geometry(image, voxels.ndim))
+        layer = Labels(
+            voxels,
+            name=name,
+            visible=image.visible,
+            features=_features(names),
+            **_geometry(image, voxels.ndim),
+        )
         active = viewer.layers.selection.active
         viewer.add_layer(layer)
         if active is not None and active in viewer.layers:
@@ -68,6 +86,10 @@ class Predictions:
             and (layer.name == name or layer.name.startswith(f"{name} ["))
             and self._made[layer] == _checksum(layer.data)
         )
+
+
+def _features(names: dict[int, str] | None) -> dict[str, Any]:
+    return features_of({i: LabelName(name) for i, name in names.items()}) if names else {}
 
 
 def _geometry(image: Image, ndim: int) -> dict[str, Any]:

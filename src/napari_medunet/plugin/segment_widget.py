@@ -16,6 +16,7 @@ from napari_medunet.plugin.combo import ElidedCombo
 from napari_medunet.plugin.form import Form, as_tooltip, note_label, one_line
 from napari_medunet.plugin.job_bar import JobBar
 from napari_medunet.plugin.jobs import KnownSegmenter, ViewerJob, session_of
+from napari_medunet.plugin.label_names import names_in_segmenters
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.layers import volume_from_layer
 
@@ -67,11 +68,12 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
             return self.session.worker.predict(segmenter.path, volumes, settings, listener)
 
         job = ViewerJob(TITLE, begin)
-        viewer, predictions = (
-            self.viewer,
-            self.session.predictions,
-        )  # the job may outlive this widget
-        job.produced.connect(lambda result: predictions.write(viewer, images[result[0]], result[1]))
+        # The job may outlive this widget.
+        viewer, predictions = self.viewer, self.session.predictions
+        names = names_in_segmenters([segmenter])
+        job.produced.connect(
+            lambda result: predictions.write(viewer, images[result[0]], result[1], names)
+        )
         self._follow_job(job)
         self.session.run(job)
 
