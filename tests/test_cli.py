@@ -171,7 +171,8 @@ def test_pictures_in_colour_with_masks(tmp_path):
             PIL.Image.fromarray(pixels).save(tmp_path / kind / f"cell {number}.png")
     model = tmp_path / "cells.medunet"
     ran = run("train", "--images", tmp_path / "images", "--labels", tmp_path / "masks", "--model", model,
-              "--minutes", "2", "--epochs", "15", "--filters", "8", "--depth", "3", "--flip", "all")  # fmt: skip
+              "--minutes", "2", "--epochs", "15", "--filters", "8", "--depth", "3",
+              "--flip", "all")  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "3 channels" in ran.stdout
     ran = run("predict", model, "--images", tmp_path / "images", "--out", tmp_path / "out")
