@@ -289,6 +289,21 @@ def test_live_numbers_follow_paint_undo_and_new_data(
     assert lines(widget)[1][1] == "0.500"
 
 
+def test_what_was_left_for_the_rest_is_measured_when_live_ends(
+    viewer: Any, widget: MetricsWidget, until: Until
+) -> None:
+    viewer.add_labels(balls((1, 1, 1)), name="a truth")
+    prediction = viewer.add_labels(balls((1, 1, 1)), name="a segmentation")
+    until(widget.compute_button.isEnabled)
+    widget.live_box.click()
+    until(widget.save_button.isEnabled)
+    prediction.data = balls((3, 1, 1))
+    until(lambda: lines(widget)[1][1] == "0.500")
+    assert not widget.save_button.isEnabled()  # a file holds every metric
+    widget.live_box.click()
+    until(widget.save_button.isEnabled, seconds=10)
+
+
 def test_another_grid_is_one_line_and_can_be_resampled(
     viewer: Any, widget: MetricsWidget, until: Until, notifications: list[str]
 ) -> None:

@@ -163,6 +163,9 @@ class MetricsWidget(MetricsForm):
             self.compute()
         else:
             self.live.watch([])
+            self.measuring.forget()
+            for name in self._quick & self.cases.keys():  # what was left for when the brush rests
+                self._measure(self.cases[name])
         self._check()
 
     def _voxels_changed(self, layers: list[Labels], quick: bool) -> None:
