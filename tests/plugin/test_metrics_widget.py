@@ -155,6 +155,30 @@ def test_all_opened_volumes_are_paired_measured_and_averaged(
     assert len((tmp_path / "scores.csv").read_text().splitlines()) == 7
 
 
+def test_labels_have_names_where_they_say_more_than_the_number(
+    viewer: Any, widget: MetricsWidget, until: Until
+) -> None:
+    names = {"index": [0, 1, 2], "name": ["background", "organ", "label 2"]}
+    labels = balls((1, 1, 1), (6, 6, 6))
+    viewer.add_labels(labels, name="a truth", features=names)
+    viewer.add_labels(labels, name="a segmentation")
+    headings, first, second, mean = compute(widget, until)
+    assert [first[0], second[0], mean[0]] == ["1 organ", "2", "mean"]
+    assert headings[1:] == ["Dice", "IoU", "HD mm", "HD95 mm"]  # names take the room of two
+    widget.view.table.show_metrics(["dice", "precision"])
+    assert lines(widget)[0] == ["label", "Dice", "Prec."]
+
+
+def test_the_heading_names_the_percentile_that_was_measured(
+    viewer: Any, widget: MetricsWidget, until: Until
+) -> None:
+    viewer.add_labels(balls((1, 1, 1)), name="a truth")
+    viewer.add_labels(balls((2, 1, 1)), name="a segmentation")
+    until(widget.compute_button.isEnabled)
+    widget.form.fields.percentile.value = 50
+    assert compute(widget, until)[0][-1] == "HD50 mm"
+
+
 def test_a_case_that_is_unticked_is_left_out(
     viewer: Any, widget: MetricsWidget, until: Until
 ) -> None:

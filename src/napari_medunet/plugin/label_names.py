@@ -27,7 +27,7 @@ def names_in_features(layer: Labels) -> dict[int, str]:
             return {
                 int(label): text.strip()
                 for label, text in zip(features["index"], texts, strict=True)
-                if text.strip() and int(label) != 0
+                if int(label) != 0 and _says_more(text, label)
             }
     return {}
 
@@ -54,4 +54,9 @@ def names_in_segmenters(segmenters: Iterable[KnownSegmenter]) -> dict[int, str]:
         for one in classes:
             said.setdefault(one.value, set()).add(one.name)
     names = {label: called.pop() for label, called in said.items() if len(called) == 1}
-    return {label: name for label, name in names.items() if not name.endswith(str(label))}
+    return {label: name for label, name in names.items() if _says_more(name, label)}
+
+
+def _says_more(name: str, label: int) -> bool:
+    """Whether a name says more than the number: "label 1" does not."""
+    return bool(name.strip()) and not name.strip().endswith(str(label))

@@ -25,7 +25,7 @@ COLUMNS = {
     "f_beta": Column("F-beta", "F-beta: recall counts more than precision (beta 2)."),
     "kappa": Column("Kappa", "Cohen's kappa: agreement beyond chance, -1 to 1."),
     "hd": Column("HD\nmm", f"Hausdorff distance: the largest distance between the surfaces, {_MM}"),
-    "hd95": Column("HD95\nmm", f"The larger of the two directed 95th percentiles, {_MM}"),
+    "hd95": Column("HD95\nmm", f"The larger of the two directed percentiles of distance, {_MM}"),
     "assd": Column("ASSD\nmm", f"Average distance of both surfaces, pooled, {_MM}"),
     "masd": Column("MASD\nmm", f"Mean of the two directed average distances, {_MM}"),
     "nsd": Column("NSD", "Surface Dice: share of both surfaces within the tolerance, 0 to 1."),
@@ -46,7 +46,15 @@ COLUMNS = {
     "panoptic_quality": Column("PQ", "Panoptic quality: detection times segmentation, 0 to 1."),
 }
 
+
+def heading(metric: str, percentile: float = 95.0) -> str:
+    """Heading of a metric; that of HD95 has the percentile that was measured."""
+    return COLUMNS[metric].heading.replace("HD95", f"HD{percentile:g}")
+
+
+# What fits a narrow dock: names of labels and of cases take the room of numbers.
 ONE_CASE = ("dice", "iou", "precision", "recall", "hd", "hd95")
+ONE_CASE_NAMED = ("dice", "iou", "hd", "hd95")
 MANY_CASES = ("dice", "iou", "hd95")
 
 # What `quick_scores` leaves out: it follows when the brush rests.

@@ -14,7 +14,7 @@ from qtpy.QtGui import QFont
 from napari_medunet.engine.evaluation import Evaluation
 from napari_medunet.engine.scores import LabelScores
 from napari_medunet.engine.summary import Summary, summarise
-from napari_medunet.plugin.score_columns import COLUMNS, SLOW
+from napari_medunet.plugin.score_columns import COLUMNS, SLOW, heading
 
 _ABSENT = "Not defined: the label is absent, so there is nothing to measure."
 _INFINITE = "Infinite: only one of prediction and truth has the label."
@@ -55,6 +55,7 @@ class ScoreModel(QAbstractTableModel):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.metrics: list[str] = []
+        self.percentile = 95.0  # of the distance that is called HD95
         self._body: list[ScoreRow] = []
         self._means: list[ScoreRow] = []
         self._order: tuple[int, bool] | None = None  # column, and whether the largest come first
@@ -86,7 +87,8 @@ class ScoreModel(QAbstractTableModel):  # type: ignore[misc]
 
     def headings(self) -> list[str]:
         """Heading of each column, in one line."""
-        return ["case", "label", *(COLUMNS[m].heading.replace("\n", " ") for m in self.metrics)]
+        metrics = (heading(m, self.percentile).replace("\n", " ") for m in self.metrics)
+        return ["case", "label", *metrics]
 
     def texts(self, row: int) -> list[str]:
         """Cells of one row."""
@@ -109,13 +111,13 @@ class ScoreModel(QAbstractTableModel):  # type: ignore[misc]
         """Heading of a column."""
         if orientation != Qt.Orientation.Horizontal:
             return None
-        column = COLUMNS[self.metrics[section - 2]] if section >= 2 else None
+        metric = self.metrics[section - 2] if section >= 2 else None
         if role == Qt.ItemDataRole.DisplayRole:
-            return column.heading if column else ("Case", "Label")[section]
+            return heading(metric, self.percentile) if metric else ("Case", "Label")[section]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{column.tooltip} Click to sort." if column else "Click to sort."
+            return f"{COLUMNS[metric].tooltip} Click to sort." if metric else "Click to sort."
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            return _RIGHT if column else _LEFT
+            return _RIGHT if metric else _LEFT
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:

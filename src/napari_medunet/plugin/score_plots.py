@@ -16,7 +16,7 @@ from napari_medunet.engine.agreement import shares_of_truth
 from napari_medunet.engine.confusion import Confusion
 from napari_medunet.engine.evaluation import Evaluation
 from napari_medunet.plugin.plots import colour_axes, colours_of
-from napari_medunet.plugin.score_columns import COLUMNS
+from napari_medunet.plugin.score_columns import heading
 from napari_medunet.plugin.score_model import label_text
 
 _NAME_LENGTH = 12
@@ -145,7 +145,7 @@ class SpreadPlot(FigureCanvasQTAgg):  # type: ignore[misc]
         called = [_short(label_text(row, names)) for row in rows]
         self.axes.set_xticks(range(len(rows)), called, fontsize=7)
         self.axes.set_xlim(-0.6, max(len(rows), 1) - 0.4)
-        self.axes.set_ylabel(COLUMNS[metric].heading.replace("\n", ", "))
+        self.axes.set_ylabel(heading(metric, evaluation.settings.percentile).replace("\n", ", "))
         left_out = sum(
             not isfinite(getattr(case.rows[row], metric))
             for case in evaluation.cases.values()

@@ -9,7 +9,7 @@ from qtpy.QtGui import QAction, QFontMetrics, QKeyEvent, QKeySequence, QResizeEv
 from qtpy.QtWidgets import QApplication, QHeaderView, QMenu, QTableView
 
 from napari_medunet.engine.evaluation import Evaluation
-from napari_medunet.plugin.score_columns import COLUMNS, MANY_CASES, ONE_CASE
+from napari_medunet.plugin.score_columns import COLUMNS, MANY_CASES, ONE_CASE, ONE_CASE_NAMED
 from napari_medunet.plugin.score_model import ScoreModel, ScoreRow, body_rows, mean_rows
 
 _ROW_PX = 24
@@ -66,13 +66,15 @@ class ScoreTable(QTableView):  # type: ignore[misc]
         """Show the scores of some cases; of the quick ones the slow metrics are still to come."""
         self._many = len(evaluation.cases) > 1
         self._shown = evaluation, names, quick
+        self._rows.percentile = evaluation.settings.percentile
         self.show_metrics(None)
 
     def show_metrics(self, metrics: Collection[str] | None) -> None:
         """Choose the columns; None for those that the user chose, or else that fit a narrow dock."""
         if metrics is not None:
             self._chosen = [metric for metric in COLUMNS if metric in metrics]
-        usual = MANY_CASES if self._many else ONE_CASE
+        named = self._shown is not None and any(self._shown[1].values())
+        usual = MANY_CASES if self._many else ONE_CASE_NAMED if named else ONE_CASE
         shown = list(usual if self._chosen is None else self._chosen)
         if shown != self._rows.metrics:
             self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
