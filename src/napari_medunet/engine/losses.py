@@ -69,8 +69,10 @@ class ClassScores(keras.metrics.Metric):  # type: ignore[misc]
         prediction = ops.cast(ops.reshape(ops.argmax(y_pred, axis=-1), (-1,)), "int32")
         # Ignored voxels are counted in a bin of their own, one past the matrix, and left out.
         cell = ops.where(truth == IGNORED, self.classes**2, truth * self.classes + prediction)
-        counts = ops.bincount(cell, minlength=self.classes**2 + 1)[: self.classes**2]
-        counts = ops.reshape(ops.cast(counts, "float32"), (self.classes, self.classes))
+        # A sum over segments, not bincount: JAX cannot compile the latter.
+        ones = ops.ones_like(cell, dtype="float32")
+        counts = ops.segment_sum(ones, cell, num_segments=self.classes**2 + 1)[:-1]
+        counts = ops.reshape(counts, (self.classes, self.classes))
         self.confusion.assign_add(counts)
 
     def result(self) -> dict[str, Any]:

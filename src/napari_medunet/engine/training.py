@@ -266,7 +266,7 @@ class _Swapped:
         self._weights = weights
         self._before = [ops.copy(weight.value) for weight in weights]
         for weight, value in zip(weights, values, strict=True):
-            weight.assign(value)
+            weight.assign(ops.copy(value))  # JAX gives a step's arrays away: the average stays ours
 
     def close(self) -> None:
         for weight, value in zip(self._weights, self._before, strict=True):
