@@ -53,7 +53,8 @@ def layer_data_from_volume(volume: Volume, kind: Kind) -> LayerData:
     """
     attributes = _attributes(volume)
     if kind == "labels":
-        return integer_labels(volume), attributes, kind
+        # The image stays visible under the darkest of napari's colours.
+        return integer_labels(volume), {**attributes, "opacity": 0.5}, kind
     voxels = volume.voxels
     if is_colour(volume):
         names, steps = volume.leading_axes[1:], volume.leading_scale[1:]
