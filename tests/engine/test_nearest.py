@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_medunet.engine.nearest import COMPILED, Search, _nearest_scipy, nearest, warm_up
+from napari_medunet.engine.nearest import COMPILED, Search, _nearest_scipy, nearest
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
 
@@ -62,11 +62,6 @@ def test_the_points_are_left_as_they_were():
     before = points.copy()
     nearest([Search(points, points[::-1].copy(), np.ones(300, bool))])
     assert (points == before).all()
-
-
-def test_warming_up_can_be_called_at_any_time():
-    warm_up()
-    warm_up()
 
 
 def test_without_numba_the_numbers_are_the_same():

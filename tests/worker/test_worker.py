@@ -267,7 +267,10 @@ def test_close_in_the_middle_is_silent_and_final(bench):
 
 
 def test_a_worker_that_never_started_closes(small_jobs):
-    Worker("small_jobs").close()
+    worker = Worker("small_jobs")
+    worker.close()
+    assert worker.pid is None
+    assert worker.folder is None
 
 
 def test_the_child_is_polite(bench, tmp_path, monkeypatch):
