@@ -27,9 +27,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_medunet.engine import metrics, nearest, surfaces
-from napari_medunet.engine.confusion import confusion_matrix
-from napari_medunet.engine.label_pairs import pair_labels
+from napari_medunet.engine import metrics
+from napari_medunet.engine.metrics import nearest, surfaces
+from napari_medunet.engine.metrics.confusion import confusion_matrix
+from napari_medunet.engine.metrics.label_pairs import pair_labels
 
 Scores = dict[int, dict[str, float]]
 Case = tuple[np.ndarray, np.ndarray, tuple[float, float, float]]

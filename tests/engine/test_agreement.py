@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_medunet.engine.agreement import (
+from napari_medunet.engine.metrics.agreement import (
     BOTH,
     ONLY_PREDICTION,
     ONLY_TRUTH,
@@ -19,7 +19,7 @@ from napari_medunet.engine.agreement import (
     shares_of_truth,
     worst_place,
 )
-from napari_medunet.engine.scores import score_labels
+from napari_medunet.engine.metrics.scores import score_labels
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 

@@ -7,13 +7,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_medunet.engine.comparison import compare
-from napari_medunet.engine.definitions import definitions
-from napari_medunet.engine.evaluation import Evaluation, evaluate_files
-from napari_medunet.engine.figures import as_svg, confusion_figure, spread_figure, training_figure
-from napari_medunet.engine.html_report import ReportParts, html_report, write_html
-from napari_medunet.engine.overlays import CaseFiles, best_and_worst
-from napari_medunet.engine.scores import METRICS, score_labels
+from napari_medunet.engine.metrics.scores import METRICS, score_labels
+from napari_medunet.engine.report.comparison import compare
+from napari_medunet.engine.report.definitions import definitions
+from napari_medunet.engine.report.evaluation import Evaluation, evaluate_files
+from napari_medunet.engine.report.figures import (
+    as_svg,
+    confusion_figure,
+    spread_figure,
+    training_figure,
+)
+from napari_medunet.engine.report.html import ReportParts, html_report, write_html
+from napari_medunet.engine.report.overlays import CaseFiles, best_and_worst
 from napari_medunet.engine.settings import EvaluateSettings
 
 VOID = {"meta", "br", "path", "use", "image", "rect", "circle", "line"}

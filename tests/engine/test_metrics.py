@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_medunet.engine import metrics
-from napari_medunet.engine.confusion import Counts, confusion_matrix
-from napari_medunet.engine.label_pairs import as_labels, foreground_box, pair_labels
-from napari_medunet.engine.scores import METRICS, LabelScores, score_labels
+from napari_medunet.engine.metrics.confusion import Counts, confusion_matrix
+from napari_medunet.engine.metrics.label_pairs import as_labels, foreground_box, pair_labels
+from napari_medunet.engine.metrics.scores import METRICS, LabelScores, score_labels
+from napari_medunet.engine.metrics.surface_elements import element_areas, element_codes
+from napari_medunet.engine.metrics.surfaces import surface_points
 from napari_medunet.engine.settings import EvaluateSettings
-from napari_medunet.engine.surface_elements import element_areas, element_codes
-from napari_medunet.engine.surfaces import surface_points
 
 DISTANCES = ("hd", "hd95", "assd", "masd")
 
@@ -446,7 +446,9 @@ def test_slabs_do_not_show(monkeypatch):
     rng = np.random.default_rng(5)
     truth, prediction = rng.integers(0, 3, (2, 17, 9, 8)).astype(np.uint8)
     whole = score_labels(truth, prediction)
-    monkeypatch.setattr("napari_medunet.engine.label_pairs._SLAB_VOXELS", 200)  # 2 planes a slab
+    monkeypatch.setattr(
+        "napari_medunet.engine.metrics.label_pairs._SLAB_VOXELS", 200
+    )  # 2 planes a slab
     cut = score_labels(truth, prediction)
     for label in whole.labels:
         assert_same(whole.labels[label], cut.labels[label])

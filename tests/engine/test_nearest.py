@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_medunet.engine.nearest import COMPILED, Search, _nearest_scipy, nearest
+from napari_medunet.engine.metrics.nearest import COMPILED, Search, _nearest_scipy, nearest
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
 
@@ -69,7 +69,7 @@ def test_without_numba_the_numbers_are_the_same():
     script = (
         "import sys; sys.modules['numba'] = None\n"
         "import numpy as np\n"
-        "from napari_medunet.engine import nearest, scores\n"
+        "from napari_medunet.engine.metrics import nearest, scores\n"
         "assert not nearest.COMPILED\n"
         "rng = np.random.default_rng(7)\n"
         "a, b = (rng.integers(0, 100, (2, 20, 21, 22)) < 3).astype(np.uint8)\n"

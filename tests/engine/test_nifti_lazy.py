@@ -10,8 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_medunet.engine import nifti
-from napari_medunet.engine.nifti import LazyVoxels, open_volume, read_volume, write_volume
+from napari_medunet.engine.nifti import LazyVoxels, open_volume, read, read_volume, write_volume
 
 INDICES = [
     0,
@@ -30,7 +29,7 @@ INDICES = [
 
 @pytest.fixture(autouse=True)
 def everything_is_big(monkeypatch):
-    monkeypatch.setattr(nifti, "_LAZY_BYTES", 0)
+    monkeypatch.setattr(read, "_LAZY_BYTES", 0)
 
 
 def series(folder: Path, name: str, slope: float = 1, order: str = "<") -> Path:

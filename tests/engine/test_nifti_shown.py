@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine.nifti import LazyVoxels, open_volume
-from napari_medunet.engine.nifti_shown import ShownVoxels
+from napari_medunet.engine.nifti.shown import ShownVoxels
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from napari_medunet.engine import metrics
-from napari_medunet.engine.confusion import Counts, confusion_matrix
-from napari_medunet.engine.label_pairs import pair_labels
-from napari_medunet.engine.lesions import match_lesions
-from napari_medunet.engine.regions import LabelMasks
+from napari_medunet.engine.metrics.confusion import Counts, confusion_matrix
+from napari_medunet.engine.metrics.label_pairs import pair_labels
+from napari_medunet.engine.metrics.lesions import match_lesions
+from napari_medunet.engine.metrics.regions import LabelMasks
+from napari_medunet.engine.metrics.scores import METRICS, evaluate_case, quick_scores, score_labels
 from napari_medunet.engine.regrid import labels_on_grid_of
-from napari_medunet.engine.scores import METRICS, evaluate_case, quick_scores, score_labels
 from napari_medunet.engine.settings import EvaluateSettings, read_groups
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 

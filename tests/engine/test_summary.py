@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_medunet.engine.comparison import compare, paired_difference
-from napari_medunet.engine.confusion import confusion_matrix, pooled
-from napari_medunet.engine.evaluation import Evaluation
-from napari_medunet.engine.label_pairs import pair_labels
 from napari_medunet.engine.metrics import ratios
-from napari_medunet.engine.scores import score_labels
+from napari_medunet.engine.metrics.confusion import confusion_matrix, pooled
+from napari_medunet.engine.metrics.label_pairs import pair_labels
+from napari_medunet.engine.metrics.scores import score_labels
+from napari_medunet.engine.report.comparison import compare, paired_difference
+from napari_medunet.engine.report.evaluation import Evaluation
+from napari_medunet.engine.report.summary import mean_interval, summarise_values
 from napari_medunet.engine.settings import EvaluateSettings
-from napari_medunet.engine.summary import mean_interval, summarise_values
 
 
 def test_quartiles_and_their_infinities():

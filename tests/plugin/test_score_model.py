@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qtpy.QtCore import Qt
 
-from napari_medunet.engine.evaluation import Evaluation
-from napari_medunet.engine.scores import (
+from napari_medunet.engine.metrics.scores import (
     METRICS,
     CaseScores,
     LabelScores,
     quick_scores,
     score_labels,
 )
+from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.plugin.score_columns import COLUMNS, SLOW
 from napari_medunet.plugin.score_model import ScoreModel, body_rows, mean_rows
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
-from napari_medunet.engine.comparison import Comparison, compare
-from napari_medunet.engine.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.files import Pairs, list_cases, pair
 from napari_medunet.engine.report import (
     as_content,
@@ -17,6 +15,8 @@ from napari_medunet.engine.report import (
     summary_table,
     write_csv_of,
 )
+from napari_medunet.engine.report.comparison import Comparison, compare
+from napari_medunet.engine.report.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.saving import check_writable
 from napari_medunet.engine.segmenter import Card, read_card
 from napari_medunet.engine.settings import EvaluateSettings
@@ -144,8 +144,8 @@ def _write_report(
     card: Card | None,
     target: Path,
 ) -> None:
-    from napari_medunet.engine.html_report import ReportParts, write_html
-    from napari_medunet.engine.overlays import CaseFiles
+    from napari_medunet.engine.report.html import ReportParts, write_html
+    from napari_medunet.engine.report.overlays import CaseFiles
 
     first, *others = evaluations.values()
     images = list_cases(inputs.images) if inputs.images else {}

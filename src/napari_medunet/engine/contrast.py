@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.nifti_lazy import LazyVoxels
+from napari_medunet.engine.nifti.lazy import LazyVoxels
 
 _SAMPLE = 2**20  # values that are looked at
 _PLANES = 24  # of a big volume; whole planes lie together on disk, single voxels all over it

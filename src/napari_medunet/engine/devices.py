@@ -125,7 +125,7 @@ def examine() -> tuple[dict[str, str], list[str]]:
     facts : dict of name to value, in words
     advice : list of sentences
     """
-    from napari_medunet.engine.nearest import COMPILED
+    from napari_medunet.engine.metrics.nearest import COMPILED
 
     found = gpus()
     free = free_memory_mib()

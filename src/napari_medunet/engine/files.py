@@ -12,7 +12,7 @@ import numpy.typing as npt
 from napari_medunet.engine import nifti
 from napari_medunet.engine.images import SUFFIXES as PICTURE_SUFFIXES
 from napari_medunet.engine.images import TIFF_SUFFIXES, read_image, write_label_image
-from napari_medunet.engine.nifti_files import is_voxel_half
+from napari_medunet.engine.nifti.files import is_voxel_half
 from napari_medunet.engine.volume import Volume
 
 _WANTED = ".nii, .nii.gz, .hdr and .img, .png, .jpg, .tif or .tiff"

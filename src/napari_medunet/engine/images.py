@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
-from napari_medunet.engine.nifti_write import smallest_dtype
+from napari_medunet.engine.nifti.write import smallest_dtype
 from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_medunet.engine.nifti_files import without_suffix
+from napari_medunet.engine.nifti.files import without_suffix
 from napari_medunet.engine.saving import saved_whole
 
 _MOST_BYTES = 2**22  # the longest table in use, of an atlas, has some 100 kB

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_medunet.engine.label_pairs import as_labels
+from napari_medunet.engine.metrics.label_pairs import as_labels
 from napari_medunet.engine.volume import Volume
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from napari_medunet.engine.nifti_files import is_nifti, is_voxel_half
+from napari_medunet.engine.nifti.files import is_nifti, is_voxel_half
 
 _MOST_FILES = 40
 _LEVELS = 3  # of folders below: BIDS has sub-01/ses-1/anat

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Layer, Surface
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_medunet.engine.agreement import (
+from napari_medunet.engine.metrics.agreement import (
     BOTH,
     ONLY_PREDICTION,
     ONLY_TRUTH,
@@ -56,7 +56,7 @@ class ComparisonLayers:
         ----------
         case : Case
         agreement : uint8 array of the truth layer's shape
-            From `engine.agreement.agreement`.
+            From `engine.metrics.agreement.agreement`.
         title : str
             What was compared, for the layer's name.
         """

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_medunet.engine.contrast import contrast_limits
 from napari_medunet.engine.examples import integer_labels
 from napari_medunet.engine.nifti import LazyVoxels
-from napari_medunet.engine.nifti_shown import ShownVoxels
+from napari_medunet.engine.nifti.shown import ShownVoxels
 from napari_medunet.engine.parts import is_colour
 from napari_medunet.engine.volume import Volume, display_frame
 from napari_medunet.plugin.placing import place_of, scale_and_translate, source_layer

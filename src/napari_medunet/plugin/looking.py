@@ -13,7 +13,12 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMainWindow
 from superqt.utils import create_worker
 
-from napari_medunet.engine.agreement import agreement, comparable, distance_mesh, worst_place
+from napari_medunet.engine.metrics.agreement import (
+    agreement,
+    comparable,
+    distance_mesh,
+    worst_place,
+)
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume
 from napari_medunet.plugin.comparison_layers import ComparisonLayers, legend, show_only_agreement

@@ -14,8 +14,8 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker
 
-from napari_medunet.engine.nearest import warm_up
-from napari_medunet.engine.scores import CaseScores, evaluate_case, quick_scores
+from napari_medunet.engine.metrics.nearest import warm_up
+from napari_medunet.engine.metrics.scores import CaseScores, evaluate_case, quick_scores
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid
 from napari_medunet.plugin.form import one_line

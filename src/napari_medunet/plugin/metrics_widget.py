@@ -10,9 +10,9 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QFileDialog
 
-from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.engine.metrics.scores import CaseScores
 from napari_medunet.engine.report import write_csv
-from napari_medunet.engine.scores import CaseScores
+from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.plugin.comparison_layers import is_comparison
 from napari_medunet.plugin.form import one_line

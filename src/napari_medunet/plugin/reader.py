@@ -90,7 +90,7 @@ def _is_ours(path: Path) -> bool:
 
 def _files(paths: list[str]) -> list[Path]:
     """Files, and those of folders; both halves of a pair are one."""
-    from napari_medunet.engine.nifti_files import find_parts
+    from napari_medunet.engine.nifti.files import find_parts
     from napari_medunet.engine.subject import subject_files
 
     files: dict[Path, Path] = {}

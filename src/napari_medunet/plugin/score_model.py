@@ -11,9 +11,9 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QFont
 
-from napari_medunet.engine.evaluation import Evaluation
-from napari_medunet.engine.scores import LabelScores
-from napari_medunet.engine.summary import Summary, summarise
+from napari_medunet.engine.metrics.scores import LabelScores
+from napari_medunet.engine.report.evaluation import Evaluation
+from napari_medunet.engine.report.summary import Summary, summarise
 from napari_medunet.plugin.score_columns import COLUMNS, SLOW, heading
 
 _ABSENT = "Not defined: the label is absent, so there is nothing to measure."

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from qtpy.QtCore import Signal
 
-from napari_medunet.engine.agreement import shares_of_truth
-from napari_medunet.engine.confusion import Confusion
-from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.engine.metrics.agreement import shares_of_truth
+from napari_medunet.engine.metrics.confusion import Confusion
+from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.plugin.plots import colour_axes, colours_of
 from napari_medunet.plugin.score_columns import heading
 from napari_medunet.plugin.score_model import label_text

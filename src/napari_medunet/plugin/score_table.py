@@ -8,7 +8,7 @@ from qtpy.QtCore import QModelIndex, QPoint, QSize, Qt, Signal
 from qtpy.QtGui import QAction, QFontMetrics, QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import QApplication, QHeaderView, QMenu, QTableView
 
-from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.plugin.score_columns import COLUMNS, MANY_CASES, ONE_CASE, ONE_CASE_NAMED
 from napari_medunet.plugin.score_model import ScoreModel, ScoreRow, body_rows, mean_rows
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QTabWidget, QVBoxLayout, QWidget
 
-from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.plugin.score_columns import COLUMNS
 from napari_medunet.plugin.score_plots import ConfusionPlot, SpreadPlot
 from napari_medunet.plugin.score_table import ScoreTable

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_medunet.engine.contrast import contrast_limits
 from napari_medunet.engine.nifti import LazyVoxels
-from napari_medunet.engine.nifti_shown import ShownVoxels
+from napari_medunet.engine.nifti.shown import ShownVoxels
 
 
 def finish_in_background(shown: Any, limits: tuple[float, float]) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_medunet.engine import nifti
 from napari_medunet.engine.label_names import LabelName, LabelNames, write_label_names
-from napari_medunet.engine.nifti_files import SINGLE_SUFFIXES
-from napari_medunet.engine.nifti_write import smallest_dtype
+from napari_medunet.engine.nifti.files import SINGLE_SUFFIXES
+from napari_medunet.engine.nifti.write import smallest_dtype
 from napari_medunet.plugin.label_names import names_in_features
 from napari_medunet.plugin.named_labels import KEY
 

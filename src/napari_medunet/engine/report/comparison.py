@@ -8,9 +8,9 @@ from math import inf, isinf, isnan, nan
 
 import numpy as np
 
-from napari_medunet.engine.evaluation import Evaluation
-from napari_medunet.engine.scores import ABSENT, METRICS
-from napari_medunet.engine.summary import mean_interval, summarise_values
+from napari_medunet.engine.metrics.scores import ABSENT, METRICS
+from napari_medunet.engine.report.evaluation import Evaluation
+from napari_medunet.engine.report.summary import mean_interval, summarise_values
 
 
 @dataclass(frozen=True)

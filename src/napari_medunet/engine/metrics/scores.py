@@ -9,11 +9,17 @@ from math import nan
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine import lesions, metrics, surfaces
-from napari_medunet.engine.confusion import Confusion, Counts, confusion_matrix
-from napari_medunet.engine.counted import what_counts
-from napari_medunet.engine.label_pairs import LabelPair, as_labels, pair_labels
-from napari_medunet.engine.regions import LabelMasks, boundary_iou, centre_distance, label_masks
+from napari_medunet.engine import metrics
+from napari_medunet.engine.metrics import lesions, surfaces
+from napari_medunet.engine.metrics.confusion import Confusion, Counts, confusion_matrix
+from napari_medunet.engine.metrics.counted import what_counts
+from napari_medunet.engine.metrics.label_pairs import LabelPair, as_labels, pair_labels
+from napari_medunet.engine.metrics.regions import (
+    LabelMasks,
+    boundary_iou,
+    centre_distance,
+    label_masks,
+)
 from napari_medunet.engine.regrid import grid_difference, labels_on_grid_of
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.threads import in_threads
+from napari_medunet.engine.metrics.threads import in_threads
 
 IntArray = npt.NDArray[np.int64]
 LabelArray = npt.NDArray[Any]

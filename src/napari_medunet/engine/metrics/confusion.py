@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from napari_medunet.engine.label_pairs import IntArray, LabelPair, slabs
-from napari_medunet.engine.threads import in_threads
+from napari_medunet.engine.metrics.label_pairs import IntArray, LabelPair, slabs
+from napari_medunet.engine.metrics.threads import in_threads
 
 
 @dataclass(frozen=True)

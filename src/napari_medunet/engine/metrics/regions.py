@@ -12,8 +12,8 @@ from math import inf, nan
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.label_pairs import LabelPair
-from napari_medunet.engine.surfaces import Points
+from napari_medunet.engine.metrics.label_pairs import LabelPair
+from napari_medunet.engine.metrics.surfaces import Points
 
 BoolArray = npt.NDArray[np.bool_]
 

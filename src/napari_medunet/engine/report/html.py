@@ -17,15 +17,15 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from napari_medunet import __version__
-from napari_medunet.engine import figures
-from napari_medunet.engine.comparison import Comparison
-from napari_medunet.engine.definitions import definitions
 from napari_medunet.engine.devices import package_version
-from napari_medunet.engine.evaluation import Evaluation
-from napari_medunet.engine.html_page import PAGE
-from napari_medunet.engine.overlays import CaseFiles, best_and_worst, overlay_figure
+from napari_medunet.engine.report import figures
+from napari_medunet.engine.report.comparison import Comparison
+from napari_medunet.engine.report.definitions import definitions
+from napari_medunet.engine.report.evaluation import Evaluation
+from napari_medunet.engine.report.overlays import CaseFiles, best_and_worst, overlay_figure
+from napari_medunet.engine.report.page import PAGE
+from napari_medunet.engine.report.summary import CONFIDENCE, RESAMPLES, Summary
 from napari_medunet.engine.saving import saved_whole
-from napari_medunet.engine.summary import CONFIDENCE, RESAMPLES, Summary
 
 if TYPE_CHECKING:
     from napari_medunet.engine.segmenter import Card

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.nifti_files import opened
+from napari_medunet.engine.nifti.files import opened
 
 _DEFLATE_LIMIT = 1032  # no byte of gzip unfolds into more than this many
 _BOMB_RATIO, _BOMB_BYTES = 900, 2**31  # so much from so little is one value, over and over

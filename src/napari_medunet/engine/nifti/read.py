@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine import nifti_header as headers
-from napari_medunet.engine.nifti_analyze import AnalyzeHeader
-from napari_medunet.engine.nifti_extensions import holds_cifti, parse_extensions
-from napari_medunet.engine.nifti_files import (
+from napari_medunet.engine.nifti import header as headers
+from napari_medunet.engine.nifti.analyze import AnalyzeHeader
+from napari_medunet.engine.nifti.extensions import holds_cifti, parse_extensions
+from napari_medunet.engine.nifti.files import (
     Parts,
     errors_in_one_line,
     find_parts,
@@ -20,10 +20,10 @@ from napari_medunet.engine.nifti_files import (
     opened,
     without_suffix,
 )
-from napari_medunet.engine.nifti_lazy import LazyVoxels, Unpacking
-from napari_medunet.engine.nifti_source import NiftiSource, source_of
-from napari_medunet.engine.nifti_voxels import StoredVoxels, check_size, map_numbers, read_whole
-from napari_medunet.engine.nifti_write import write_labels, write_volume
+from napari_medunet.engine.nifti.lazy import LazyVoxels, Unpacking
+from napari_medunet.engine.nifti.source import NiftiSource, source_of
+from napari_medunet.engine.nifti.voxels import StoredVoxels, check_size, map_numbers, read_whole
+from napari_medunet.engine.nifti.write import write_labels, write_volume
 from napari_medunet.engine.volume import Volume
 
 __all__ = [

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine import nifti_header as headers
-from napari_medunet.engine.nifti_affine import AffineFrom, choose_affine
-from napari_medunet.engine.nifti_extensions import Extension
+from napari_medunet.engine.nifti import header as headers
+from napari_medunet.engine.nifti.affine import AffineFrom, choose_affine
+from napari_medunet.engine.nifti.extensions import Extension
 from napari_medunet.engine.volume import FloatArray
 
 

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.confusion import Confusion
-from napari_medunet.engine.counted import what_counts
-from napari_medunet.engine.label_pairs import LabelArray, as_labels, foreground_box, pair_labels
+from napari_medunet.engine.metrics.confusion import Confusion
+from napari_medunet.engine.metrics.counted import what_counts
+from napari_medunet.engine.metrics.label_pairs import (
+    LabelArray,
+    as_labels,
+    foreground_box,
+    pair_labels,
+)
+from napari_medunet.engine.metrics.surfaces import surface_distances, surface_points
 from napari_medunet.engine.regrid import grid_difference, labels_on_grid_of
 from napari_medunet.engine.settings import EvaluateSettings
-from napari_medunet.engine.surfaces import surface_distances, surface_points
 from napari_medunet.engine.volume import Volume, same_grid
 
 FloatArray = npt.NDArray[np.float64]

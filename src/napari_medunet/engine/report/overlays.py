@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.evaluation import Evaluation
-from napari_medunet.engine.label_pairs import as_labels, foreground_box
+from napari_medunet.engine.metrics.label_pairs import as_labels, foreground_box
 from napari_medunet.engine.regrid import labels_on_grid_of
+from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.engine.volume import Volume, same_grid
 
 if TYPE_CHECKING:

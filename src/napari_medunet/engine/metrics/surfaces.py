@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.label_pairs import LabelArray, LabelPair, slabs
-from napari_medunet.engine.nearest import Search, nearest
-from napari_medunet.engine.surface_elements import element_areas, element_codes
-from napari_medunet.engine.threads import in_threads
+from napari_medunet.engine.metrics.label_pairs import LabelArray, LabelPair, slabs
+from napari_medunet.engine.metrics.nearest import Search, nearest
+from napari_medunet.engine.metrics.surface_elements import element_areas, element_codes
+from napari_medunet.engine.metrics.threads import in_threads
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

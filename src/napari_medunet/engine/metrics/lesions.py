@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from napari_medunet.engine.regions import LabelMasks
+from napari_medunet.engine.metrics.regions import LabelMasks
 
 IntArray = npt.NDArray[np.int64]
 

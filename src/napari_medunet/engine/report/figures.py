@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_medunet.engine.comparison import Comparison
-from napari_medunet.engine.confusion import Confusion
-from napari_medunet.engine.definitions import definitions
-from napari_medunet.engine.evaluation import Evaluation
+from napari_medunet.engine.metrics.confusion import Confusion
+from napari_medunet.engine.report.comparison import Comparison
+from napari_medunet.engine.report.definitions import definitions
+from napari_medunet.engine.report.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,18 +15,18 @@ from math import isfinite, isinf, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_medunet.engine.comparison import Comparison
-from napari_medunet.engine.evaluation import Evaluation, evaluate_files
-from napari_medunet.engine.saving import saved_whole
-from napari_medunet.engine.scores import (
+from napari_medunet.engine.metrics.scores import (
     METRICS,
     CaseScores,
     LabelScores,
     evaluate_case,
     score_labels,
 )
+from napari_medunet.engine.report.comparison import Comparison
+from napari_medunet.engine.report.evaluation import Evaluation, evaluate_files
+from napari_medunet.engine.report.summary import Summary, summarise
+from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.settings import EvaluateSettings
-from napari_medunet.engine.summary import Summary, summarise
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -18,10 +18,10 @@ from math import ceil, inf, log2
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.threads import in_threads, in_turn
+from napari_medunet.engine.metrics.threads import in_threads, in_turn
 
 try:
-    from napari_medunet.engine.nearest_kernels import grow, look_up
+    from napari_medunet.engine.metrics.nearest_kernels import grow, look_up
 except ImportError:  # no numba: it has no wheel for the newest Python in its first months
     COMPILED = False
 else:

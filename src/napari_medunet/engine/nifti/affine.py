@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from napari_medunet.engine.nifti_analyze import AnalyzeHeader
-from napari_medunet.engine.nifti_header import Header
+from napari_medunet.engine.nifti.analyze import AnalyzeHeader
+from napari_medunet.engine.nifti.header import Header
 from napari_medunet.engine.volume import FloatArray
 
 AffineFrom = Literal["sform", "qform", "voxel size", "SPM origin"]

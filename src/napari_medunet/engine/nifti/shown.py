@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.nifti_lazy import LazyVoxels
+from napari_medunet.engine.nifti.lazy import LazyVoxels
 
 
 class ShownVoxels:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.examples import annotated_voxels
-from napari_medunet.engine.label_pairs import LabelArray
+from napari_medunet.engine.metrics.label_pairs import LabelArray
 from napari_medunet.engine.settings import EvaluateSettings
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from isal import igzip
 
-from napari_medunet.engine import nifti_header as headers
-from napari_medunet.engine.nifti_extensions import pack_extensions
-from napari_medunet.engine.nifti_files import SINGLE_SUFFIXES
-from napari_medunet.engine.nifti_source import NiftiSource
+from napari_medunet.engine.nifti import header as headers
+from napari_medunet.engine.nifti.extensions import pack_extensions
+from napari_medunet.engine.nifti.files import SINGLE_SUFFIXES
+from napari_medunet.engine.nifti.source import NiftiSource
 from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.volume import Volume
 

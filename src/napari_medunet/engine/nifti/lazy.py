@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.nifti_files import errors_in_one_line
-from napari_medunet.engine.nifti_voxels import (
+from napari_medunet.engine.nifti.files import errors_in_one_line
+from napari_medunet.engine.nifti.voxels import (
     StoredVoxels,
     read_some,
     read_to_the_end,

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from napari_medunet.engine.confusion import Confusion, Counts, pooled, summed
 from napari_medunet.engine.metrics import ratios
+from napari_medunet.engine.metrics.confusion import Confusion, Counts, pooled, summed
+from napari_medunet.engine.metrics.scores import ABSENT, CaseScores, LabelScores, evaluate_case
 from napari_medunet.engine.progress import Progress, Report, ignore
-from napari_medunet.engine.scores import ABSENT, CaseScores, LabelScores, evaluate_case
+from napari_medunet.engine.report.summary import Summary, summarise, summarise_cases
 from napari_medunet.engine.settings import EvaluateSettings
-from napari_medunet.engine.summary import Summary, summarise, summarise_cases
 
 
 @dataclass(frozen=True, eq=False)

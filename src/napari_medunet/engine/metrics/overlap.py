@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from math import inf, nan
 
-from napari_medunet.engine.confusion import Confusion, Counts
+from napari_medunet.engine.metrics.confusion import Confusion, Counts
 
 
 def ratios(counts: Counts, beta: float) -> dict[str, float]:

@@ -11,8 +11,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 
-from napari_medunet.engine.nifti_analyze import header_from_analyze
-from napari_medunet.engine.nifti_files import is_pair_name
+from napari_medunet.engine.nifti.analyze import header_from_analyze
+from napari_medunet.engine.nifti.files import is_pair_name
 
 HEADER_BYTES = 540  # of NIfTI-2; a NIfTI-1 header has 348
 Header: TypeAlias = Any  # nibabel's Nifti1Header or Nifti2Header, which carry no types

@@ -1,0 +1,34 @@
+"""How much of the budget is used."""
+
+from __future__ import annotations
+
+import time
+
+from napari_medunet.engine.settings import TrainSettings
+
+
+class Clock:
+    """How much of the budget is used, in minutes or in epochs, whichever is further."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        self._budget_seconds = settings.minutes * 60
+        self._epochs = settings.epochs
+        self._start = time.monotonic()
+        self.epochs_done = 0.0
+
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    def share(self) -> float:
+        """Share of the budget that is used, from 0 to 1."""
+        by_epochs = self.epochs_done / self._epochs if self._epochs else 0.0
+        return min(1.0, max(self.seconds() / self._budget_seconds, by_epochs))
+
+    def seconds_left(self) -> float:
+        """Seconds until the budget is used up, as far as can be told."""
+        left = self._budget_seconds - self.seconds()
+        if self._epochs and self.epochs_done:
+            by_epochs = self.seconds() * (self._epochs / self.epochs_done - 1)
+            left = min(left, by_epochs)
+        return max(0.0, left)

@@ -1,0 +1,143 @@
+"""The loop: a network that gets better until the clock, the user or the curve says stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_medunet.engine import devices
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.progress import Progress, Report, StopRequested
+from napari_medunet.engine.samples import Batch
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.average import WeightAverage
+from napari_medunet.engine.training.clock import Clock
+
+if TYPE_CHECKING:
+    from napari_medunet.engine.losses import ClassScores
+
+_WARM_UP = 0.03  # share of the training in which the learning rate rises
+_FLAT = 0.4  # share of the training without a better epoch after which it ends
+_FLAT_EPOCHS = 20  # and at least so many epochs
+_LONGEST_EPOCH = 60  # steps: scores come often enough to watch, seldom enough to cost little
+
+
+@dataclass
+class Best:
+    """The best epoch so far."""
+
+    epoch: int = 0
+    score: float = -1.0
+    share: float = 0.0
+    dice: list[float] = field(default_factory=list)
+    weights: list[Any] = field(default_factory=list)
+
+
+class Loop:
+    """One training: a network that gets better until the clock, the user or the curve says stop."""
+
+    def __init__(self, plan: Plan, settings: TrainSettings, clock: Clock, report: Report) -> None:
+        devices.set_up_backend()
+        import keras
+
+        from napari_medunet.engine.losses import ClassScores, cross_entropy_and_dice
+        from napari_medunet.engine.unet import build_unet
+
+        keras.utils.set_random_seed(settings.seed)
+        self.network = build_unet(plan, devices.precision())
+        self.scores: ClassScores = ClassScores(plan.classes)
+        self.network.compile(
+            optimizer=keras.optimizers.Adam(plan.learning_rate),
+            loss=cross_entropy_and_dice,
+            metrics=[self.scores],
+            # XLA is slower on a CPU (measured), and JAX runs in no other way.
+            jit_compile=devices.backend_name() == "jax",
+        )
+        self.plan = plan
+        self.clock = clock
+        self.report = report
+        self.average = WeightAverage(self.network)
+        self.best = Best()
+        self.history: list[dict[str, float]] = []
+
+    def until_done(self, stream: Iterator[Batch], held_out: list[Batch], patches: int) -> None:
+        """Train epoch after epoch; a stop by the user ends the epoch, which still counts."""
+        steps = max(4, min(_LONGEST_EPOCH, math.ceil(patches / self.plan.batch)))
+        self._measure(held_out[:1])  # compiled now, so that a stop in the first epoch is quick
+        done = False
+        while not done:
+            try:
+                training = self._epoch(stream, steps)
+                done = self.clock.share() >= 1
+            except StopRequested:
+                if self.best.weights:
+                    return
+                training, done = {}, True
+            epoch = len(self.history) + 1
+            scores = {
+                "epoch": float(epoch),
+                "minutes": self.clock.seconds() / 60,
+                "learning_rate": self._learning_rate(),
+                **training,
+            }
+            with self.average.in_place():
+                scores |= {f"val_{name}": value for name, value in self._measure(held_out).items()}
+                self._keep_if_best(epoch, scores)
+            self.history.append(scores)
+            done = done or self._is_flat(epoch)
+            try:
+                self._say(f"Epoch {epoch}: validation Dice {scores['val_dice']:.3f}", scores)
+            except StopRequested:
+                done = True
+
+    def _epoch(self, stream: Iterator[Batch], steps: int) -> dict[str, float]:
+        self.network.reset_metrics()
+        epoch = len(self.history)
+        logs: dict[str, float] = {}
+        for step in range(steps):
+            self.network.optimizer.learning_rate = self._learning_rate()
+            images, classes = next(stream)
+            logs = self.network.train_on_batch(images, classes, return_dict=True)
+            if not math.isfinite(logs["loss"]):
+                raise ValueError(
+                    "The loss is no longer a number; wanted a finite one. Check the images for extreme "
+                    "intensities, or train again with another seed."
+                )
+            self.average.update()
+            self.clock.epochs_done = epoch + (step + 1) / steps
+            self._say(f"Epoch {epoch + 1}, step {step + 1} of {steps}: loss {logs['loss']:.3f}")
+            if self.clock.share() >= 1:
+                break
+        return {name: float(value) for name, value in logs.items()}
+
+    def _learning_rate(self) -> float:
+        share = self.clock.share()
+        cosine = 0.5 * (1 + math.cos(math.pi * share))
+        return self.plan.learning_rate * max(0.01, cosine * min(1.0, 0.1 + share / _WARM_UP))
+
+    def _measure(self, held_out: list[Batch]) -> dict[str, float]:
+        self.network.reset_metrics()
+        logs: dict[str, float] = {}
+        for images, classes in held_out:
+            logs = self.network.test_on_batch(images, classes, return_dict=True)
+        return {name: float(value) for name, value in logs.items()}
+
+    def _keep_if_best(self, epoch: int, scores: dict[str, float]) -> None:
+        if scores["val_dice"] > self.best.score:
+            self.best = Best(
+                epoch=epoch,
+                score=scores["val_dice"],
+                share=self.clock.share(),
+                dice=self.scores.dice_per_class(),
+                weights=self.network.get_weights(),
+            )
+
+    def _is_flat(self, epoch: int) -> bool:
+        waited = self.clock.share() - self.best.share
+        return waited > _FLAT and epoch - self.best.epoch >= _FLAT_EPOCHS
+
+    def _say(self, message: str, scores: dict[str, float] | None = None) -> None:
+        left = self.clock.seconds_left()
+        self.report(Progress(self.clock.share(), message, left, scores or {}))
