@@ -63,7 +63,13 @@ def test_importing_the_package_costs_nothing():
 
 @pytest.mark.parametrize(
     "module",
-    ["plugin.train_widget", "plugin.segment_widget", "plugin.metrics_widget", "plugin.reader"],
+    [
+        "plugin.train_widget",
+        "plugin.segment_widget",
+        "plugin.metrics_widget",
+        "plugin.reader",
+        "engine.preview",
+    ],
 )
 def test_opening_a_widget_imports_no_backend(module):
     _, packages = modules_after(f"import napari_medunet.{module}")
