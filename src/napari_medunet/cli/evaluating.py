@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
+from napari_medunet.engine.card import Card
 from napari_medunet.engine.files import Pairs, list_cases, pair
 from napari_medunet.engine.report import (
     as_content,
@@ -18,7 +19,7 @@ from napari_medunet.engine.report import (
 from napari_medunet.engine.report.comparison import Comparison, compare
 from napari_medunet.engine.report.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.saving import check_writable
-from napari_medunet.engine.segmenter import Card, read_card
+from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import EvaluateSettings
 
 

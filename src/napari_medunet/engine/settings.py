@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+MOST_FOLDS = 20  # of a cross-validation, and networks in one segmenter
+
 WhichAnnotated = Literal["all", "slices", "voxels"]
 
 

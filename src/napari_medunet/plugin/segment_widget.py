@@ -10,7 +10,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
 
-from napari_medunet.engine.segmenter import SUFFIX, Card, read_card
+from napari_medunet.engine.card import Card
+from napari_medunet.engine.segmenter import SUFFIX, read_card
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.plugin.combo import ElidedCombo
 from napari_medunet.plugin.form import Form, as_tooltip, note_label, one_line
@@ -216,7 +217,7 @@ def _describe(card: Card) -> str:
         f"{name} {'not measured' if score is None else f'{score:.2f}'}"
         for name, score in card.validation_dice.items()
     )
-    cases = len({*card.training_cases, *card.validation_cases})
+    cases = len(card.cases)
     return (
         f"{names}; {card.plan.dims}D at {spacing} mm\n"
         f"{cases} {'case' if cases == 1 else 'cases'}, {card.minutes:.1f} min of training\n"

@@ -28,7 +28,7 @@ from napari_medunet.engine.report.summary import CONFIDENCE, RESAMPLES, Summary
 from napari_medunet.engine.saving import saved_whole
 
 if TYPE_CHECKING:
-    from napari_medunet.engine.segmenter import Card
+    from napari_medunet.engine.card import Card
 
 _MAIN = ("dice", "iou", "precision", "recall", "nsd", "hd95", "hd", "assd", "volume_similarity")
 _MANY_ROWS = 2_000  # of the case table; more belong into the CSV
@@ -99,9 +99,9 @@ def _measured(evaluation: Evaluation, parts: ReportParts) -> list[str]:
     matrix = figures.as_svg(figures.confusion_figure(evaluation.confusion(), parts.names))
     sections.append(_section("Confusion matrix", matrix, "Voxels of all cases together."))
     sections.append(_pictures(evaluation, parts))
-    if parts.card and parts.card.history:
-        curves = figures.as_svg(figures.training_figure(parts.card.history))
-        sections.append(_section("Training", curves, escape(parts.card.describe())))
+    if parts.card:
+        curves = [figures.as_svg(figures.training_figure(n.history)) for n in parts.card.networks]
+        sections.append(_section("Training", "".join(curves), escape(parts.card.describe())))
     sections.append(_case_table(evaluation, parts))
     return [section for section in sections if section]
 

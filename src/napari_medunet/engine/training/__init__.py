@@ -1,7 +1,7 @@
 """Training: examples in, segmenter out.
 
-`train` is the way in; it hands a plan, a `clock` and batches to the `loop`, which keeps the `average` of
-the weights.
+`train` is the way in: it makes a plan and trains a `network`, for which a `clock` and batches go to the
+`loop`, which keeps the `average` of the weights.
 """
 
 from napari_medunet.engine.training.train import train

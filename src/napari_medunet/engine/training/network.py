@@ -1,0 +1,89 @@
+"""One network: examples on both sides of a split in, the weights of the best epoch out."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_medunet.engine.card import NetworkCard, SegmentClass
+from napari_medunet.engine.examples import Example
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.progress import Progress, Report
+from napari_medunet.engine.samples import Batch, Samples, batches, draw_batch
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.clock import Clock
+from napari_medunet.engine.training.loop import Loop
+
+_VALIDATION_PATCHES = 192
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network with its best weights, and how they came about."""
+
+    network: Any
+    card: NetworkCard
+
+
+def train_network(
+    training: list[Example],
+    validation: list[Example],
+    plan: Plan,
+    classes: tuple[SegmentClass, ...],
+    settings: TrainSettings,
+    report: Report,
+) -> TrainedNetwork:
+    """Train the network of a plan within a budget of time.
+
+    The weights are averaged over the last steps, measured on the validation patches once an epoch,
+    and those of the best epoch are kept. The learning rate rises, then falls along a cosine
+    (Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5) that ends when the budget does.
+
+    Parameters
+    ----------
+    training, validation : non-empty lists of Example
+        What weights are learned from, and what the best epoch is chosen by.
+    plan : Plan
+    classes : tuple of SegmentClass
+        Of the plan's labels, for the names on the card.
+    settings : TrainSettings
+        Budget, seed and augmentation are read: what the network is stands in the plan.
+    report : callable
+        See `train`.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer a number.
+    """
+    clock = Clock(settings)
+    samples = Samples(training, plan, settings.seed)
+    held_out = _validation_batches(validation, plan, settings.seed)
+    report(Progress(0, f"Building the network: {plan.describe()}"))
+    loop = Loop(plan, settings, clock, report)
+    with closing(batches(samples, settings.augmentation, settings.seed)) as stream:
+        loop.until_done(stream, held_out, samples.annotated_patches())
+    card = NetworkCard(
+        training_cases=tuple(example.name for example in training),
+        validation_cases=tuple(example.name for example in validation),
+        validation_dice={
+            one.name: None if math.isnan(score) else score
+            for one, score in zip(classes, loop.best.dice, strict=True)
+        },
+        history=tuple(loop.history),
+        best_epoch=loop.best.epoch,
+        minutes=clock.seconds() / 60,
+    )
+    loop.network.set_weights(loop.best.weights)
+    return TrainedNetwork(loop.network, card)
+
+
+def _validation_batches(examples: list[Example], plan: Plan, seed: int) -> list[Batch]:
+    samples = Samples(examples, plan, seed)
+    rng = np.random.default_rng(seed)
+    wanted = min(_VALIDATION_PATCHES, 2 * samples.annotated_patches())
+    return [draw_batch(samples, plan.batch, rng) for _ in range(math.ceil(wanted / plan.batch))]
