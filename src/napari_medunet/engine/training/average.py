@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _AVERAGING = 0.99  # momentum of the weights' moving average
@@ -13,37 +14,52 @@ class WeightAverage:
 
     The momentum rises with the number of steps, so that a short training is not held back by its
     first, random weights.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Statistics of its normalisation are averaged with its weights.
     """
 
     def __init__(self, network: Any) -> None:
-        from keras import ops
+        import keras
 
-        self._ops = ops
         self._weights = network.weights
-        self._average = [ops.copy(weight.value) for weight in self._weights]
-        self._steps = 0
+        self._averages = [_copied(weight) for weight in self._weights]
+        self._steps = keras.Variable(0.0, trainable=False, dtype="float32", name="steps_averaged")
+
+    @property
+    def variables(self) -> list[Any]:
+        """All that `update` changes."""
+        return [self._steps, *self._averages]
 
     def update(self) -> None:
-        """Take the weights of one more step into the average."""
-        self._steps += 1
-        momentum = min(_AVERAGING, (1 + self._steps) / (10 + self._steps))
-        self._average = [
-            average + (weight.value - average) * (1 - momentum)
-            for average, weight in zip(self._average, self._weights, strict=True)
-        ]
+        """Take the weights of one more step into the average; part of a compiled step."""
+        from keras import ops
 
-    def in_place(self) -> Any:
+        self._steps.assign_add(1.0)
+        momentum = ops.minimum(_AVERAGING, (1 + self._steps) / (10 + self._steps))
+        for average, weight in zip(self._averages, self._weights, strict=True):
+            average.assign(average.value + (weight.value - average.value) * (1 - momentum))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
         """Context in which the network has the averaged weights."""
-        return closing(_Swapped(self._weights, self._average, self._ops))
+        from keras import ops
+
+        # Copies, since JAX gives the arrays of a step away.
+        before = [ops.copy(weight.value) for weight in self._weights]
+        for weight, average in zip(self._weights, self._averages, strict=True):
+            weight.assign(ops.copy(average.value))
+        try:
+            yield
+        finally:
+            for weight, value in zip(self._weights, before, strict=True):
+                weight.assign(value)
 
 
-class _Swapped:
-    def __init__(self, weights: Any, values: Any, ops: Any) -> None:
-        self._weights = weights
-        self._before = [ops.copy(weight.value) for weight in weights]
-        for weight, value in zip(weights, values, strict=True):
-            weight.assign(ops.copy(value))  # JAX gives a step's arrays away: the average stays ours
+def _copied(weight: Any) -> Any:
+    import keras
+    from keras import ops
 
-    def close(self) -> None:
-        for weight, value in zip(self._weights, self._before, strict=True):
-            weight.assign(value)
+    return keras.Variable(ops.copy(weight.value), trainable=False, dtype=weight.dtype)

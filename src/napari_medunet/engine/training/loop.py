@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_medunet.engine import devices
 from napari_medunet.engine.plan import Plan
@@ -14,9 +14,6 @@ from napari_medunet.engine.samples import Batch
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.average import WeightAverage
 from napari_medunet.engine.training.clock import Clock
-
-if TYPE_CHECKING:
-    from napari_medunet.engine.losses import ClassScores
 
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
 _FLAT = 0.4  # share of the training without a better epoch after which it ends
@@ -42,23 +39,23 @@ class Loop:
         devices.set_up_backend()
         import keras
 
-        from napari_medunet.engine.losses import ClassScores, cross_entropy_and_dice
+        from napari_medunet.engine.losses import ClassScores
+        from napari_medunet.engine.training.steps import Learner, compile_steps
         from napari_medunet.engine.unet import build_unet
 
         keras.utils.set_random_seed(settings.seed)
         self.network = build_unet(plan, devices.precision())
-        self.scores: ClassScores = ClassScores(plan.classes)
-        self.network.compile(
+        self.learner = Learner(
+            network=self.network,
             optimizer=keras.optimizers.Adam(plan.learning_rate),
-            loss=cross_entropy_and_dice,
-            metrics=[self.scores],
-            # XLA is slower on a CPU (measured), and JAX runs in no other way.
-            jit_compile=devices.backend_name() == "jax",
+            average=WeightAverage(self.network),
+            scores=ClassScores(plan.classes),
+            loss=keras.metrics.Mean(name="loss"),
         )
+        self._learn, self._test = compile_steps(self.learner)
         self.plan = plan
         self.clock = clock
         self.report = report
-        self.average = WeightAverage(self.network)
         self.best = Best()
         self.history: list[dict[str, float]] = []
 
@@ -82,7 +79,7 @@ class Loop:
                 "learning_rate": self._learning_rate(),
                 **training,
             }
-            with self.average.in_place():
+            with self.learner.average.in_place():
                 scores |= {f"val_{name}": value for name, value in self._measure(held_out).items()}
                 self._keep_if_best(epoch, scores)
             self.history.append(scores)
@@ -93,24 +90,21 @@ class Loop:
                 done = True
 
     def _epoch(self, stream: Iterator[Batch], steps: int) -> dict[str, float]:
-        self.network.reset_metrics()
+        self.learner.reset()
         epoch = len(self.history)
-        logs: dict[str, float] = {}
+        loss = None
         for step in range(steps):
-            self.network.optimizer.learning_rate = self._learning_rate()
-            images, classes = next(stream)
-            logs = self.network.train_on_batch(images, classes, return_dict=True)
-            if not math.isfinite(logs["loss"]):
-                raise ValueError(
-                    "The loss is no longer a number; wanted a finite one. Check the images for extreme "
-                    "intensities, or train again with another seed."
-                )
-            self.average.update()
+            self.learner.optimizer.learning_rate = self._learning_rate()
+            before, loss = loss, self._learn(*next(stream))
             self.clock.epochs_done = epoch + (step + 1) / steps
-            self._say(f"Epoch {epoch + 1}, step {step + 1} of {steps}: loss {logs['loss']:.3f}")
+            # The loss of the step before: the device has this step to do while Python waits for it.
+            shown = "" if before is None else f": loss {_finite(float(before)):.3f}"
+            self._say(f"Epoch {epoch + 1}, step {step + 1} of {steps}{shown}")
             if self.clock.share() >= 1:
                 break
-        return {name: float(value) for name, value in logs.items()}
+        results = self.learner.results()
+        _finite(results["loss"])
+        return results
 
     def _learning_rate(self) -> float:
         share = self.clock.share()
@@ -118,11 +112,10 @@ class Loop:
         return self.plan.learning_rate * max(0.01, cosine * min(1.0, 0.1 + share / _WARM_UP))
 
     def _measure(self, held_out: list[Batch]) -> dict[str, float]:
-        self.network.reset_metrics()
-        logs: dict[str, float] = {}
+        self.learner.reset()
         for images, classes in held_out:
-            logs = self.network.test_on_batch(images, classes, return_dict=True)
-        return {name: float(value) for name, value in logs.items()}
+            self._test(images, classes)
+        return self.learner.results()
 
     def _keep_if_best(self, epoch: int, scores: dict[str, float]) -> None:
         if scores["val_dice"] > self.best.score:
@@ -130,7 +123,7 @@ class Loop:
                 epoch=epoch,
                 score=scores["val_dice"],
                 share=self.clock.share(),
-                dice=self.scores.dice_per_class(),
+                dice=self.learner.scores.dice_per_class(),
                 weights=self.network.get_weights(),
             )
 
@@ -141,3 +134,12 @@ class Loop:
     def _say(self, message: str, scores: dict[str, float] | None = None) -> None:
         left = self.clock.seconds_left()
         self.report(Progress(self.clock.share(), message, left, scores or {}))
+
+
+def _finite(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise ValueError(
+            "The loss is no longer a number; wanted a finite one. Check the images for extreme "
+            "intensities, or train again with another seed."
+        )
+    return loss
