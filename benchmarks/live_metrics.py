@@ -1,10 +1,10 @@
 """Live metrics: from a brush's touch to the new numbers in the table, in a real viewer.
 
-    python benchmarks/live_metrics.py [--strokes 60] [--dtype uint8]
+    python benchmarks/live_metrics.py [--strokes 60] [--dtype uint8 int32]
 
 Opens a truth and a prediction of 256 x 256 x 256 voxels with two labels in napari, turns on live mode in
 the Metrics widget, and paints in the prediction. Prints the median and the worst time from a touch of the
-brush to the table with its effect (Dice, IoU, precision, recall, HD and HD95 of both labels); the same
+brush to the table with its effect, overlap and distances alike (HD, HD95 and ASSD of both labels); the same
 while a stroke is dragged along a border with sixty touches a second, where drawing and measuring share
 the processor; and the longest time in which the window answered nobody. Needs a screen; on a server
 `xvfb-run` gives one, but draws on the processor, which costs as much as measuring does.
@@ -20,6 +20,8 @@ import napari
 import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
+
+from napari_medunet.engine.metrics.scores import CaseScores
 
 SIZE = 256
 LIMIT_MS = 200
@@ -77,9 +79,15 @@ class Pulse:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--strokes", type=int, default=60)
-    parser.add_argument("--dtype", default="uint8")
+    parser.add_argument("--dtype", nargs="+", default=["uint8", "int32"])
     arguments = parser.parse_args()
-    truth, prediction = volumes(arguments.dtype)
+    for dtype in arguments.dtype:
+        print(f"labels of type {dtype}, {SIZE} x {SIZE} x {SIZE}:")
+        measure(dtype, arguments.strokes)
+
+
+def measure(dtype: str, strokes: int) -> None:
+    truth, prediction = volumes(dtype)
     viewer = napari.Viewer(show=True)
     viewer.add_labels(truth, name="case truth")
     layer = viewer.add_labels(prediction, name="case segmentation")
@@ -92,7 +100,7 @@ def main() -> None:
     layer.brush_size = 8
     rng = np.random.default_rng(0)
     pulse = Pulse()
-    touches = [(128, int(a), int(b)) for a, b in rng.uniform(60, 200, (arguments.strokes, 2))]
+    touches = [(128, int(a), int(b)) for a, b in rng.uniform(60, 200, (strokes, 2))]
 
     single = []
     for place in touches:
@@ -103,11 +111,13 @@ def main() -> None:
         wait_for(lambda before=before: differ(before, widget.scores["case"].confusion))
         single.append(1000 * (time.perf_counter() - start))
         rest(0.05)
-    report("a touch of the brush", single)
+    report("  a touch of the brush", single)
 
     dragged, pending = [], []
 
-    def told(*_: object) -> None:
+    def told(_: str, scores: CaseScores, *__: object) -> None:
+        if not all(np.isfinite([one.dice, one.hd95]).all() for one in scores.labels.values()):
+            return  # overlap alone does not count
         now = time.perf_counter()
         for touch in pending:
             touch[1] -= 1
@@ -116,19 +126,19 @@ def main() -> None:
 
     widget.measuring.measured.connect(told)
     pulse.reset()
-    for step in range(4 * arguments.strokes):
-        angle = 2 * np.pi * step / (4 * arguments.strokes)
+    for step in range(4 * strokes):
+        angle = 2 * np.pi * step / (4 * strokes)
         # What is being measured already may not have seen this touch: the numbers after it have.
         pending.append([time.perf_counter(), 2 if widget.measuring.busy else 1])
         layer.paint((128, int(90 + 38 * np.sin(angle)), int(128 + 42 * np.cos(angle))), 1)
         rest(0.016)  # a mouse tells of itself some sixty times a second
     gap = pulse.worst
     rest(1)
-    report("while it is dragged", dragged)
-    print(f"longest time without an answer of the window while dragging: {1000 * gap:.0f} ms")
+    report("  while it is dragged", dragged)
+    print(f"  longest time without an answer of the window while dragging: {1000 * gap:.0f} ms")
     pulse.reset()
     rest(2)
-    print(f"... and with nothing to do: {1000 * pulse.worst:.0f} ms")
+    print(f"  ... and with nothing to do: {1000 * pulse.worst:.0f} ms")
     viewer.close()
 
 

@@ -31,6 +31,7 @@ from napari_medunet.engine import metrics
 from napari_medunet.engine.metrics import nearest, surfaces
 from napari_medunet.engine.metrics.confusion import confusion_matrix
 from napari_medunet.engine.metrics.label_pairs import pair_labels
+from napari_medunet.engine.metrics.surface_points import surface_points
 
 Scores = dict[int, dict[str, float]]
 Case = tuple[np.ndarray, np.ndarray, tuple[float, float, float]]
@@ -84,7 +85,7 @@ def ours(truth, prediction, spacing) -> Scores:
     pair = pair_labels(truth, prediction, spacing)
     confusion = confusion_matrix(pair)
     scores = {}
-    points = surfaces.surface_points(pair)
+    points = surface_points(pair)
     for label, distances in surfaces.all_surface_distances(points, pair.spacing_mm).items():
         counts = confusion.counts(label)
         scores[label] = {

@@ -15,7 +15,7 @@ from napari_medunet.engine.metrics.confusion import Counts, confusion_matrix
 from napari_medunet.engine.metrics.label_pairs import as_labels, foreground_box, pair_labels
 from napari_medunet.engine.metrics.scores import METRICS, LabelScores, score_labels
 from napari_medunet.engine.metrics.surface_elements import element_areas, element_codes
-from napari_medunet.engine.metrics.surfaces import surface_points
+from napari_medunet.engine.metrics.surface_points import surface_points
 from napari_medunet.engine.settings import EvaluateSettings
 
 DISTANCES = ("hd", "hd95", "assd", "masd")

@@ -14,7 +14,7 @@ from napari_medunet.engine.metrics.confusion import Counts, confusion_matrix
 from napari_medunet.engine.metrics.label_pairs import pair_labels
 from napari_medunet.engine.metrics.lesions import match_lesions
 from napari_medunet.engine.metrics.regions import LabelMasks
-from napari_medunet.engine.metrics.scores import METRICS, evaluate_case, quick_scores, score_labels
+from napari_medunet.engine.metrics.scores import METRICS, evaluate_case, score_labels
 from napari_medunet.engine.regrid import labels_on_grid_of
 from napari_medunet.engine.settings import EvaluateSettings, read_groups
 from napari_medunet.engine.volume import Volume, affine_from_spacing
@@ -239,20 +239,6 @@ def test_a_sparse_truth_is_measured_where_it_was_painted():
     voxels = score_labels(painted, prediction, settings=chosen)
     assert voxels.confusion.counts(1) == Counts(9, 1, 0, 5)
     assert list(voxels.labels) == [1]
-
-
-@law
-@given(
-    hnp.arrays(np.uint8, (5, 6, 4), elements=st.integers(0, 2)),
-    hnp.arrays(np.uint8, (5, 6, 4), elements=st.integers(0, 2)),
-)
-def test_the_quick_scores_are_the_scores(truth, prediction):
-    whole, quick = (f(truth, prediction, (2, 1, 1)) for f in (score_labels, quick_scores))
-    assert whole.labels.keys() == quick.labels.keys()
-    for label, found in quick.labels.items():
-        known = {name: v for name, v in found.as_dict().items() if not isnan(v)}
-        assert {"hd", "hd95", "assd"} & set(known)
-        assert {name: getattr(whole.labels[label], name) for name in known} == known
 
 
 # --- other grids --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from napari.layers import Labels, Surface
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_medunet.engine.metrics.scores import CaseScores, score_labels
 from napari_medunet.plugin.metrics_widget import MetricsWidget
 
 Until = Callable[..., None]
@@ -311,6 +312,64 @@ def test_live_numbers_follow_paint_undo_and_new_data(
     prediction.data = balls((1, 1, 1))
     until(widget.compute_button.isEnabled)
     assert lines(widget)[1][1] == "0.500"
+
+
+def test_live_numbers_are_those_of_counting_anew(
+    viewer: Any, widget: MetricsWidget, until: Until
+) -> None:
+    truth = viewer.add_labels(balls((1, 1, 1), (6, 6, 6)), name="a truth")
+    prediction = viewer.add_labels(balls((2, 1, 1), (6, 7, 6)), name="a segmentation")
+    viewer.dims.set_point(0, 7)
+    until(widget.compute_button.isEnabled)
+    widget.live_box.click()
+    until(lambda: widget.scores)
+    widget.live.rested.disconnect()  # or else everything would be counted anew a little later
+    for layer in (prediction, truth):
+        for change in _edits(layer):
+            change()
+            expected = score_labels(truth.data, prediction.data)
+
+            def followed(expected: CaseScores = expected) -> bool:
+                found = widget.scores["a"]
+                same = found.confusion.matrix.tolist() == expected.confusion.matrix.tolist()
+                return same and {k: s.assd for k, s in found.labels.items()} == {
+                    k: pytest.approx(s.assd) for k, s in expected.labels.items()
+                }
+
+            until(followed, seconds=10)
+
+
+def _edits(layer: Any) -> list[Callable[[], Any]]:
+    """Everything that changes voxels in napari, and leaves them changed."""
+
+    def stroke() -> None:
+        with layer.block_history():  # what a drag is: many touches, one entry of the history
+            for step in range(3, 8):
+                layer.paint((7, step, 4), 2)
+
+    def ball() -> None:
+        layer.n_edit_dimensions = 3
+        layer.paint((7, 3, 9), 1)
+        layer.n_edit_dimensions = 2
+
+    def polygon() -> None:
+        layer.paint_polygon([[7, 1, 1], [7, 1, 5], [7, 5, 3]], 2)
+
+    layer.brush_size = 3
+    return [
+        lambda: layer.paint((7, 9, 9), 1),
+        stroke,
+        layer.undo,
+        layer.redo,
+        ball,
+        polygon,
+        lambda: layer.fill((7, 7, 7), 1),
+        layer.undo,
+        lambda: layer.data_setitem((np.array([0, 1]), np.array([0, 0]), np.array([0, 0])), 2),
+        lambda: layer.paint((7, 8, 8), 0),
+        lambda: setattr(layer, "data", np.roll(layer.data, 2, axis=1)),
+        lambda: layer.paint((7, 1, 1), 2),
+    ]
 
 
 def test_what_was_left_for_the_rest_is_measured_when_live_ends(

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qtpy.QtCore import Qt
 
+from napari_medunet.engine.metrics.following import Following
 from napari_medunet.engine.metrics.scores import (
     METRICS,
     CaseScores,
     LabelScores,
-    quick_scores,
     score_labels,
 )
 from napari_medunet.engine.report.evaluation import Evaluation
@@ -54,16 +54,15 @@ def test_every_metric_has_a_column() -> None:
     assert set(COLUMNS) == set(METRICS)
 
 
-def test_what_is_left_out_while_painting_is_what_quick_scores_leave_out() -> None:
-    quick, whole = (
-        measure(*cubes()).labels[1].as_dict() for measure in (quick_scores, score_labels)
-    )
+def test_what_waits_for_the_brush_to_rest_is_what_following_leaves_out() -> None:
+    quick = Following(*cubes()).scores().labels[1].as_dict()
+    whole = score_labels(*cubes()).labels[1].as_dict()
     assert {name for name in METRICS if math.isnan(quick[name])} == SLOW
     assert all(quick[name] == whole[name] for name in METRICS if name not in SLOW)
 
 
 def test_what_is_still_to_come_is_not_called_absent() -> None:
-    found = Evaluation({"a": quick_scores(*cubes())})
+    found = Evaluation({"a": Following(*cubes()).scores()})
     (row,) = body_rows(found, {}, quick={"a"})
     assert row.cells["nsd"][0] == "..."
     assert row.cells["dice"][0] == "0.750"

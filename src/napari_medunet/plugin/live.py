@@ -1,15 +1,24 @@
-"""Live: tells that labels have changed, at once, and once more when the brush rests."""
+"""Live: tells which labels have changed, and where, at once, and once more when the brush rests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from napari.layers import Labels
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_medunet.engine.metrics.label_pairs import Box, joined
+
 _REST_MS = 600  # after this long without a stroke there is time for the metrics that take long
+
+
+class Touch(NamedTuple):
+    """A layer, and the box of it in which voxels may have changed; None for anywhere."""
+
+    layer: Labels
+    box: Box | None
 
 
 class Live(QObject):  # type: ignore[misc]
@@ -22,16 +31,16 @@ class Live(QObject):  # type: ignore[misc]
         The widget that listens; the watch ends with it.
     """
 
-    changed = Signal(object)  # list of Labels: what has changed since the last time
-    rested = Signal(object)  # list of Labels: what has changed since the last rest
+    changed = Signal(object)  # list of Touch: what has changed since the last time
+    rested = Signal(object)  # list of Touch: what has changed since the last rest
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
         self._dims = viewer.dims
         self._view: Any = None
         self._layers: list[Labels] = []
-        self._fresh: list[Labels] = []
-        self._dirty: list[Labels] = []
+        self._fresh: list[Touch] = []
+        self._dirty: list[Touch] = []
         self._soon = self._timer(0, self._tell_changed)
         self._rest = self._timer(_REST_MS, self._tell_rested)
 
@@ -65,9 +74,9 @@ class Live(QObject):  # type: ignore[misc]
             self
         ):  # napari holds this method weakly, but Qt may delete the object before
             return
-        for touched in (self._fresh, self._dirty):
-            if not any(layer is event.source for layer in touched):
-                touched.append(event.source)
+        touch = Touch(event.source, self._box(event))
+        for touches in (self._fresh, self._dirty):
+            touches.append(touch)
         # napari tells of some strokes before they are in the array: act when it has returned
         self._soon.start()
         self._rest.start()
@@ -79,6 +88,21 @@ class Live(QObject):  # type: ignore[misc]
         before, self._view = self._view, self._seen()
         if before == self._view:
             self._touched(event)
+
+    def _box(self, event: Any) -> Box | None:
+        """Where napari says that voxels have changed."""
+        layer = event.source
+        if event.type == "paint":
+            boxes = [atom.slice_key for atom in event.value if hasattr(atom, "slice_key")]
+            return joined(boxes) if len(boxes) == len(event.value) else None
+        if event.type == "labels_update" and layer.ndim == self._dims.ndim:
+            box = [slice(0, n) for n in layer.data.shape]  # a ball reaches beyond what is displayed
+            for axis, start, n in zip(
+                self._dims.displayed, event.offset, event.data.shape, strict=True
+            ):
+                box[axis] = slice(start, start + n)
+            return tuple(box)
+        return None
 
     def _seen(self) -> Any:
         return self._dims.point, self._dims.order, self._dims.ndisplay

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from napari.layers import Labels
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker
 
+from napari_medunet.engine.metrics.following import PREDICTION, TRUTH, Following
+from napari_medunet.engine.metrics.label_pairs import Box, joined
 from napari_medunet.engine.metrics.nearest import warm_up
-from napari_medunet.engine.metrics.scores import CaseScores, evaluate_case, quick_scores
+from napari_medunet.engine.metrics.scores import CaseScores, evaluate_case
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid
 from napari_medunet.plugin.form import one_line
 from napari_medunet.plugin.pairing import case_of
-
-Copies = dict[tuple[str, str], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +35,13 @@ class Case:
         return self.prediction is other.prediction and self.truth is other.truth
 
 
+class Change(NamedTuple):
+    """That of a case's `TRUTH` or `PREDICTION` some voxels have changed: in a box, or anywhere (None)."""
+
+    side: int
+    box: Box | None
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """What is to be measured.
@@ -49,6 +54,8 @@ class Request:
     settings : EvaluateSettings
     quick : bool
         Whether to leave out what takes long.
+    changes : tuple of Change
+        Since the last quick request of the case.
     number : int
         Later requests have larger ones.
     """
@@ -58,6 +65,7 @@ class Request:
     prediction: Volume
     settings: EvaluateSettings
     quick: bool = False
+    changes: tuple[Change, ...] = ()
     number: int = 0
 
 
@@ -93,27 +101,31 @@ class Measuring(QObject):  # type: ignore[misc]
         """Measure soon. Voxels may change meanwhile: what is measured is a copy of one moment."""
         request = replace(request, number=next(self._asked))
         lane = self._lanes[request.quick]
+        replaced = lane.waiting.get(request.name)
+        if replaced is not None:
+            request = replace(request, changes=replaced.changes + request.changes)
         lane.waiting[request.name] = request
         if request.quick:
             self._lanes[False].drop(request.name)  # its voxels are not those of now
         if lane.running is None:
             self._begin(lane)
 
-    def forget(self) -> None:
-        """Drop all requests, and what was kept to be quick; nothing more is heard of them."""
+    def forget(self, name: str | None = None) -> None:
+        """Drop the requests of a case, and what is known of it; of all cases where none is named."""
         for lane in self._lanes.values():
-            for name in [*lane.waiting, *([lane.running.name] if lane.running else [])]:
-                lane.drop(name)
-            lane.copies = {}
+            running = [lane.running.name] if lane.running else []
+            for case in [*lane.waiting, *running] if name is None else [name]:
+                lane.drop(case)
+            # a new one: what runs may still put into the old one
+            lane.followed = {k: one for k, one in lane.followed.items() if name not in (None, k)}
 
     def _begin(self, lane: _Lane) -> None:
         request = lane.running = lane.waiting.pop(next(iter(lane.waiting)))
         lane.wanted = True
-        copies = lane.copies if request.quick else {}
         create_worker(
             _measure,
             request,
-            copies,
+            lane.followed,
             _start_thread=True,
             _connect={
                 "returned": lambda scores: self._ended(
@@ -148,15 +160,15 @@ class _Lane:
     running : Request or None
     wanted : bool
         Whether somebody still wants to know of it.
-    copies : dict of (case, role) to array
-        Where voxels are copied to, again and again: fresh memory would cost more than measuring does.
+    followed : dict of case to Following
+        What is known of the cases that are being painted.
     """
 
     def __init__(self) -> None:
         self.waiting: dict[str, Request] = {}
         self.running: Request | None = None
         self.wanted = False
-        self.copies: Copies = {}
+        self.followed: dict[str, Following] = {}
 
     def drop(self, name: str) -> None:
         """Do without a case."""
@@ -178,24 +190,30 @@ def name_cases(pairs: Iterable[tuple[Labels, Labels]]) -> list[Case]:
     return list(cases.values())
 
 
-def _measure(request: Request, copies: Copies) -> CaseScores:
-    name = request.name
-    truth = _copy(request.truth, copies, (name, "truth"))
-    prediction = _copy(request.prediction, copies, (name, "prediction"))
-    if request.quick and same_grid(truth, prediction) and not truth.leading_axes:
-        return quick_scores(
-            truth.voxels, prediction.voxels, truth.spacing_mm, request.settings, name=name
-        )
-    return replace(evaluate_case(truth, prediction, request.settings), name=name)
+def _measure(request: Request, followed: dict[str, Following]) -> CaseScores:
+    """Measure a moment: the user may be painting meanwhile, so that voxels are copied first."""
+    truth, prediction = request.truth, request.prediction
+    if not request.quick or not same_grid(truth, prediction) or truth.leading_axes:
+        truth, prediction = (replace(one, voxels=one.voxels.copy()) for one in (truth, prediction))
+        return replace(evaluate_case(truth, prediction, request.settings), name=request.name)
+    known = followed.pop(request.name, None)  # what fails half way is not known any more
+    if known is None or not known.fits(truth.shape, truth.spacing_mm, request.settings):
+        known = Following(truth.voxels, prediction.voxels, truth.spacing_mm, request.settings)
+    else:
+        for side, voxels in ((TRUTH, truth.voxels), (PREDICTION, prediction.voxels)):
+            boxes = [change.box for change in request.changes if change.side == side]
+            told = [box for box in boxes if box is not None]
+            if told and None not in boxes:
+                known.look(side, voxels, _in_space(joined(told)))
+            elif boxes:
+                known.look(side, voxels)
+    followed[request.name] = known
+    return known.scores(request.name)
 
 
-def _copy(volume: Volume, copies: Copies, key: tuple[str, str]) -> Volume:
-    """Take the voxels as they are now: the user may be painting in them."""
-    voxels, known = volume.voxels, copies.get(key)
-    if known is None or known.shape != voxels.shape or known.dtype != voxels.dtype:
-        known = copies[key] = np.empty_like(voxels)
-    np.copyto(known, voxels)
-    return replace(volume, voxels=known)
+def _in_space(box: Box) -> Box:
+    """Box of the voxels of a Volume, whose slices are three-dimensional too."""
+    return box if len(box) == 3 else (slice(0, 1), *box)
 
 
 def _said(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QFileDialog
 
+from napari_medunet.engine.metrics.following import PREDICTION, TRUTH
 from napari_medunet.engine.metrics.scores import CaseScores
 from napari_medunet.engine.report import write_csv
 from napari_medunet.engine.report.evaluation import Evaluation
@@ -20,9 +22,9 @@ from napari_medunet.plugin.jobs import session_of
 from napari_medunet.plugin.label_names import names_in_features, names_in_segmenters
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.layers import volume_from_layer
-from napari_medunet.plugin.live import Live
+from napari_medunet.plugin.live import Live, Touch
 from napari_medunet.plugin.looking import Looking, Members
-from napari_medunet.plugin.measuring import Case, Measuring, Request, name_cases
+from napari_medunet.plugin.measuring import Case, Change, Measuring, Request, name_cases
 from napari_medunet.plugin.metrics_form import MetricsForm
 from napari_medunet.plugin.score_model import label_text
 
@@ -168,21 +170,29 @@ class MetricsWidget(MetricsForm):
                 self._measure(self.cases[name])
         self._check()
 
-    def _voxels_changed(self, layers: list[Labels], quick: bool) -> None:
+    def _voxels_changed(self, touches: list[Touch], quick: bool) -> None:
         for case in self.cases.values():
-            if any(layer is own for layer in layers for own in _layers(case)):
-                self._measure(case, quick)
+            own = [touch for touch in touches if touch.layer in (case.truth, case.prediction)]
+            if own:
+                self._measure(case, quick, own)
 
-    def _measure(self, case: Case, quick: bool = False) -> None:
+    def _measure(self, case: Case, quick: bool = False, touches: Sequence[Touch] = ()) -> None:
         try:
             layers = list(self.viewer.layers)
             truth, prediction = (
                 volume_from_layer(one, layers) for one in (case.truth, case.prediction)
             )
         except ValueError as error:
+            self.measuring.forget(case.name)
             self._failed(case.name, one_line(error))
             return
-        self.measuring.measure(Request(case.name, truth, prediction, self._measured_with, quick))
+        changes = tuple(
+            Change(PREDICTION if touch.layer is case.prediction else TRUTH, touch.box)
+            for touch in touches
+        )
+        self.measuring.measure(
+            Request(case.name, truth, prediction, self._measured_with, quick, changes)
+        )
 
     def _measured(self, name: str, scores: CaseScores, quick: bool) -> None:
         if name not in self.cases:

@@ -57,7 +57,7 @@ ONE_CASE = ("dice", "iou", "precision", "recall", "hd", "hd95")
 ONE_CASE_NAMED = ("dice", "iou", "hd", "hd95")
 MANY_CASES = ("dice", "iou", "hd95")
 
-# What `quick_scores` leaves out: it follows when the brush rests.
+# What `Following` leaves out: it follows when the brush rests.
 SLOW = frozenset(
     [
         "nsd",

@@ -16,7 +16,8 @@ from napari_medunet.engine.metrics.label_pairs import (
     foreground_box,
     pair_labels,
 )
-from napari_medunet.engine.metrics.surfaces import surface_distances, surface_points
+from napari_medunet.engine.metrics.surface_points import surface_points
+from napari_medunet.engine.metrics.surfaces import surface_distances
 from napari_medunet.engine.regrid import grid_difference, labels_on_grid_of
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid

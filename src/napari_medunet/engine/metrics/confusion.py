@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from napari_medunet.engine.metrics.label_pairs import IntArray, LabelPair, slabs
+from napari_medunet.engine.metrics.label_pairs import Box, IntArray, LabelPair, slabs
 from napari_medunet.engine.metrics.threads import in_threads
 
 
@@ -167,7 +167,7 @@ def _count_keys(pair: LabelPair, codes: int) -> tuple[IntArray, IntArray]:
     return keys, voxels
 
 
-def _count_slab(pair: LabelPair, codes: int, slab: slice) -> tuple[IntArray, IntArray]:
+def _count_slab(pair: LabelPair, codes: int, slab: Box) -> tuple[IntArray, IntArray]:
     few = codes <= 256  # then a table of all pairs is small, and the fastest way to count
     key = np.multiply(pair.truth[slab], codes, dtype=np.uint16 if few else np.int64)
     key = key + pair.prediction[slab]

@@ -19,6 +19,7 @@ from napari_medunet.engine.metrics.threads import in_threads
 
 IntArray = npt.NDArray[np.int64]
 LabelArray = npt.NDArray[Any]
+Box = tuple[slice, ...]
 
 _SLAB_VOXELS = 1 << 19  # what one step works on: small enough for a processor's cache
 
@@ -120,11 +121,11 @@ def pair_labels(
         not integers, nothing annotated.
     """
     truth, prediction = as_labels(truth, "Truth"), as_labels(prediction, "Prediction")
-    spacing = _check(truth, prediction, spacing_mm, annotated)
+    spacing = checked_spacing(truth, prediction, spacing_mm, annotated)
     voxel_ml = prod(spacing) / 1000
-    kept = _axes_in_memory_order(truth)
-    truth, prediction = _only_axes(truth, kept), _only_axes(prediction, kept)
-    box = _joined(in_threads(foreground_box, (truth, prediction)))
+    kept = axes_in_memory_order(truth)
+    truth, prediction = only_axes(truth, kept), only_axes(prediction, kept)
+    box = joined(in_threads(foreground_box, (truth, prediction)))
     labels, truth_codes, prediction_codes = _encode(truth[box], prediction[box])
     return LabelPair(
         truth=truth_codes,
@@ -133,12 +134,12 @@ def pair_labels(
         spacing_mm=tuple(spacing[axis] for axis in kept),
         voxel_ml=voxel_ml,
         voxels=truth.size if annotated is None else int(np.count_nonzero(annotated)),
-        annotated=None if annotated is None else _only_axes(annotated, kept)[box],
+        annotated=None if annotated is None else only_axes(annotated, kept)[box],
         partial=annotated is not None and not annotated.all(),
     )
 
 
-def foreground_box(*arrays: LabelArray) -> tuple[slice, ...]:
+def foreground_box(*arrays: LabelArray) -> Box:
     """Find the smallest box that holds every voxel other than 0; empty where there is none."""
     box: list[slice] = [slice(None)] * arrays[0].ndim
     # The last axes first: reducing along the first one runs through memory in order, and what it
@@ -153,13 +154,56 @@ def foreground_box(*arrays: LabelArray) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def _joined(boxes: Sequence[tuple[slice, ...]]) -> tuple[slice, ...]:
+def joined(boxes: Sequence[Box]) -> Box:
     """Find the smallest box that holds several; empty ones count for nothing."""
     full = [box for box in boxes if all(side.stop > side.start for side in box)] or boxes[:1]
     return tuple(
         slice(min(side.start for side in sides), max(side.stop for side in sides))
         for sides in zip(*full, strict=True)
     )
+
+
+def slabs(shape: tuple[int, ...]) -> list[Box]:
+    """Cut the first axis into runs of planes that fit a processor's cache together."""
+    planes = max(1, _SLAB_VOXELS // max(1, prod(shape[1:])))
+    return [(slice(start, min(start + planes, shape[0])),) for start in range(0, shape[0], planes)]
+
+
+def checked_spacing(
+    truth: LabelArray,
+    prediction: LabelArray,
+    spacing_mm: Sequence[float] | None,
+    annotated: npt.NDArray[np.bool_] | None,
+) -> tuple[float, ...]:
+    """Give the spacing in mm, 1 where there is none; what does not fit raises as in `pair_labels`."""
+    for name, array in (("prediction", prediction), ("annotated mask", annotated)):
+        if array is not None and array.shape != truth.shape:
+            raise ValueError(
+                f"The {name} is {_by(array.shape)} voxels, the truth {_by(truth.shape)}: "
+                "resample one of them, or pair the right arrays."
+            )
+    if not 1 <= truth.ndim <= 3:
+        raise ValueError(f"Labels have {truth.ndim} axes; wanted (z, y, x) or (y, x).")
+    spacing = (1.0,) * truth.ndim if spacing_mm is None else tuple(float(s) for s in spacing_mm)
+    if len(spacing) != truth.ndim or not all(0 < s < inf for s in spacing):
+        raise ValueError(
+            f"Spacing is {spacing} mm; wanted {truth.ndim} positive numbers, one for each axis."
+        )
+    if annotated is not None and not annotated.any():
+        raise ValueError("No voxel is annotated: there is nothing to measure against.")
+    return spacing
+
+
+def axes_in_memory_order(array: LabelArray) -> list[int]:
+    """Axes longer than 1 (one at least), the one with the largest step in memory first."""
+    axes = [axis for axis in range(array.ndim) if array.shape[axis] != 1] or [0]
+    return sorted(axes, key=lambda axis: -abs(array.strides[axis]))
+
+
+def only_axes(array: LabelArray, axes: list[int]) -> LabelArray:
+    """Give an array with only these axes, in this order; the others have length 1."""
+    dropped = [axis for axis in range(array.ndim) if axis not in axes]
+    return array.transpose(axes + dropped).reshape([array.shape[axis] for axis in axes])
 
 
 def _float_labels(values: LabelArray, name: str) -> LabelArray:
@@ -181,43 +225,8 @@ def _float_labels(values: LabelArray, name: str) -> LabelArray:
     return labels
 
 
-def _check(
-    truth: LabelArray,
-    prediction: LabelArray,
-    spacing_mm: Sequence[float] | None,
-    annotated: npt.NDArray[np.bool_] | None,
-) -> tuple[float, ...]:
-    for name, array in (("prediction", prediction), ("annotated mask", annotated)):
-        if array is not None and array.shape != truth.shape:
-            raise ValueError(
-                f"The {name} is {_by(array.shape)} voxels, the truth {_by(truth.shape)}: "
-                "resample one of them, or pair the right arrays."
-            )
-    if not 1 <= truth.ndim <= 3:
-        raise ValueError(f"Labels have {truth.ndim} axes; wanted (z, y, x) or (y, x).")
-    spacing = (1.0,) * truth.ndim if spacing_mm is None else tuple(float(s) for s in spacing_mm)
-    if len(spacing) != truth.ndim or not all(0 < s < inf for s in spacing):
-        raise ValueError(
-            f"Spacing is {spacing} mm; wanted {truth.ndim} positive numbers, one for each axis."
-        )
-    if annotated is not None and not annotated.any():
-        raise ValueError("No voxel is annotated: there is nothing to measure against.")
-    return spacing
-
-
 def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape)
-
-
-def _axes_in_memory_order(array: LabelArray) -> list[int]:
-    """Axes longer than 1 (one at least), the one with the largest step in memory first."""
-    axes = [axis for axis in range(array.ndim) if array.shape[axis] != 1] or [0]
-    return sorted(axes, key=lambda axis: -abs(array.strides[axis]))
-
-
-def _only_axes(array: LabelArray, axes: list[int]) -> LabelArray:
-    dropped = [axis for axis in range(array.ndim) if axis not in axes]
-    return array.transpose(axes + dropped).reshape([array.shape[axis] for axis in axes])
 
 
 def _encode(truth: LabelArray, prediction: LabelArray) -> tuple[IntArray, LabelArray, LabelArray]:
@@ -238,9 +247,3 @@ def _encode(truth: LabelArray, prediction: LabelArray) -> tuple[IntArray, LabelA
         for array in (truth, prediction)
     )
     return labels, codes[0], codes[1]
-
-
-def slabs(shape: tuple[int, ...]) -> list[slice]:
-    """Cut the first axis into runs of planes that fit a processor's cache together."""
-    planes = max(1, _SLAB_VOXELS // max(1, prod(shape[1:])))
-    return [slice(start, start + planes) for start in range(0, shape[0], planes)]

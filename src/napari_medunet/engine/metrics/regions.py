@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.metrics.label_pairs import LabelPair
-from napari_medunet.engine.metrics.surfaces import Points
+from napari_medunet.engine.metrics.surface_points import Points
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -57,7 +57,7 @@ def label_masks(pair: LabelPair, label: int, points: tuple[Points, Points]) -> L
     pair : LabelPair
     label : int
     points : (truth, prediction)
-        The label's surface points, from `surfaces.surface_points`.
+        The label's surface points, from `surface_points.surface_points`.
     """
     index = np.concatenate([points[0].index, points[1].index])
     low = index.min(axis=0) if len(index) else np.zeros(pair.truth.ndim, dtype=np.intp)

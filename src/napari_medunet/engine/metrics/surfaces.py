@@ -1,7 +1,6 @@
 """Distances in mm between the surfaces of a label in truth and prediction.
 
-The surface of a label is its voxels that have a face neighbour (6 in 3D, 4 in 2D) which is not the
-label; outside the array counts as not the label. Its points are the centres of those voxels in mm.
+Surfaces are the points of `surface_points`, in mm.
 Hausdorff distances and averages of MONAI and MedPy, and those of "Metrics reloaded" (Maier-Hein,
 Reinke et al., Nature Methods 21, 2024), are over the same points.
 
@@ -14,36 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, nan
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.metrics.label_pairs import LabelArray, LabelPair, slabs
+from napari_medunet.engine.metrics.label_pairs import LabelPair
 from napari_medunet.engine.metrics.nearest import Search, nearest
 from napari_medunet.engine.metrics.surface_elements import element_areas, element_codes
-from napari_medunet.engine.metrics.threads import in_threads
+from napari_medunet.engine.metrics.surface_points import Points
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _SLACK = 1e-6  # relative: a spacing of 0.8 mm is 0.800000012 in a float32 header
-
-
-@dataclass(frozen=True, eq=False)
-class Points:
-    """Surface points of one label.
-
-    Attributes
-    ----------
-    index : (n, axes) int array
-        Where the points lie in the box of a `LabelPair`, in voxels.
-    shared : (n,) bool array
-        Which of them are surface points of the label in the other labels too.
-    """
-
-    index: npt.NDArray[np.intp]
-    shared: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,32 +50,6 @@ class SurfaceDistances:
     def one_sided(self) -> bool:
         """Whether only one side has a surface."""
         return not self.absent and 0 in (self.from_truth.size, self.from_prediction.size)
-
-
-def surface_points(pair: LabelPair) -> dict[int, tuple[Points, Points]]:
-    """Find the surfaces of all labels at once.
-
-    Returns
-    -------
-    points : dict of int to (truth, prediction)
-        The surface points of every label that is present in either, background left out.
-    """
-    shape = pair.truth.shape
-    found = in_threads(lambda slab: _slab_points(pair, slab), slabs(shape))
-    truth_points, prediction_points = (
-        _by_code(shape, *map(np.concatenate, zip(*(both[side] for both in found), strict=True)))
-        if found
-        else {}
-        for side in (0, 1)
-    )
-    nothing = Points(np.zeros((0, len(shape)), dtype=np.intp), np.zeros(0, dtype=bool))
-    return {
-        int(pair.labels[code]): (
-            truth_points.get(code, nothing),
-            prediction_points.get(code, nothing),
-        )
-        for code in sorted({*truth_points, *prediction_points})
-    }
 
 
 def surface_distances(
@@ -238,55 +194,6 @@ def label_surface_dice(
     box = tuple(slice(int(low), int(high) + 1) for low, high in ends)
     truth, prediction = pair.truth[box] == code[0], pair.prediction[box] == code[0]
     return surface_dice(truth, prediction, pair.spacing_mm, tolerance_mm)
-
-
-def _slab_points(pair: LabelPair, slab: slice) -> list[tuple[npt.NDArray[Any], ...]]:
-    """Surface points of a slab, for truth and prediction: place in the box, code, whether shared."""
-    truth, prediction = _border(pair.truth, slab), _border(pair.prediction, slab)
-    shared = truth & prediction & (pair.truth[slab] == pair.prediction[slab])
-    first = slab.start * pair.truth[0].size
-    sides: list[tuple[npt.NDArray[Any], ...]] = []
-    for codes, border in ((pair.truth, truth), (pair.prediction, prediction)):
-        where = np.flatnonzero(border)
-        sides.append((where + first, codes[slab].reshape(-1)[where], shared.reshape(-1)[where]))
-    return sides
-
-
-def _border(codes: LabelArray, slab: slice) -> BoolArray:
-    """Where a slab's voxels are the surface of their label; background has none."""
-    start = max(0, slab.start - 1)  # a plane more on both sides, for the neighbours
-    around = codes[start : slab.stop + 1]
-    border = np.zeros(around.shape, dtype=bool)
-    for axis in range(codes.ndim):
-        values, edges = np.moveaxis(around, axis, 0), np.moveaxis(border, axis, 0)
-        differs = values[1:] != values[:-1]
-        edges[1:] |= differs
-        edges[:-1] |= differs
-        if axis > 0 or start == 0:
-            edges[0] = True
-        if axis > 0 or slab.stop >= len(codes):
-            edges[-1] = True
-    border &= around != 0
-    return border[slab.start - start : slab.stop - start]
-
-
-def _by_code(
-    shape: tuple[int, ...], flat: npt.NDArray[np.intp], codes: LabelArray, shared: BoolArray
-) -> dict[int, Points]:
-    if flat.size == 0:
-        return {}
-    order = np.argsort(codes, kind="stable")
-    present, starts = np.unique(codes[order], return_index=True)
-    index = np.stack(np.unravel_index(flat[order], shape), axis=1)
-    return {
-        int(code): Points(part, common)
-        for code, part, common in zip(
-            present,
-            np.split(index, starts[1:]),
-            np.split(shared[order], starts[1:]),
-            strict=True,
-        )
-    }
 
 
 def _searches(
