@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from napari_medunet.engine.batch_normalization import BatchNormalization
 from napari_medunet.engine.plan import Plan
 
 
@@ -76,7 +77,7 @@ def _block(features: Any, filters: int, name: str, plan: Plan, policy: Any) -> A
         )(features)
         if plan.normalisation == "batch":
             # Momentum: trainings of minutes have too few steps for the usual 0.99.
-            normalise = keras.layers.BatchNormalization(
+            normalise = BatchNormalization(
                 momentum=0.95, dtype=policy, name=f"{name}_norm_{number}"
             )
         else:
