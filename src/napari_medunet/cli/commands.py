@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_medunet.cli import DONE, FAILED, console
-from napari_medunet.cli.options import with_settings
+from napari_medunet.cli.options import GroupedCommand, with_settings
 from napari_medunet.engine.settings import EvaluateSettings, PredictSettings, TrainSettings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def version(
         raise typer.Exit
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 @with_settings(TrainSettings)
 def train(
     images: Annotated[Path, typer.Option(help="Folder of images, or one image.")],

@@ -10,6 +10,24 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from typer.core import TyperCommand
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help has a section of its own for each group of options."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the sections: ungrouped options first."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None:
+                title = getattr(parameter, "rich_help_panel", None) or "Options"
+                sections.setdefault(title, []).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 def with_settings(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -51,10 +69,18 @@ def _parameters(model: type[BaseModel]) -> list[inspect.Parameter]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=field.default,
-            annotation=Annotated[types[name], typer.Option(help=field.description)],
+            annotation=Annotated[
+                types[name], typer.Option(help=field.description, rich_help_panel=_group(field))
+            ],
         )
         for name, field in model.model_fields.items()
     ]
+
+
+def _group(field: FieldInfo) -> str | None:
+    """Section of the help that a field belongs to, where its settings name one."""
+    extra = field.json_schema_extra
+    return str(extra["group"]) if isinstance(extra, dict) and "group" in extra else None
 
 
 def _validated(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_medunet.engine.augment import augmentation_of
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.grid import Float32Array
 from napari_medunet.engine.plan import Plan, make_plan
@@ -63,11 +64,12 @@ def preview(
     plan = make_plan(examples, settings)
     chosen = np.random.default_rng(seed).permutation(len(examples))[:count]
     samples = Samples([examples[i] for i in chosen], plan, seed)
+    augmentation = augmentation_of(settings)
     slices = []
     for number in range(count):
         # A generator of its own: how a patch is varied does not move the next one.
         rng = np.random.default_rng((seed, number))
-        slices.append(_slice(*samples.draw(rng, settings.augmentation), plan))
+        slices.append(_slice(*samples.draw(rng, augmentation), plan))
     images, classes = (np.stack(arrays) for arrays in zip(*slices, strict=True))
     values = np.asarray(plan.labels)
     rows, columns = np.delete(plan.spacing_mm, _across(plan))

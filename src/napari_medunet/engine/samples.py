@@ -13,9 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from napari_medunet.engine.augment import Variation, draw_variation, unvaried, vary_intensity
+from napari_medunet.engine.augment import (
+    NO_AUGMENTATION,
+    Augmentation,
+    Variation,
+    draw_variation,
+    vary_intensity,
+)
+from napari_medunet.engine.augment.warp import Bend, Placing, warp
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.grid import Float32Array, classes_to_grid, image_to_grid
 from napari_medunet.engine.plan import Plan
@@ -70,7 +76,7 @@ class Samples:
             )
         return sum(max(1, round(case.classes.size / per_patch)) for case in self._cases)
 
-    def draw(self, rng: np.random.Generator, augmentation: str = "none") -> Batch:
+    def draw(self, rng: np.random.Generator, augmentation: Augmentation = NO_AUGMENTATION) -> Batch:
         """Draw one patch.
 
         Returns
@@ -79,32 +85,33 @@ class Samples:
         classes : (*patch) int32 array
             `IGNORED` where nothing was annotated.
         """
+        number, holders = IGNORED, self._cases
         if self._foreground and rng.random() < _FOREGROUND_SHARE:
-            number = int(rng.choice(self._foreground))
+            number = self._foreground[rng.integers(len(self._foreground))]
             holders = self._holders[number]
-        else:
-            number, holders = IGNORED, self._cases
         case = holders[rng.integers(len(holders))]
-        centre = np.unravel_index(rng.choice(case.centres[number]), case.classes.shape)
-        varied = augmentation != "none"
-        variation = (
-            draw_variation(rng, self.plan, augmentation) if varied else unvaried(self.plan.dims)
-        )
+        centres = case.centres[number]
+        centre = np.unravel_index(centres[rng.integers(len(centres))], case.classes.shape)
+        variation = draw_variation(rng, self.plan, augmentation)
         image, classes = _cut(case, tuple(int(i) for i in centre), self.plan.patch, variation)
-        if varied:
-            vary_intensity(image, variation, rng)
+        vary_intensity(image, variation, rng)
         return image, classes
 
 
 def draw_batch(
-    samples: Samples, size: int, rng: np.random.Generator, augmentation: str = "none"
+    samples: Samples,
+    size: int,
+    rng: np.random.Generator,
+    augmentation: Augmentation = NO_AUGMENTATION,
 ) -> Batch:
     """Draw `size` patches: images (size, *patch, channels) and classes (size, *patch)."""
     images, classes = zip(*(samples.draw(rng, augmentation) for _ in range(size)), strict=True)
     return np.stack(images), np.stack(classes)
 
 
-def batches(samples: Samples, augmentation: str, seed: int) -> Generator[Batch, None, None]:
+def batches(
+    samples: Samples, augmentation: Augmentation, seed: int
+) -> Generator[Batch, None, None]:
     """Draw batches for ever, a few ahead on a thread, so that the network does not wait.
 
     Close the generator to end the thread.
@@ -137,21 +144,47 @@ def _some(indices: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArr
 def _cut(
     case: _Case, centre: tuple[int, ...], patch: tuple[int, ...], variation: Variation
 ) -> Batch:
-    """Cut a patch around a voxel, inside the volume where it fits, in one interpolation."""
-    image, classes = case.image, case.classes
-    if len(patch) == 2:
-        image, classes, centre = image[:, centre[0]], classes[centre[0]], centre[1:]
-    size, extent = np.asarray(patch), np.asarray(classes.shape)
+    """Cut a patch around a voxel, inside the volume where it fits.
+
+    In two dimensions it is a block of one slice.
+    """
+    size, extent = np.array((1, *patch)[-3:]), np.asarray(case.classes.shape)
+    matrix, shift = np.eye(3), np.zeros(3)
+    matrix[-len(patch) :, -len(patch) :] = variation.matrix
+    shift[-len(patch) :] = variation.shift
     inside = np.clip(np.asarray(centre) - size // 2, 0, np.maximum(extent - size, 0))
-    start = np.where(extent <= size, -((size - extent) // 2), inside)
-    middle = (size - 1) / 2
-    offset = start + middle + variation.shift * size - variation.matrix @ middle
-    cut = np.empty((*patch, len(image)), np.float32)
-    for channel, values in enumerate(image):
-        cut[..., channel] = ndimage.affine_transform(
-            values, variation.matrix, offset, patch, order=1, mode="constant", cval=0.0
-        )
-    cut_classes = ndimage.affine_transform(
-        classes, variation.matrix, offset, patch, order=0, mode="constant", cval=IGNORED
+    start = np.where(extent <= size, -((size - extent) // 2), inside) + shift
+    image = np.zeros((*size, len(case.image)), np.float32)
+    classes = np.full(size, IGNORED, np.int32)
+    if variation.bend is None and np.array_equal(np.abs(matrix), np.eye(3)):
+        _copy(case, start.astype(int), image, classes)
+        mirrored = tuple(axis for axis in range(3) if matrix[axis, axis] < 0)
+        image, classes = np.flip(image, mirrored), np.flip(classes, mirrored)
+    else:
+        middle = (size - 1) / 2
+        placing = Placing(matrix, start + middle - matrix @ middle, _as_block(variation.bend))
+        warp(case.image, case.classes, placing, image, classes)
+    return image.reshape(*patch, -1), classes.reshape(patch)
+
+
+def _copy(
+    case: _Case, start: npt.NDArray[np.int64], image: Float32Array, classes: ClassArray
+) -> None:
+    """Fill a patch with the voxels from `start` on, as they are."""
+    stop = np.minimum(start + classes.shape, case.classes.shape)
+    source = tuple(slice(max(a, 0), max(b, 0)) for a, b in zip(start, stop, strict=True))
+    target = tuple(
+        slice(max(-a, 0), max(b - a, max(-a, 0))) for a, b in zip(start, stop, strict=True)
     )
-    return cut, cut_classes.astype(np.int32)
+    classes[target] = case.classes[source]
+    image[target] = np.moveaxis(case.image[:, *source], 0, -1)
+
+
+def _as_block(bend: Bend | None) -> Bend | None:
+    """A plane's bend as one of a block of one slice."""
+    if bend is None or len(bend.bases) == 3:
+        return bend
+    rows, columns = bend.moves
+    return Bend(
+        np.stack([np.zeros_like(rows), rows, columns])[:, None], (np.ones((1, 1)), *bend.bases)
+    )

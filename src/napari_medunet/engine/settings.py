@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MOST_FOLDS = 20  # of a cross-validation, and networks in one segmenter
+
+_AUGMENTATION: dict[str, Any] = {
+    "group": "Augmentation"
+}  # a section of its own in a command's help
 
 WhichAnnotated = Literal["all", "slices", "voxels"]
 
@@ -51,12 +55,6 @@ class TrainSettings(_Settings):
         default=0,
         description="Seed of the split, the network's first weights and the augmentation.",
     )
-    augmentation: Literal["none", "light", "standard", "strong"] = Field(
-        default="standard", description="How much the training images are varied by chance."
-    )
-    flip: Literal["none", "left-right", "all"] = Field(
-        default="left-right", description="Axes along which training images are mirrored by chance."
-    )
     filters: Annotated[int, Field(ge=4, le=128)] | None = Field(
         default=None,
         description=(
@@ -74,6 +72,71 @@ class TrainSettings(_Settings):
     )
     normalisation: Literal["batch", "instance"] = Field(
         default="batch", description="Normalise features over the batch or over each image."
+    )
+    augmentation: Literal["none", "light", "standard", "strong"] = Field(
+        default="standard",
+        description=(
+            "How much the training images are varied by chance; each part below that is not given is "
+            "as in this preset."
+        ),
+        json_schema_extra=_AUGMENTATION,
+    )
+    flip: Literal["none", "left-right", "all"] = Field(
+        default="left-right",
+        description=(
+            "Axes along which training images are mirrored by chance, where the preset is not none."
+        ),
+        json_schema_extra=_AUGMENTATION,
+    )
+    rotate: Annotated[float, Field(ge=0, le=180)] | None = Field(
+        default=None,
+        description="Turn by up to so many degrees either way, through thick slices by less.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    scale: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Make larger or smaller by up to this share: 0.2 is from 1/1.2 to 1.2.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    shift: Annotated[float, Field(ge=0, le=0.5)] | None = Field(
+        default=None,
+        description="Move by up to this share of the patch.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    elastic: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Bend elastically: 1 is as far as goes without a fold.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    blur: Annotated[float, Field(ge=0, le=5)] | None = Field(
+        default=None,
+        description="Blur with a standard deviation of up to so many voxels.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    low_resolution: Annotated[float, Field(ge=0, le=4)] | None = Field(
+        default=None,
+        description="Look through voxels that are larger by up to this share: 1 is twice as large.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    gamma: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None,
+        description="Brighten or darken the middle greys: 0.4 is a gamma from 1/1.4 to 1.4.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    contrast: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None,
+        description="Change the contrast by up to this share: 0.3 is from 1/1.3 to 1.3.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    brightness: Annotated[float, Field(ge=0, le=3)] | None = Field(
+        default=None,
+        description="Brighten or darken by up to so many standard deviations of the image.",
+        json_schema_extra=_AUGMENTATION,
+    )
+    noise: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None,
+        description="Add noise of up to so many standard deviations of the image.",
+        json_schema_extra=_AUGMENTATION,
     )
 
 

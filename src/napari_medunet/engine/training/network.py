@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_medunet.engine.augment import augmentation_of
 from napari_medunet.engine.card import NetworkCard, SegmentClass
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
@@ -65,7 +66,7 @@ def train_network(
     held_out = _validation_batches(validation, plan, settings.seed)
     report(Progress(0, f"Building the network: {plan.describe()}"))
     loop = Loop(plan, settings, clock, report)
-    with closing(batches(samples, settings.augmentation, settings.seed)) as stream:
+    with closing(batches(samples, augmentation_of(settings), settings.seed)) as stream:
         loop.until_done(stream, held_out, samples.annotated_patches())
     card = NetworkCard(
         training_cases=tuple(example.name for example in training),

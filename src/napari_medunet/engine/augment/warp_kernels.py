@@ -1,0 +1,88 @@
+"""The compiled half of `warp`: one pass over the voxels of a patch.
+
+The machine code is kept beside this file (or in numba's folder for the user, where that cannot be
+written to): only the very first call on a machine waits for the compiler.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(nogil=True, cache=True)
+def warp_rows(image, classes, affine, moves, bases, cut, cut_classes):  # type: ignore[no-untyped-def]
+    """Fill a patch, row by row; voxels outside the volume are left as they are.
+
+    Parameters
+    ----------
+    image : (c, z, y, x) float32 array
+    classes : (z, y, x) int16 array
+    affine : (3, 4) float64 array
+        From a voxel of the patch, and 1, to coordinates in the volume.
+    moves : (3, z nodes, y nodes, x nodes) float64 array
+        What control points add to these coordinates.
+    bases : three (nodes, voxels) float64 arrays, z, y, x
+        How much each control point counts at each voxel.
+    cut : (z, y, x, c) float32 array
+    cut_classes : (z, y, x) int32 array
+    """
+    depth, rows, columns = cut_classes.shape
+    at = np.empty((3, columns))
+    for z in range(depth):
+        for y in range(rows):
+            _coordinates(z, y, affine, moves, bases, at)
+            _fill_row(image, classes, at, cut[z, y], cut_classes[z, y])
+
+
+@njit(nogil=True, cache=True)
+def _coordinates(z, y, affine, moves, bases, at):  # type: ignore[no-untyped-def]
+    """Where the voxels of a row lie in the volume; `at`, (3, columns), is filled."""
+    base_z, base_y, base_x = bases
+    for axis in range(3):
+        start = affine[axis, 0] * z + affine[axis, 1] * y + affine[axis, 3]
+        for x in range(at.shape[1]):
+            at[axis, x] = start + affine[axis, 2] * x
+        for k in range(moves.shape[3]):
+            moved = 0.0
+            for i in range(moves.shape[1]):
+                for j in range(moves.shape[2]):
+                    moved += base_z[i, z] * base_y[j, y] * moves[axis, i, j, k]
+            for x in range(at.shape[1]):
+                at[axis, x] += moved * base_x[k, x]
+
+
+@njit(nogil=True, cache=True)
+def _fill_row(image, classes, at, voxels, labels):  # type: ignore[no-untyped-def]
+    """A row: channels by trilinear interpolation, classes from the nearest voxel."""
+    depth, rows, columns = classes.shape
+    for i in range(len(labels)):
+        nearest_z, z0, z1, above = _neighbours(at[0, i], depth)
+        nearest_y, y0, y1, behind = _neighbours(at[1, i], rows)
+        nearest_x, x0, x1, beside = _neighbours(at[2, i], columns)
+        if min(nearest_z, nearest_y, nearest_x) < 0:
+            continue
+        labels[i] = classes[nearest_z, nearest_y, nearest_x]
+        for c in range(image.shape[0]):
+            near = _between(image[c, z0, y0, x0], image[c, z0, y0, x1], beside)
+            far = _between(image[c, z0, y1, x0], image[c, z0, y1, x1], beside)
+            low = _between(near, far, behind)
+            near = _between(image[c, z1, y0, x0], image[c, z1, y0, x1], beside)
+            far = _between(image[c, z1, y1, x0], image[c, z1, y1, x1], beside)
+            voxels[i, c] = _between(low, _between(near, far, behind), above)
+
+
+@njit(nogil=True, cache=True)
+def _neighbours(at, size):  # type: ignore[no-untyped-def]
+    """The voxel nearest to a coordinate (-1 if none), those before and after, the second's share."""
+    if not -0.5 <= at < size - 0.5:
+        return -1, 0, 0, np.float32(0)
+    # The outer half of a border voxel has its centre's value.
+    inside = min(max(at, 0.0), size - 1.0)
+    before = int(inside)
+    return int(at + 0.5), before, min(before + 1, size - 1), np.float32(inside - before)
+
+
+@njit(nogil=True, cache=True)
+def _between(first, second, share):  # type: ignore[no-untyped-def]
+    return first + (second - first) * share
