@@ -57,7 +57,7 @@ def model(folder):
               "--annotated", "slices", "--json", *QUICK)  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert {line["event"] for line in lines[:-1]} == {"progress"}
+    assert {line["event"] for line in lines[:-1]} == {"progress", "plan"}
     assert lines[-1]["event"] == "result"
     assert lines[-1]["model"] == str(path)
     assert [line for line in lines if line.get("scores")]
@@ -322,6 +322,27 @@ def test_info_speaks_of_images_labels_and_segmenters(folder, model):
     assert "2D U-Net, 2 levels from 4 filters" in run("info", model).stdout
 
 
+def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
+    data = ("--images", folder / "images", "--labels", folder / "truth")
+    file, model = tmp_path / "plan.json", tmp_path / "edited"
+    ran = run("plan", *data, "--patch", "16x16", "--axis", "x", "--out", file)
+    assert ran.returncode == 0, ran.stderr
+    said = [line.split(maxsplit=1)[0] for line in ran.stdout.splitlines()]
+    assert {"Plan:", "spacing", "dimensions", "patch", "batch"} <= set(said)
+    plan = json.loads(file.read_text())
+    assert plan["patch"] == [16, 16]
+    file.write_text(json.dumps(plan | {"filters": 4, "batch": 3}))
+    ran = run("train", *data, "--model", model, "--plan", file, "--epochs", "1", "--json")
+    assert ran.returncode == 0, ran.stderr
+    (event,) = (e for e in map(json.loads, ran.stdout.splitlines()) if e["event"] == "plan")
+    assert event["plan"] == json.loads(run("info", f"{model}.medunet", "--json").stdout)["plan"]
+    assert (event["plan"]["filters"], event["plan"]["batch"]) == (4, 3)
+    for wrong, said in (({"batch": 0}, "batch: Input"), ({"channels": 3}, "of 3 channels")):
+        file.write_text(json.dumps(plan | wrong))
+        ran = run("train", *data, "--model", model, "--plan", file)
+        assert said in one_line_error(ran, 2)
+
+
 def test_doctor_says_what_will_run():
     facts = json.loads(run("doctor", "--json").stdout)
     assert facts["backend"].startswith("tensorflow 2")
@@ -329,7 +350,9 @@ def test_doctor_says_what_will_run():
     assert isinstance(facts["advice"], list)
 
 
-@pytest.mark.parametrize("command", ["", "demo", "train", "predict", "evaluate", "info", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["", "demo", "train", "plan", "predict", "evaluate", "info", "doctor"]
+)
 def test_every_command_helps(command):
     ran = run(*command.split(), "--help")
     assert ran.returncode == 0

@@ -110,6 +110,23 @@ def test_painted_slices_are_found_on_every_axis(axis):
     assert annotated[labels > 0].all()
 
 
+def test_a_small_structure_on_scattered_slices_is_painted_across_them():
+    """Fewer planes hold it on either other axis: counting planes would take those for painted."""
+    labels = np.zeros((40, 60, 60), np.uint8)
+    labels[5:35:6, 20:23, 30:32] = 1
+    assert annotated_axis(labels) == 0
+    assert annotated_voxels(labels, "slices").sum() == 5 * 60 * 60
+
+
+def test_the_axis_across_painted_slices_can_be_chosen():
+    labels = np.zeros((6, 8, 10), np.uint8)
+    labels[2, 3, 4] = 1  # one voxel: any axis could be meant
+    for axis, name in enumerate("zyx"):
+        annotated = annotated_voxels(labels, "slices", name)
+        assert np.moveaxis(annotated, axis, 0)[np.argwhere(labels)[0][axis]].all()
+        assert annotated.sum() == labels.size / labels.shape[axis]
+
+
 def test_background_label_becomes_background_and_the_unpainted_is_ignored():
     labels = np.zeros((6, 8, 10), np.uint8)
     labels[2, 2], labels[3, 3] = 1, 5

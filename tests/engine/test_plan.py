@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from napari_medunet.engine.examples import Example
-from napari_medunet.engine.plan import Plan, make_plan
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning import check_plan, make_plan, reasoned_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -24,7 +25,7 @@ def example(shape, spacing_mm=(1.0, 1.0, 1.0), channels=None, offset=0.0):
 
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(4, 300), st.integers(4, 300)),
-    dims=st.sampled_from(["auto", "2d", "3d"]),
+    dims=st.sampled_from(["auto", "2d", "2.5d", "3d"]),
     depth=st.none() | st.integers(2, 5),
 )
 def test_every_shape_gets_a_plan_whose_patch_the_network_divides(shape, dims, depth):
@@ -34,19 +35,90 @@ def test_every_shape_gets_a_plan_whose_patch_the_network_divides(shape, dims, de
             make_plan([example(shape)], settings)
         return
     plan = make_plan([example(shape)], settings)
-    step = 2 ** (plan.depth - 1)
-    assert all(size % step == 0 for size in plan.patch)
-    assert len(plan.patch) == plan.dims == (3 if dims == "3d" else 2)
+    assert all(size % step == 0 for size, step in zip(plan.patch, plan.steps, strict=True))
+    assert plan.depth == (depth or plan.depth)
+    assert len(plan.patch) == plan.dims
+    if dims != "auto":
+        assert (plan.dims, plan.context) == {"2d": (2, 0), "2.5d": (2, 1), "3d": (3, 0)}[dims]
 
 
 def test_slices_lie_across_the_coarsest_axis():
     assert make_plan([example((40, 40, 9), (1, 1, 5))], TrainSettings()).axis == 2
-    assert make_plan([example((40, 40, 40))], TrainSettings()).axis == 0
+    assert make_plan([example((40, 40, 40))], TrainSettings(dims="2d")).axis == 0
+    chosen = TrainSettings(dims="2d", axis="y")
+    assert make_plan([example((40, 40, 9), (1, 1, 5))], chosen).axis == 1
 
 
 def test_a_flat_image_is_seen_in_its_plane_whatever_its_axis():
     assert make_plan([example((1, 64, 64), channels=3)], TrainSettings()).axis == 0
     assert make_plan([example((64, 64, 1))], TrainSettings()).axis == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing_mm", "settings", "dims", "context"),
+    [
+        ((40, 50, 40), (1, 1, 1), {}, 3, 0),
+        ((40, 50, 40), (1, 1, 1), {"minutes": 1}, 2, 0),
+        ((40, 50, 40), (1, 1, 1), {"annotated": "slices"}, 2, 0),
+        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels"}, 2, 0),
+        ((200, 200, 200), (1, 1, 1), {}, 2, 0),
+        ((30, 200, 200), (5, 0.7, 0.7), {}, 2, 1),
+        ((30, 200, 200), (5, 0.7, 0.7), {"annotated": "slices"}, 2, 1),
+        ((4, 60, 60), (1, 1, 1), {}, 2, 1),
+        ((1, 60, 60), (1, 1, 1), {}, 2, 0),
+        ((60, 60, 1), (1, 1, 1), {}, 2, 0),
+    ],
+)
+def test_dimensions_follow_the_data(shape, spacing_mm, settings, dims, context):
+    plan, reasons = reasoned_plan([example(shape, spacing_mm)], TrainSettings(**settings))
+    assert (plan.dims, plan.context) == (dims, context)
+    assert all(reason.what and reason.choice and reason.why for reason in reasons)
+
+
+def test_what_is_set_goes_before_the_rules():
+    chosen = TrainSettings(
+        dims="2.5d", axis="x", spacing_mm="2x1x1", patch="20, 30", depth=3, filters=8, batch=3,
+        learning_rate=0.01, intensity="ct",
+    )  # fmt: skip
+    plan, reasons = reasoned_plan([example((20, 40, 40))], chosen)
+    assert (plan.context, plan.axis, plan.spacing_mm) == (1, 2, (2.0, 1.0, 1.0))
+    assert plan.patch == (20, 32)  # rounded up to what three levels divide
+    assert (plan.depth, plan.filters, plan.batch) == (3, 8, 3)
+    assert (plan.learning_rate, plan.intensity) == (0.01, "ct")
+    assert [reason.why for reason in reasons].count("as set") == 8
+
+
+def test_a_patch_of_other_dimensions_is_refused():
+    with pytest.raises(ValueError, match="20 x 30 has 2 sizes; wanted 3"):
+        make_plan([example((20, 40, 40))], TrainSettings(dims="3d", patch=(20, 30)))
+
+
+def test_thick_slices_are_not_halved_before_the_rest_is_as_coarse():
+    plan = make_plan([example((16, 100, 100), (4, 1, 1))], TrainSettings(dims="3d"))
+    assert plan.pools == ((1, 2, 2), (1, 2, 2), (2, 2, 2))
+    assert [plan.kernel(level) for level in range(4)] == [
+        (1, 3, 3),
+        (1, 3, 3),
+        (3, 3, 3),
+        (3, 3, 3),
+    ]
+    assert plan.steps == (2, 8, 8)
+    assert plan.patch[0] == 16
+    assert plan.patch[1] == plan.patch[2] > 100
+    even = make_plan([example((40, 50, 40))], TrainSettings(dims="3d"))
+    assert even.pools == ((2, 2, 2),) * 3
+    assert {even.kernel(level) for level in range(4)} == {(3, 3, 3)}
+
+
+def test_a_plan_of_other_examples_is_refused():
+    plan = make_plan([example((1, 20, 20))], TrainSettings())
+    check_plan(plan, [example((1, 30, 30))])
+    with pytest.raises(ValueError, match="for images of 1 channels, and these have 3"):
+        check_plan(plan, [example((1, 20, 20), channels=3)])
+    more = example((1, 20, 20))
+    more.labels[0, 0, 0] = 9
+    with pytest.raises(ValueError, match=r"\[9\] are annotated too"):
+        check_plan(plan, [more])
 
 
 def test_spacing_is_the_median():
@@ -86,7 +158,7 @@ def test_mirroring_follows_left_and_right():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"patch": (30, 32)}, "multiple of 8"),
+        ({"patch": (30, 32)}, r"multiple of \(8, 8\)"),
         ({"patch": (32, 32, 32)}, "2D plan has a patch of 2"),
         ({"labels": (1, 2)}, "ascending from background"),
         ({"labels": (0, 2, 2)}, "ascending from background"),
@@ -94,6 +166,8 @@ def test_mirroring_follows_left_and_right():
         ({"spacing_mm": (1.0, float("nan"), 1.0)}, "finite number"),
         ({"channels": 10**9}, "less than or equal"),
         ({"surprise": 1}, "not permitted"),
+        ({"pools": ((2, 2),)}, "not 3 times 2 factors"),
+        ({"dims": 3, "patch": (32, 32, 32), "context": 1}, "no context"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(change, message):

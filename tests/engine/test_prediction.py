@@ -61,6 +61,28 @@ def test_tiles_and_mirroring_change_nothing_for_a_voxelwise_network(shape, axis,
     assert labels.flags.c_contiguous
 
 
+class Neighbours(Threshold):
+    """A network that labels a voxel where the slice before it is bright at its place, tiles or not."""
+
+    def probabilities(self, images):
+        return super().probabilities(images[..., self.which :])
+
+    which = 0
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("axis", [0, 2])
+def test_a_slice_is_seen_with_its_neighbours_and_the_last_repeats(axis, which, monkeypatch):
+    monkeypatch.setattr("napari_medunet.engine.prediction._SLAB_BYTES", 1)  # slabs of one batch
+    image = volume((7, 20, 7))
+    network = Neighbours(plan((8, 8), axis=axis, context=1, flip_axes=(1,)))
+    network.which = which
+    labels = np.moveaxis(predict(network, image, PredictSettings(tta=True)), axis, 0)
+    seen = np.moveaxis(image.voxels, axis, 0)[(np.arange(7) + which - 1).clip(0, 6)]
+    above = seen > image.voxels.mean(dtype=np.float64).astype(np.float32)
+    np.testing.assert_array_equal(labels > 0, above)
+
+
 def test_batches_have_one_shape():
     """A network is compiled for one shape: the last batch is filled up."""
     network = Threshold(plan())

@@ -116,6 +116,25 @@ def test_without_variation_a_patch_is_the_volume_itself():
     np.testing.assert_array_equal(classes, case.labels[2, 1:17, 3:19])
 
 
+@pytest.mark.parametrize("channels", [None, 2])
+def test_neighbouring_slices_are_channels_and_the_last_repeats(channels):
+    case = example((6, 20, 24), held=(0, 2, 5), channels=channels)
+    case.image.voxels[...] += np.arange(6, dtype=np.float32)[:, None, None] * 30
+    samples = Samples([case], plan((20, 24), context=1, channels=channels or 1))
+    prepared = samples._cases[0].image
+    rng = np.random.default_rng(0)
+    met = set()
+    for image, classes in (samples.draw(rng) for _ in range(40)):
+        assert image.shape[-1] == samples.plan.inputs == 3 * (channels or 1)
+        around = np.moveaxis(image, -1, 0).reshape(-1, 3, 20, 24)
+        (index,) = (i for i in (0, 2, 5) if np.array_equal(around[:, 1], prepared[:, i]))
+        np.testing.assert_array_equal(around[:, 0], prepared[:, max(index - 1, 0)])
+        np.testing.assert_array_equal(around[:, 2], prepared[:, min(index + 1, 5)])
+        np.testing.assert_array_equal(classes, case.labels[index])
+        met.add(index)
+    assert met == {0, 2, 5}
+
+
 def test_a_patch_larger_than_its_image_is_padded_and_the_padding_is_ignored():
     image, classes = cut(Samples([example()], plan((32, 32))), (2, 10, 12), unvaried(2))
     assert (classes != IGNORED).sum() == 20 * 24

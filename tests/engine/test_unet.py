@@ -21,6 +21,19 @@ def test_logits_have_the_images_size_and_one_channel_per_class(dims, normalisati
     assert logits.shape == (2, *size, 3)
 
 
+def test_neighbouring_slices_are_channels_of_the_input():
+    assert build_unet(plan(channels=3, context=1)).input_shape == (None, None, None, 9)
+
+
+def test_an_axis_of_thick_slices_is_pooled_and_convolved_later():
+    thick = plan(3, patch=(2, 16, 16), pools=((1, 2, 2), (2, 2, 2)))
+    network = build_unet(thick)
+    logits = network.predict_on_batch(np.zeros((1, 2, 16, 16, 1), np.float32))
+    assert logits.shape == (1, 2, 16, 16, 3)
+    assert network.get_layer("down_0_conv_1").kernel_size == (1, 3, 3)
+    assert network.get_layer("down_1_conv_1").kernel_size == (3, 3, 3)
+
+
 def test_the_classic_network_is_one_setting():
     """Ronneberger et al. 2015, figure 1, padded, with batch normalisation, at 256 x 256 x 3.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_medunet.cli import DONE, FAILED, console
+from napari_medunet.cli import DONE, FAILED, console, planning
 from napari_medunet.cli.options import GroupedCommand, with_settings
 from napari_medunet.engine.settings import EvaluateSettings, PredictSettings, TrainSettings
 
@@ -45,6 +45,9 @@ def train(
     labels: Annotated[Path, typer.Option(help="Folder of labels of the same names, or one file.")],
     model: Annotated[Path, typer.Option(help="The segmenter to write (.medunet).")],
     settings: TrainSettings,
+    plan: Annotated[
+        Path | None, typer.Option(help="Train by this plan, as `plan` wrote it and you edited it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Train a segmenter on images and their labels.
@@ -60,6 +63,7 @@ def train(
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
     _warn(loaded.unpaired, loaded.failed)
+    chosen = planning.choose_plan(loaded.examples, settings, plan, as_json)
     _start_backend()
     from napari_medunet.engine import training
 
@@ -67,7 +71,7 @@ def train(
         console.shown(as_json, "Training") as report,
         console.stopped_by_interrupt(report) as stoppable,
     ):
-        segmenter = training.train(loaded.examples, settings, stoppable)
+        segmenter = training.train(loaded.examples, settings, stoppable, plan=chosen)
     segmenter.save(target)
     if as_json:
         card = segmenter.card
@@ -84,6 +88,29 @@ def train(
     else:
         console.print_line(segmenter.card.describe())
         console.print_line(f"Segmenter written to {target}")
+    return FAILED if loaded.failed else DONE
+
+
+@app.command(cls=GroupedCommand)
+@with_settings(TrainSettings)
+def plan(
+    images: Annotated[Path, typer.Option(help="Folder of images, or one image.")],
+    labels: Annotated[Path, typer.Option(help="Folder of labels of the same names, or one file.")],
+    settings: TrainSettings,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the plan here (.json), to edit and to train by.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say how `train` with the same options would train, and why, without training."""
+    from napari_medunet.engine.folders import load_examples
+
+    with console.shown(as_json, "Reading") as report:
+        loaded = load_examples(images, labels, settings, report)
+    _warn(loaded.unpaired, loaded.failed)
+    chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
+    if out is not None:
+        planning.write_plan(out, chosen)
     return FAILED if loaded.failed else DONE
 
 

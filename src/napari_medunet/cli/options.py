@@ -63,7 +63,10 @@ def with_settings(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Call
 
 def _parameters(model: type[BaseModel]) -> list[inspect.Parameter]:
     # The ranges are checked by the model, so only the plain types are wanted here.
-    types = typing.get_type_hints(model, include_extras=False)
+    types = {
+        name: str | None if _has_several_numbers(hint) else hint
+        for name, hint in typing.get_type_hints(model, include_extras=False).items()
+    }
     return [
         inspect.Parameter(
             name,
@@ -81,6 +84,11 @@ def _group(field: FieldInfo) -> str | None:
     """Section of the help that a field belongs to, where its settings name one."""
     extra = field.json_schema_extra
     return str(extra["group"]) if isinstance(extra, dict) and "group" in extra else None
+
+
+def _has_several_numbers(hint: Any) -> bool:
+    """Whether an option is typed as one text of several numbers, 64x64, which its model reads."""
+    return any(typing.get_origin(part) is tuple for part in typing.get_args(hint))
 
 
 def _validated(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:

@@ -13,6 +13,8 @@ from napari_medunet.engine.volume import Volume, same_grid
 
 BoolArray = npt.NDArray[np.bool_]
 
+AXES = "zyx"  # names of a volume's axes, in array order
+
 
 @dataclass(frozen=True, eq=False)
 class Example:
@@ -63,7 +65,7 @@ def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Exam
             f"Labels '{labels.name}' hold no label: every voxel is 0. Paint at least one slice, or "
             f"leave '{image.name}' out."
         )
-    annotated = annotated_voxels(values, settings.annotated)
+    annotated = annotated_voxels(values, settings.annotated, settings.axis)
     if settings.annotated == "voxels":
         values = _background_to_zero(values, labels.name, settings.background_label)
     return Example(image, values, annotated)
@@ -132,33 +134,43 @@ def integer_labels(labels: Volume) -> npt.NDArray[np.integer[Any]]:
     return values
 
 
-def annotated_voxels(labels: npt.NDArray[np.integer[Any]], rule: str) -> BoolArray:
+def annotated_voxels(
+    labels: npt.NDArray[np.integer[Any]], rule: str, axis: str = "auto"
+) -> BoolArray:
     """Which voxels of an annotation count.
 
     Parameters
     ----------
     labels : (z, y, x) integer array
     rule : "all", "slices" or "voxels"
-        "slices" takes whole slices that hold a label, along the axis on which the fewest do.
+        "slices" takes whole slices that hold a label.
+    axis : "auto", "z", "y" or "x"
+        Across the slices; "auto" finds the one on which they were painted, see `annotated_axis`.
     """
     if rule == "all":
         return np.ones(labels.shape, bool)
     if rule == "voxels":
         return labels > 0
-    axis = annotated_axis(labels)
-    others = tuple(other for other in range(3) if other != axis)
+    across = annotated_axis(labels) if axis == "auto" else AXES.index(axis)
+    others = tuple(other for other in range(3) if other != across)
     held = (labels > 0).any(axis=others, keepdims=True)
     return np.broadcast_to(held, labels.shape).copy()
 
 
 def annotated_axis(labels: npt.NDArray[np.integer[Any]] | BoolArray) -> int:
-    """Axis along which an annotation was painted slice by slice: where the smallest share is held."""
+    """Axis across the slices that were painted: along it labels are thinnest.
+
+    A slice that was painted alone is one voxel thick. What counts is the mean length of unbroken runs of
+    painted voxels: how many slices hold a label would mislead, since a small structure on a few
+    scattered slices is held by even fewer of the planes across them. Where all axes are alike it is 0.
+    """
     painted = labels > 0
-    shares = []
+    starts = []
     for axis in range(3):
-        held = painted.any(axis=tuple(other for other in range(3) if other != axis))
-        shares.append(held.mean())
-    return int(np.argmin(shares))
+        first = np.take(painted, [0], axis=axis)
+        before, here = np.delete(painted, -1, axis), np.delete(painted, 0, axis)
+        starts.append(np.count_nonzero(first) + np.count_nonzero(here & ~before))
+    return int(np.argmax(starts))  # of runs, all as many voxels: most runs are the shortest
 
 
 def label_values(examples: list[Example]) -> tuple[int, ...]:

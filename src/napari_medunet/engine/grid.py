@@ -51,6 +51,25 @@ def image_to_grid(image: Volume, plan: Plan) -> Float32Array:
     return np.ascontiguousarray(np.moveaxis(grid, 1 + plan.axis, 1))
 
 
+def slices_around(image: Float32Array, start: int, stop: int, context: int) -> Float32Array:
+    """Some slices and their neighbours; beyond the first and the last these are repeated.
+
+    Parameters
+    ----------
+    image : (c, slices, rows, columns) array
+    start, stop : int
+        Of the slices.
+    context : int
+        Neighbours on each side.
+
+    Returns
+    -------
+    (c, context + stop - start + context, rows, columns) array
+    """
+    wanted = np.arange(start - context, stop + context).clip(0, image.shape[1] - 1)
+    return image[:, wanted] if context else image[:, start:stop]
+
+
 def classes_to_grid(
     labels: npt.NDArray[np.integer[Any]],
     annotated: npt.NDArray[np.bool_],

@@ -17,6 +17,7 @@ from napari_medunet.engine.grid import (
     image_to_grid,
     labels_from_classes,
     most_probable,
+    slices_around,
 )
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, Report, ignore
@@ -57,7 +58,9 @@ class Ensemble:
     def __init__(self, members: Sequence[Network]) -> None:
         self._members = members
         shared = [
-            member.plan.model_dump(include={"dims", "axis", "spacing_mm", "labels", "channels"})
+            member.plan.model_dump(
+                include={"dims", "axis", "context", "spacing_mm", "labels", "channels"}
+            )
             for member in members
         ]
         for other in shared[1:]:
@@ -141,7 +144,8 @@ def predict(
             fraction = (number + share) / len(slabs)
             report(Progress(fraction, f"Segmenting {volume.name}"))
 
-        probabilities = _blend(segmenter, grid[:, start:stop], settings.tta, advance)
+        slab = slices_around(grid, start, stop, plan.context)
+        probabilities = _blend(segmenter, slab, settings.tta, advance)
         # A slab of slices is never resampled across them, a whole 3D volume may be.
         depth = own_shape[0] if plan.dims == 3 else stop - start
         own = (depth, own_shape[1], own_shape[2])
@@ -178,10 +182,10 @@ def _batch(plan: Plan) -> int:
 
 def _tile(extent: tuple[int, ...], plan: Plan) -> tuple[int, ...]:
     """The whole extent, rounded up to what the network divides, but bounded."""
-    step = 2 ** (plan.depth - 1)
     widest = _WIDEST_TILE if plan.dims == 2 else 1
     return tuple(
-        min(-(-n // step) * step, widest * size) for n, size in zip(extent, plan.patch, strict=True)
+        min(-(-n // step) * step, widest * size)
+        for n, step, size in zip(extent, plan.steps, plan.patch, strict=True)
     )
 
 
@@ -193,12 +197,14 @@ def _blend(
     Parameters
     ----------
     image : (c, slices, rows, columns) array
+        With `context` more slices on either side than are to be predicted.
 
     Returns
     -------
     (classes, slices, rows, columns) array
     """
     plan = segmenter.plan
+    slices = image.shape[1] - 2 * plan.context
     extent = image.shape[4 - plan.dims :]
     tile = _tile(extent, plan)
     # Padding with 0, the mean, as training does where a patch is larger than its image.
@@ -208,22 +214,26 @@ def _blend(
     untouched = [(0, 0)] * (4 - plan.dims)
     padded = np.pad(image, untouched + padding)
     corners = list(tile_corners(padded.shape[4 - plan.dims :], tile))
-    leading = range(image.shape[1]) if plan.dims == 2 else (0,)
+    leading = range(slices) if plan.dims == 2 else (0,)
     places = list(itertools.product(leading, corners))
     weight = tile_weight(tile)
-    total = np.zeros((plan.classes, *padded.shape[1:]), np.float32)
+    within = (slices,) if plan.dims == 2 else ()
+    total = np.zeros((plan.classes, *within, *padded.shape[4 - plan.dims :]), np.float32)
     weights = np.zeros(padded.shape[4 - plan.dims :], np.float32)
     for corner in corners:
         weights[_box(corner, tile)] += weight
     batch = _batch(plan)
     for start in range(0, len(places), batch):
         here = places[start : start + batch]
-        tiles = np.zeros((batch, *tile, plan.channels), np.float32)
+        tiles = np.zeros((batch, *tile, plan.inputs), np.float32)
         for slot, place in enumerate(here):
-            tiles[slot] = np.moveaxis(padded[_window(place, tile, plan)], 0, -1)
+            seen = padded[_window(place, tile, plan, 2 * plan.context + 1)]
+            tiles[slot] = np.moveaxis(seen.reshape(-1, *tile), 0, -1)
         found = _probabilities(segmenter, tiles, tta)
         for slot, place in enumerate(here):
-            total[_window(place, tile, plan)] += np.moveaxis(found[slot], -1, 0) * weight
+            blended = np.moveaxis(found[slot], -1, 0) * weight
+            window = _window(place, tile, plan)
+            total[window] += blended.reshape(total[window].shape)
         advance(min(1.0, (start + batch) / len(places)))
     total /= weights
     inner = tuple(slice(low, low + n) for (low, _), n in zip(padding, extent, strict=True))
@@ -234,11 +244,15 @@ def _box(corner: tuple[int, ...], tile: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(corner, tile, strict=True))
 
 
-def _window(place: tuple[int, tuple[int, ...]], tile: tuple[int, ...], plan: Plan) -> Any:
-    """Index of a tile in an array (channels or classes, slices, rows, columns)."""
+def _window(
+    place: tuple[int, tuple[int, ...]], tile: tuple[int, ...], plan: Plan, slices: int = 1
+) -> tuple[slice, ...]:
+    """Index of a tile, of so many slices, in an array (channels or classes, slices, rows, columns)."""
     index, corner = place
     box = _box(corner, tile)
-    return (slice(None), index, *box) if plan.dims == 2 else (slice(None), *box)
+    return (
+        (slice(None), slice(index, index + slices), *box) if plan.dims == 2 else (slice(None), *box)
+    )
 
 
 def _probabilities(segmenter: Network, tiles: Float32Array, tta: bool) -> Float32Array:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from napari_medunet.engine.augment import augmentation_of
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.grid import Float32Array
-from napari_medunet.engine.plan import Plan, make_plan
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning import make_plan
 from napari_medunet.engine.samples import ClassArray, Samples
 from napari_medunet.engine.settings import TrainSettings
 
@@ -87,7 +88,7 @@ def _across(plan: Plan) -> int:
 
 def _slice(image: Float32Array, classes: ClassArray, plan: Plan) -> tuple[Float32Array, ClassArray]:
     if plan.dims == 2:
-        return image, classes
+        return image[..., plan.context :: 2 * plan.context + 1], classes  # without its neighbours
     image = np.moveaxis(image, _across(plan), 0)
     classes = np.moveaxis(classes, _across(plan), 0)
     held = (classes > 0).sum(axis=(1, 2))

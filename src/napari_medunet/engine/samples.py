@@ -23,7 +23,7 @@ from napari_medunet.engine.augment import (
 )
 from napari_medunet.engine.augment.warp import Bend, Placing, warp
 from napari_medunet.engine.examples import Example
-from napari_medunet.engine.grid import Float32Array, classes_to_grid, image_to_grid
+from napari_medunet.engine.grid import Float32Array, classes_to_grid, image_to_grid, slices_around
 from napari_medunet.engine.plan import Plan
 
 IGNORED = -1
@@ -81,7 +81,7 @@ class Samples:
 
         Returns
         -------
-        image : (*patch, channels) float32 array
+        image : (*patch, inputs) float32 array
         classes : (*patch) int32 array
             `IGNORED` where nothing was annotated.
         """
@@ -92,8 +92,11 @@ class Samples:
         case = holders[rng.integers(len(holders))]
         centres = case.centres[number]
         centre = np.unravel_index(centres[rng.integers(len(centres))], case.classes.shape)
+        place = tuple(int(i) for i in centre)
+        if self.plan.context:
+            case, place = _with_neighbours(case, place[0], self.plan.context), (0, *place[1:])
         variation = draw_variation(rng, self.plan, augmentation)
-        image, classes = _cut(case, tuple(int(i) for i in centre), self.plan.patch, variation)
+        image, classes = _cut(case, place, self.plan.patch, variation)
         vary_intensity(image, variation, rng)
         return image, classes
 
@@ -104,7 +107,7 @@ def draw_batch(
     rng: np.random.Generator,
     augmentation: Augmentation = NO_AUGMENTATION,
 ) -> Batch:
-    """Draw `size` patches: images (size, *patch, channels) and classes (size, *patch)."""
+    """Draw `size` patches: images (size, *patch, inputs) and classes (size, *patch)."""
     images, classes = zip(*(samples.draw(rng, augmentation) for _ in range(size)), strict=True)
     return np.stack(images), np.stack(classes)
 
@@ -139,6 +142,12 @@ def _some(indices: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArr
     if indices.size <= _MOST_CENTRES:
         return indices
     return np.sort(rng.choice(indices, _MOST_CENTRES, replace=False))
+
+
+def _with_neighbours(case: _Case, index: int, context: int) -> _Case:
+    """A single slice, with the slices around it as further channels."""
+    seen = slices_around(case.image, index, index + 1, context)
+    return _Case(seen.reshape(-1, 1, *seen.shape[2:]), case.classes[index : index + 1], {})
 
 
 def _cut(

@@ -61,7 +61,7 @@ class Segmenter:
         Parameters
         ----------
         images : (batch, *size, channels) float32 array
-            On the network's grid; each size a multiple of 2**(depth - 1).
+            On the network's grid; each size a multiple of the plan's `steps`.
 
         Returns
         -------

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 MOST_FOLDS = 20  # of a cross-validation, and networks in one segmenter
 
@@ -19,6 +19,19 @@ _AUGMENTATION: dict[str, Any] = {
 }  # a section of its own in a command's help
 
 WhichAnnotated = Literal["all", "slices", "voxels"]
+Millimetres = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
+
+_PLAN: dict[str, Any] = {"group": "Plan, decided by rules where nothing is given"}
+
+
+def _read_numbers(value: object) -> object:
+    """Numbers out of a text such as "64x64" or "2, 1, 1"; None out of an empty one."""
+    if not isinstance(value, str):
+        return value
+    return tuple(re.split(r"\s*[x,\s]\s*", value.strip())) if value.strip() else None
+
+
+_AsText = BeforeValidator(_read_numbers)
 
 
 class _Settings(BaseModel):
@@ -35,8 +48,50 @@ class TrainSettings(_Settings):
         default=None,
         description="End after this many epochs, where the minutes do not end it before.",
     )
-    dims: Literal["auto", "2d", "3d"] = Field(
-        default="auto", description="Look at slices (2d) or at blocks (3d); auto takes slices."
+    dims: Literal["auto", "2d", "2.5d", "3d"] = Field(
+        default="auto",
+        description="Look at slices (2d), at slices with their neighbours (2.5d) or at blocks (3d).",
+        json_schema_extra=_PLAN,
+    )
+    axis: Literal["auto", "z", "y", "x"] = Field(
+        default="auto",
+        description=(
+            "Axis across the slices that are painted or looked at: z (axial slices), y (coronal), x "
+            "(sagittal); auto finds it."
+        ),
+        json_schema_extra=_PLAN,
+    )
+    spacing_mm: Annotated[tuple[Millimetres, Millimetres, Millimetres] | None, _AsText] = Field(
+        default=None,
+        title="Spacing (mm)",
+        description="Resample to this spacing in mm, along z, y and x: 2x1x1.",
+        json_schema_extra=_PLAN,
+    )
+    patch: Annotated[
+        tuple[Annotated[int, Field(ge=4, le=1024)], ...] | None,
+        Field(min_length=2, max_length=3),
+        _AsText,
+    ] = Field(
+        default=None,
+        description=(
+            "Voxels of a training patch: 256x256, or 64x64x64 in 3D; rounded up to what the network's "
+            "levels divide."
+        ),
+        json_schema_extra=_PLAN,
+    )
+    batch: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        default=None, description="Patches in a training step.", json_schema_extra=_PLAN
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="Highest learning rate of the training.", json_schema_extra=_PLAN
+    )
+    intensity: Literal["auto", "zscore", "ct"] = Field(
+        default="auto",
+        description=(
+            "Normalise intensities by each image's own mean and deviation (zscore), or by the range of "
+            "what is labelled in all (ct)."
+        ),
+        json_schema_extra=_PLAN,
     )
     annotated: WhichAnnotated = Field(
         default="all",
@@ -57,14 +112,13 @@ class TrainSettings(_Settings):
     )
     filters: Annotated[int, Field(ge=4, le=128)] | None = Field(
         default=None,
-        description=(
-            "Filters of the network's first level, doubled on each level below; chosen from the "
-            "dimensions if not given."
-        ),
+        description=("Filters of the network's first level, doubled on each level below."),
+        json_schema_extra=_PLAN,
     )
     depth: Annotated[int, Field(ge=2, le=6)] | None = Field(
         default=None,
-        description="Levels of the network; chosen from the size of the images if not given.",
+        description="Levels of the network.",
+        json_schema_extra=_PLAN,
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0,

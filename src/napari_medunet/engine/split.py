@@ -10,7 +10,7 @@ from napari_medunet.engine.examples import Example, annotated_axis
 
 
 def split_examples(
-    examples: list[Example], share: float, seed: int
+    examples: list[Example], share: float, seed: int, axis: int = 0
 ) -> tuple[list[Example], list[Example]]:
     """Split at random into training and validation, by case where there are enough.
 
@@ -23,6 +23,8 @@ def split_examples(
     share : float
         Of the cases or slices that go to validation.
     seed : int
+    axis : int
+        Across the slices of examples that are annotated throughout; of others it is found.
 
     Returns
     -------
@@ -36,14 +38,14 @@ def split_examples(
         held = _hold_out([set(np.unique(e.labels[e.annotated])) for e in examples], share, rng)
         training = [e for i, e in enumerate(examples) if i not in held]
         return training, [examples[i] for i in sorted(held)] or examples
-    return _split_slices(examples, share, rng)
+    return _split_slices(examples, share, rng, axis)
 
 
 def _split_slices(
-    examples: list[Example], share: float, rng: np.random.Generator
+    examples: list[Example], share: float, rng: np.random.Generator, axis: int
 ) -> tuple[list[Example], list[Example]]:
     """Hold out whole annotated slices, on the axis on which each example was painted."""
-    slices = [(case, box) for case, e in enumerate(examples) for box in _annotated_slices(e)]
+    slices = [(case, box) for case, e in enumerate(examples) for box in _annotated_slices(e, axis)]
     if len(slices) < 5:
         return examples, examples
     held = _hold_out([set(np.unique(examples[c].labels[box])) for c, box in slices], share, rng)
@@ -58,9 +60,10 @@ def _split_slices(
     return [e for e in training if e.annotated.any()], [e for e in validation if e.annotated.any()]
 
 
-def _annotated_slices(example: Example) -> list[tuple[slice | int, ...]]:
+def _annotated_slices(example: Example, axis: int) -> list[tuple[slice | int, ...]]:
     """Indices of the slices in which something was annotated."""
-    axis = annotated_axis(example.annotated)
+    if not example.annotated.all():
+        axis = annotated_axis(example.annotated)
     held = example.annotated.any(axis=tuple(other for other in range(3) if other != axis))
     return [(slice(None),) * axis + (int(index),) for index in np.flatnonzero(held)]
 

@@ -20,7 +20,7 @@ def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
     Parameters
     ----------
     plan : Plan
-        `dims`, `depth`, `filters`, `dropout`, `normalisation`, `channels` and `classes` are read.
+        `dims`, `depth`, `pools`, `filters`, `dropout`, `normalisation`, `inputs` and `classes` are read.
         Five levels from 64 filters are the classic network (64-128-256-512-1024).
     precision : "float32", "mixed_bfloat16" or "mixed_float16"
         Of the computation; weights and logits are float32 always.
@@ -28,47 +28,46 @@ def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
     Returns
     -------
     keras.Model
-        From (batch, *size, channels) to logits (batch, *size, classes); each size a multiple of
-        2**(depth - 1).
+        From (batch, *size, inputs) to logits (batch, *size, classes); each size a multiple of the
+        plan's `steps`.
     """
     policy = keras.DTypePolicy(precision)
     pool = keras.layers.MaxPooling2D if plan.dims == 2 else keras.layers.MaxPooling3D
-    filters = [plan.filters * 2**level for level in range(plan.depth)]
 
-    # Down: each level halves the size and doubles the filters.
-    image = keras.Input((*[None] * plan.dims, plan.channels), name="image")
+    # Down: each level halves the size and doubles the filters. An axis of thick slices waits.
+    image = keras.Input((*[None] * plan.dims, plan.inputs), name="image")
     features = image
     skips = []
     for level in range(plan.depth - 1):
-        features = _block(features, filters[level], f"down_{level}", plan, policy)
+        features = _block(features, level, f"down_{level}", plan, policy)
         skips.append(features)
-        features = pool(2, dtype=policy, name=f"down_{level}_pool")(features)
+        features = pool(plan.pools[level], dtype=policy, name=f"down_{level}_pool")(features)
 
     # The deepest level, where dropout regularises the largest share of the weights.
-    features = _block(features, filters[-1], "bottom", plan, policy)
+    features = _block(features, plan.depth - 1, "bottom", plan, policy)
     if plan.dropout:
         features = keras.layers.Dropout(plan.dropout, dtype=policy, name="bottom_dropout")(features)
 
     # Up: each level doubles the size and takes the details from the way down.
     for level in reversed(range(plan.depth - 1)):
-        features = _upsample(features, filters[level], f"up_{level}_upsample", plan, policy)
+        features = _upsample(features, level, f"up_{level}_upsample", plan, policy)
         features = keras.layers.Concatenate(dtype=policy, name=f"up_{level}_skip")(
             [features, skips[level]]
         )
-        features = _block(features, filters[level], f"up_{level}", plan, policy)
+        features = _block(features, level, f"up_{level}", plan, policy)
 
     convolution = keras.layers.Conv2D if plan.dims == 2 else keras.layers.Conv3D
     logits = convolution(plan.classes, 1, dtype="float32", name="logits")(features)
     return keras.Model(image, logits, name=f"unet_{plan.dims}d")
 
 
-def _block(features: Any, filters: int, name: str, plan: Plan, policy: Any) -> Any:
+def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
     """Two convolutions, each normalised and rectified."""
     convolution = keras.layers.Conv2D if plan.dims == 2 else keras.layers.Conv3D
     for number in (1, 2):
         features = convolution(
-            filters,
-            3,
+            plan.filters * 2**level,
+            plan.kernel(level),
             padding="same",
             use_bias=False,  # the normalisation has one
             kernel_initializer="he_normal",
@@ -89,8 +88,14 @@ def _block(features: Any, filters: int, name: str, plan: Plan, policy: Any) -> A
     return features
 
 
-def _upsample(features: Any, filters: int, name: str, plan: Plan, policy: Any) -> Any:
+def _upsample(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
     transpose = keras.layers.Conv2DTranspose if plan.dims == 2 else keras.layers.Conv3DTranspose
+    factors = plan.pools[level]
     return transpose(
-        filters, 2, strides=2, kernel_initializer="he_normal", dtype=policy, name=name
+        plan.filters * 2**level,
+        factors,
+        strides=factors,
+        kernel_initializer="he_normal",
+        dtype=policy,
+        name=name,
     )(features)

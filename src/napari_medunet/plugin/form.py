@@ -90,6 +90,8 @@ class Form(QWidget):  # type: ignore[misc]
     def _value(self, widget: ValueWidget) -> Any:
         """Value of a field, as its model wants it: lists are typed as one text."""
         value = _value(widget)
+        if _unwrap(self._model.model_fields[widget.name])[0] is tuple:
+            return value.strip() or None  # the model reads the numbers in the text
         if get_origin(self._model.model_fields[widget.name].annotation) is list:
             return [part.strip() for part in value.split(_BETWEEN) if part.strip()]
         return value
@@ -112,7 +114,7 @@ def field_widget(name: str, field: FieldInfo) -> ValueWidget:
     if kind == list[str]:
         options["tooltip"] = as_tooltip(f"{field.description or ''} Several: a{_BETWEEN} b.")
         return LineEdit(value=f"{_BETWEEN} ".join(field.default), **options)
-    if kind is str:
+    if kind in (str, tuple):
         return LineEdit(value=field.default or "", **options)
     raise TypeError(f"No widget for the field '{name}' of type {kind}.")
 
@@ -147,7 +149,7 @@ def _unwrap(field: FieldInfo) -> tuple[Any, list[Any], bool]:
         kind, *inner = get_args(kind)
         for part in inner:
             limits.extend(part.metadata if isinstance(part, FieldInfo) else [part])
-    return kind, limits, optional
+    return tuple if get_origin(kind) is tuple else kind, limits, optional
 
 
 def _number(

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from napari_medunet.engine import devices
 from napari_medunet.engine.card import Card, CrossValidationScores, SegmentClass
 from napari_medunet.engine.examples import Example, check_image
-from napari_medunet.engine.plan import Plan, make_plan
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning import check_plan, make_plan
 from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
@@ -21,6 +22,7 @@ def train(
     settings: TrainSettings,
     report: Report = ignore,
     names: dict[int, str] | None = None,
+    plan: Plan | None = None,
 ) -> Segmenter:
     """Train a segmenter of one network within a budget of time.
 
@@ -35,20 +37,23 @@ def train(
         the best segmenter so far is returned; any other exception, `Cancelled` among them, travels.
     names : dict of label to name
         For the card; a label without a name is called after its number.
+    plan : Plan, optional
+        Decided before, or edited; made by the rules of `planning` where none is given.
 
     Raises
     ------
     ValueError
-        If the examples cannot be learned from, or the loss is no longer a number.
+        If the examples cannot be learned from, the plan is for others, or the loss is no longer a number.
     """
     if not examples:
         raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
     report(Progress(0, "Reading the examples"))
     for example in examples:
         check_image(example.image)
-    plan = make_plan(examples, settings)
+    plan = plan or make_plan(examples, settings)
+    check_plan(plan, examples)
     classes = name_classes(plan, names or {})
-    training, validation = split_examples(examples, settings.validation, settings.seed)
+    training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
     trained = train_network(training, validation, plan, classes, settings, report)
     return make_segmenter([trained], plan, classes, settings)
 

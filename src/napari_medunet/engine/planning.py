@@ -1,0 +1,348 @@
+"""Planning: the rules that decide a plan, each with its reason.
+
+A rule is a function that returns its choice and why; what the user has set goes before all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from napari_medunet.engine.examples import AXES, Example, annotated_axis, label_values
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings import TrainSettings
+
+# In 3D a first level of 32 takes five times as long a step as one of 16 (750 ms against 145 ms for two
+# volumes of 40 x 56 x 40 on two cores), and learns less in the same minutes.
+_FILTERS: dict[int, int] = {2: 32, 3: 16}
+_DEEPEST: dict[int, int] = {2: 5, 3: 4}
+_PATCH_VOXELS: dict[int, int] = {2: 256**2, 3: 64**3}
+_STEP_VOXELS = 2**18  # voxels per step about constant: memory and a step's time stay in hand
+_BATCH = (2, 16)  # fewest: a step of one patch is too noisy; most: small images need many steps
+_LEARNING_RATE = 1e-3  # of Adam; it follows the budget from there
+_SMALLEST_LEVEL = 4  # voxels across: one level fewer cost 0.01 of Dice on slices of 50 x 35
+_CONTEXT = 1  # slices on each side in 2.5D
+_ANISOTROPIC = 3.0  # coarsest to finest spacing, from where blocks gain little (as in nnU-Net)
+_THIN = 8  # slices: blocks need more
+_LARGEST_FOR_3D = 128**3  # voxels: a larger volume is not seen often enough in minutes
+_SHORTEST_FOR_3D = 1.5  # minutes: in less a 3D network is not yet ahead of a 2D one
+
+T = TypeVar("T")
+_Pools = tuple[tuple[Literal[1, 2], ...], ...]
+_Intensity = tuple[Literal["zscore", "ct"], tuple[float, float, float, float]]
+
+
+class Reason(NamedTuple):
+    """One decision in words: what was decided, for what, and why."""
+
+    what: str
+    choice: str
+    why: str
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What the rules look at."""
+
+    examples: list[Example]
+    settings: TrainSettings
+    spacing_mm: tuple[float, float, float]  # of the network's grid
+    sizes: tuple[int, int, int]  # of three in four volumes on that grid, at most
+    axis: int  # across the slices
+
+    @property
+    def slices(self) -> int:
+        return self.sizes[self.axis]
+
+    @property
+    def anisotropy(self) -> float:
+        return max(self.spacing_mm) / min(self.spacing_mm)
+
+
+def make_plan(examples: list[Example], settings: TrainSettings) -> Plan:
+    """Decide what to train from the examples and the user's settings.
+
+    Parameters
+    ----------
+    examples : non-empty list of Example
+    settings : TrainSettings
+
+    Raises
+    ------
+    ValueError
+        If the examples do not belong together (different numbers of channels, a single class), or the
+        settings do not fit them.
+    """
+    return reasoned_plan(examples, settings)[0]
+
+
+def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Plan, list[Reason]]:
+    """As `make_plan`, with the reason of each decision, in the order in which they were taken."""
+    reasons: list[Reason] = []
+
+    def decided(what: str, rule: tuple[T, str], words: Callable[[T], str] = str) -> T:
+        choice, why = rule
+        reasons.append(Reason(what, words(choice), why))
+        return choice
+
+    channels = _channels(examples)
+    labels = label_values(examples)
+    spacing = decided("spacing", _spacing(examples, settings), _millimetres)
+    axis = decided("slices across", _axis(examples, settings), lambda found: AXES[found])
+    data = _Data(examples, settings, spacing, _sizes_on_grid(examples, spacing), axis)
+    looked_at = decided("dimensions", _dims(data), str.upper)
+    dims: Literal[2, 3] = 3 if looked_at == "3d" else 2
+    in_patch = list(range(3)) if dims == 3 else [a for a in range(3) if a != axis]
+    patch = decided("patch", _patch(data, in_patch, dims), _by)
+    patch_spacing = [spacing[a] for a in in_patch]
+    pools = decided("levels", _pools(patch, patch_spacing, dims, settings), _levels)
+    patch = _rounded_up(patch, pools)
+    intensity, window = decided(
+        "intensities", _intensity(examples, settings), lambda found: found[0]
+    )
+    return Plan(
+        dims=dims,
+        axis=0 if dims == 3 else axis,
+        context=_CONTEXT if looked_at == "2.5d" else 0,
+        spacing_mm=spacing,
+        patch=patch,
+        channels=channels,
+        labels=labels,
+        intensity=intensity,
+        window=window,
+        depth=len(pools) + 1,
+        pools=pools,
+        filters=decided("filters", _filters(dims, settings)),
+        dropout=settings.dropout,
+        normalisation=settings.normalisation,
+        batch=decided("batch", _batch(patch, settings)),
+        learning_rate=decided("learning rate", _learning_rate(settings)),
+        flip_axes=decided("mirrored", _flip_axes(in_patch, settings), _axis_names(in_patch)),
+    ), reasons
+
+
+def check_plan(plan: Plan, examples: list[Example]) -> None:
+    """Refuse a plan that was not made for these examples.
+
+    Raises
+    ------
+    ValueError
+        If it is for another number of channels, or lacks a label.
+    """
+    channels, labels = _channels(examples), label_values(examples)
+    if plan.channels != channels:
+        raise ValueError(
+            f"The plan is for images of {plan.channels} channels, and these have {channels}. Make a plan "
+            "of these images and edit that."
+        )
+    missing = sorted(set(labels) - set(plan.labels))
+    if missing:
+        raise ValueError(
+            f"The plan knows the labels {plan.labels[1:]}, and {missing} are annotated too. Add them to "
+            "its labels, or leave them out of the annotation."
+        )
+
+
+def _channels(examples: list[Example]) -> int:
+    counts = {e.image.voxels.shape[0] if e.image.leading_axes else 1: e.name for e in examples}
+    if len(counts) > 1:
+        (first, one), (second, other), *_ = sorted(counts.items())
+        raise ValueError(
+            f"Image '{one}' has {first} channels and image '{other}' has {second}; wanted the same "
+            "number in all. Convert them to the same kind, grey or colour."
+        )
+    return next(iter(counts))
+
+
+def _spacing(
+    examples: list[Example], settings: TrainSettings
+) -> tuple[tuple[float, float, float], str]:
+    if settings.spacing_mm:
+        return settings.spacing_mm, "as set"
+    z, y, x = np.median([e.image.spacing_mm for e in examples], axis=0)
+    why = "the median of the images: few are blown up, and few lose detail"
+    return (float(z), float(y), float(x)), why
+
+
+def _axis(examples: list[Example], settings: TrainSettings) -> tuple[int, str]:
+    if settings.axis != "auto":
+        return AXES.index(settings.axis), "as set"
+    if any(min(e.image.shape) == 1 for e in examples):
+        return int(np.argmin(examples[0].image.shape)), "the images are flat"
+    if settings.annotated != "all":
+        axes = [annotated_axis(e.annotated) for e in examples]
+        axis = max(set(axes), key=axes.count)
+        others = len(axes) - axes.count(axis)
+        mixed = f"; {others} painted otherwise count where they cross" if others else ""
+        return axis, f"{axes.count(axis)} of {len(axes)} volumes were painted so{mixed}"
+    spacing = np.median([e.image.spacing_mm for e in examples], axis=0)
+    if spacing.max() > 1.5 * np.median(spacing):
+        return int(np.argmax(spacing)), "the coarsest axis: slices are sharpest in their plane"
+    return 0, "no axis is clearly coarser: axial slices"
+
+
+def _sizes_on_grid(
+    examples: list[Example], spacing_mm: tuple[float, float, float]
+) -> tuple[int, int, int]:
+    """Largest usual size in voxels of the network's grid: three in four volumes fit whole."""
+    sizes = [np.asarray(e.image.shape) * e.image.spacing_mm / spacing_mm for e in examples]
+    z, y, x = (max(1, round(size)) for size in np.percentile(sizes, 75, axis=0))
+    return z, y, x
+
+
+def _dims(data: _Data) -> tuple[str, str]:
+    if data.settings.dims == "3d":
+        thin = [e.name for e in data.examples if min(e.image.shape) < 4]
+        if thin:
+            raise ValueError(
+                f"Image '{thin[0]}' is fewer than 4 voxels thick; blocks (3d) need more. Choose 2d or auto."
+            )
+    if data.settings.dims != "auto":
+        return data.settings.dims, "as set"
+    if any(min(e.image.shape) == 1 for e in data.examples):
+        return "2d", "a single slice has no neighbours"
+    if data.settings.annotated == "voxels":
+        return "2d", "voxels were painted here and there: a network of slices learns most from few"
+    if data.anisotropy >= _ANISOTROPIC:
+        return "2.5d", (
+            f"voxels are {data.anisotropy:.1f} times as long across the slices: blocks gain little, and "
+            "the neighbouring slices help"
+        )
+    if data.settings.annotated == "slices":
+        return "2d", "slices were painted: a network of slices learns from each as a whole"
+    if data.slices < _THIN:
+        return "2.5d", f"{data.slices} slices are too few for blocks, and the neighbours help"
+    if data.settings.minutes < _SHORTEST_FOR_3D:
+        return "2d", f"blocks need more than {data.settings.minutes:g} minutes"
+    if np.prod(data.sizes) > _LARGEST_FOR_3D:
+        return "2d", f"{_by(data.sizes)} voxels are too many to see in blocks in minutes"
+    return (
+        "3d",
+        "small, whole volumes of nearly even voxels: blocks beat slices from two minutes on",
+    )
+
+
+def _patch(data: _Data, axes: list[int], dims: int) -> tuple[tuple[int, ...], str]:
+    if data.settings.patch:
+        if len(data.settings.patch) != dims:
+            raise ValueError(
+                f"The patch {_by(data.settings.patch)} has {len(data.settings.patch)} sizes; wanted {dims} "
+                f"for a {dims}D network. Give as many, or leave it out."
+            )
+        return data.settings.patch, "as set"
+    sizes = [data.sizes[axis] for axis in axes]
+    if np.prod(sizes) <= _PATCH_VOXELS[dims]:
+        return tuple(sizes), "three in four images fit whole"
+    while np.prod(sizes) > _PATCH_VOXELS[dims]:
+        extents = [size * data.spacing_mm[axis] for size, axis in zip(sizes, axes, strict=True)]
+        longest = int(np.argmax(extents))
+        sizes[longest] = max(1, min(sizes[longest] - 1, int(sizes[longest] * 0.97)))
+    return tuple(
+        sizes
+    ), f"about as long in mm on each side, of at most {_PATCH_VOXELS[dims]} voxels"
+
+
+def _pools(
+    patch: tuple[int, ...], spacing_mm: list[float], dims: int, settings: TrainSettings
+) -> tuple[_Pools, str]:
+    """Halve what is fine enough and large enough, level by level (as nnU-Net does)."""
+    sizes, spacing = np.asarray(patch, float), np.asarray(spacing_mm)
+    deepest = settings.depth or _DEEPEST[dims]
+    pools: list[tuple[Literal[1, 2], ...]] = []
+    while len(pools) < deepest - 1:
+        large = sizes >= 2 * _SMALLEST_LEVEL
+        if not large.any():
+            if len(pools) and not settings.depth:
+                break
+            large = sizes == sizes.max()  # so many levels were asked for, or two are the fewest
+        fine = spacing < 2 * spacing[large].min()
+        factors = np.where(large & fine, 2, 1)
+        pools.append(tuple(2 if factor == 2 else 1 for factor in factors))
+        sizes, spacing = sizes / factors, spacing * factors
+    if settings.depth:
+        return tuple(pools), "as set"
+    why = f"until the deepest sees the patch as about {_SMALLEST_LEVEL} voxels, {deepest} at most"
+    if any(1 in factors for factors in pools):
+        why += "; a coarse or short axis is halved less often"
+    return tuple(pools), why
+
+
+def _rounded_up(patch: tuple[int, ...], pools: _Pools) -> tuple[int, ...]:
+    steps = [int(np.prod(factors)) for factors in zip(*pools, strict=True)]
+    return tuple(-(-size // step) * step for size, step in zip(patch, steps, strict=True))
+
+
+def _filters(dims: int, settings: TrainSettings) -> tuple[int, str]:
+    if settings.filters:
+        return settings.filters, "as set"
+    return _FILTERS[dims], "on the first level: more are slower than they learn in minutes"
+
+
+def _batch(patch: tuple[int, ...], settings: TrainSettings) -> tuple[int, str]:
+    if settings.batch:
+        return settings.batch, "as set"
+    fewest, most = _BATCH
+    batch = int(np.clip(_STEP_VOXELS // int(np.prod(patch)), fewest, most))
+    return batch, f"about {_STEP_VOXELS} voxels a step, {fewest} to {most} patches"
+
+
+def _learning_rate(settings: TrainSettings) -> tuple[float, str]:
+    if settings.learning_rate:
+        return settings.learning_rate, "as set"
+    length = f"{settings.epochs} epochs" if settings.epochs else f"{settings.minutes:g} minutes"
+    return _LEARNING_RATE, f"at its highest; falls to 0 over as many steps as fit into {length}"
+
+
+def _flip_axes(in_patch: list[int], settings: TrainSettings) -> tuple[tuple[int, ...], str]:
+    if settings.flip == "all":
+        return tuple(range(len(in_patch))), "all axes, as set"
+    if settings.flip == "none":
+        return (), "as set"
+    if 2 not in in_patch:
+        return (), "sagittal slices have no left and right"
+    return (in_patch.index(2),), "left and right look alike in most images"
+
+
+def _intensity(examples: list[Example], settings: TrainSettings) -> tuple[_Intensity, str]:
+    whole: _Intensity = ("zscore", (0.0, 1.0, 0.0, 1.0))
+    if settings.intensity == "zscore":
+        return whole, "as set"
+    if settings.intensity == "auto" and not _looks_like_ct(examples):
+        return whole, "each image by its own mean and deviation: its units are its own"
+    inside = np.concatenate([_labelled_intensities(e) for e in examples])
+    low, high = np.percentile(inside, (0.5, 99.5))
+    clipped = np.clip(inside, low, high)
+    window = (float(low), float(high), float(clipped.mean()), float(max(clipped.std(), 1e-3)))
+    found = "as set" if settings.intensity == "ct" else "air lies far below 0, as in CT"
+    return ("ct", window), f"{found}: clipped to {low:.0f} ... {high:.0f}, 99 % of what is labelled"
+
+
+def _looks_like_ct(examples: list[Example]) -> bool:
+    """CT has absolute units, and air at -1000 HU; nothing else goes so far below 0."""
+    samples = [e.image.voxels.ravel()[:: max(1, e.image.voxels.size // 10_000)] for e in examples]
+    grey = not examples[0].image.leading_axes
+    return bool(grey and np.percentile(np.concatenate(samples), 1) < -200)
+
+
+def _labelled_intensities(example: Example) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    values = example.image.voxels[example.labels > 0].astype(np.float64)
+    return values[:: max(1, values.size // 10_000)]
+
+
+def _by(sizes: Any) -> str:
+    return " x ".join(str(size) for size in sizes)
+
+
+def _millimetres(spacing: Any) -> str:
+    return " x ".join(f"{mm:.3g}" for mm in spacing) + " mm"
+
+
+def _levels(pools: Any) -> str:
+    return str(len(pools) + 1)
+
+
+def _axis_names(in_patch: list[int]) -> Callable[[tuple[int, ...]], str]:
+    return lambda flipped: ", ".join(AXES[in_patch[a]] for a in flipped) or "not at all"
