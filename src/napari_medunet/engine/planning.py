@@ -204,6 +204,8 @@ def _dims(data: _Data) -> tuple[str, str]:
         return data.settings.dims, "as set"
     if any(min(e.image.shape) == 1 for e in data.examples):
         return "2d", "a single slice has no neighbours"
+    if data.settings.patch:
+        return f"{len(data.settings.patch)}d", "the patch that was set has so many sizes"
     if data.settings.annotated == "voxels":
         return "2d", "voxels were painted here and there: a network of slices learns most from few"
     if data.anisotropy >= _ANISOTROPIC:
@@ -211,6 +213,8 @@ def _dims(data: _Data) -> tuple[str, str]:
             f"voxels are {data.anisotropy:.1f} times as long across the slices: blocks gain little, and "
             "the neighbouring slices help"
         )
+    if data.settings.axis != "auto":
+        return "2d", "slices across this axis were asked for"
     if data.settings.annotated == "slices":
         return "2d", "slices were painted: a network of slices learns from each as a whole"
     if data.slices < _THIN:
