@@ -52,11 +52,12 @@ def test_the_card_says_what_was_trained(trained):
 
 
 def test_the_best_epochs_weights_are_kept(trained):
-    """Of equal data, the network that comes back scores what its best epoch was reported with."""
+    """Or those of a later one that is as good; the network scores what its epoch was reported with."""
     (card,) = trained[0].card.networks
-    best = max(card.history, key=lambda scores: scores["val_dice"])
-    assert best["epoch"] == card.best_epoch
-    assert np.mean(list(card.validation_dice.values())) == pytest.approx(best["val_dice"], abs=1e-5)
+    dice = [scores["val_dice"] for scores in card.history]
+    kept = dice[card.best_epoch - 1]
+    assert kept >= max(dice) - 0.005 > max(dice[card.best_epoch :], default=-1)
+    assert np.mean(list(card.validation_dice.values())) == pytest.approx(kept, abs=1e-5)
 
 
 def test_a_saved_segmenter_predicts_the_same(trained, tmp_path):

@@ -104,7 +104,8 @@ class TrainSettings(_Settings):
         default=None, description="The label painted on background, with --annotated voxels."
     )
     validation: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        default=0.2, description="Share of the cases kept out of training to choose the best epoch."
+        default=0.2,
+        description="Share of the cases, 16 at most, kept out of training to choose the best epoch.",
     )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         default=0,

@@ -8,6 +8,9 @@ import numpy as np
 
 from napari_medunet.engine.examples import Example, annotated_axis
 
+# More tell little more about which epoch is best, and training would miss them.
+_MOST_HELD_OUT = 16
+
 
 def split_examples(
     examples: list[Example], share: float, seed: int, axis: int = 0
@@ -85,7 +88,7 @@ def _hold_out(classes: list[set[int]], share: float, rng: np.random.Generator) -
     """
     order = rng.permutation(len(classes)).tolist()
     holders = {c: [i for i in order if c in classes[i]] for c in set().union(*classes)}
-    wanted = max(1, round(share * len(classes)))
+    wanted = min(max(1, round(share * len(classes))), _MOST_HELD_OUT)
     held: set[int] = set()
 
     def can_be_spared(index: int) -> bool:

@@ -18,16 +18,16 @@ from napari_medunet.engine.training.clock import Clock
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
 _FLAT = 0.4  # share of the training without a better epoch after which it ends
 _FLAT_EPOCHS = 20  # and at least so many epochs
-_LONGEST_EPOCH = 60  # steps: scores come often enough to watch, seldom enough to cost little
+_LONGEST_EPOCH = 100  # steps: scores come often enough to watch, seldom enough to cost little
+_AS_GOOD = 0.005  # Dice by which a later epoch may be worse: chance of the few patches measured
 
 
 @dataclass
 class Best:
-    """The best epoch so far."""
+    """The epoch whose weights are kept, and the highest score of all epochs so far."""
 
     epoch: int = 0
     score: float = -1.0
-    share: float = 0.0
     dice: list[float] = field(default_factory=list)
     weights: list[Any] = field(default_factory=list)
 
@@ -57,11 +57,11 @@ class Loop:
         self.clock = clock
         self.report = report
         self.best = Best()
+        self._risen = (0, 0.0)  # epoch and share of the training at the highest score so far
         self.history: list[dict[str, float]] = []
 
-    def until_done(self, stream: Iterator[Batch], held_out: list[Batch], patches: int) -> None:
+    def until_done(self, stream: Iterator[Batch], held_out: list[Batch], steps: int) -> None:
         """Train epoch after epoch; a stop by the user ends the epoch, which still counts."""
-        steps = max(4, min(_LONGEST_EPOCH, math.ceil(patches / self.plan.batch)))
         self._measure(held_out[:1])  # compiled now, so that a stop in the first epoch is quick
         done = False
         while not done:
@@ -118,22 +118,31 @@ class Loop:
         return self.learner.results()
 
     def _keep_if_best(self, epoch: int, scores: dict[str, float]) -> None:
-        if scores["val_dice"] > self.best.score:
+        """Keep the weights of the best epoch, or of a later one that is as good: it learned longer."""
+        score = scores["val_dice"]
+        if score > self.best.score:
+            self._risen = (epoch, self.clock.share())
+        if score >= self.best.score - _AS_GOOD:
             self.best = Best(
                 epoch=epoch,
-                score=scores["val_dice"],
-                share=self.clock.share(),
+                score=max(self.best.score, score),
                 dice=self.learner.scores.dice_per_class(),
                 weights=self.network.get_weights(),
             )
 
     def _is_flat(self, epoch: int) -> bool:
-        waited = self.clock.share() - self.best.share
-        return waited > _FLAT and epoch - self.best.epoch >= _FLAT_EPOCHS
+        risen_epoch, risen_share = self._risen
+        waited = self.clock.share() - risen_share
+        return waited > _FLAT and epoch - risen_epoch >= _FLAT_EPOCHS
 
     def _say(self, message: str, scores: dict[str, float] | None = None) -> None:
         left = self.clock.seconds_left()
         self.report(Progress(self.clock.share(), message, left, scores or {}))
+
+
+def steps_per_epoch(patches: int, batch: int) -> int:
+    """Batches of an epoch, in which `patches` are seen once where they are not too many."""
+    return max(4, min(_LONGEST_EPOCH, math.ceil(patches / batch)))
 
 
 def _finite(loss: float) -> float:

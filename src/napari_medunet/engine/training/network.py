@@ -17,9 +17,9 @@ from napari_medunet.engine.progress import Progress, Report
 from napari_medunet.engine.samples import Batch, Samples, batches, draw_batch
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.clock import Clock
-from napari_medunet.engine.training.loop import Loop
+from napari_medunet.engine.training.loop import Loop, steps_per_epoch
 
-_VALIDATION_PATCHES = 192
+_VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +63,12 @@ def train_network(
     """
     clock = Clock(settings)
     samples = Samples(training, plan, settings.seed)
-    held_out = _validation_batches(validation, plan, settings.seed)
+    steps = steps_per_epoch(samples.annotated_patches(), plan.batch)
+    held_out = _validation_batches(validation, plan, settings.seed, steps)
     report(Progress(0, f"Building the network: {plan.describe()}"))
     loop = Loop(plan, settings, clock, report)
     with closing(batches(samples, augmentation_of(settings), settings.seed)) as stream:
-        loop.until_done(stream, held_out, samples.annotated_patches())
+        loop.until_done(stream, held_out, steps)
     card = NetworkCard(
         training_cases=tuple(example.name for example in training),
         validation_cases=tuple(example.name for example in validation),
@@ -83,8 +84,10 @@ def train_network(
     return TrainedNetwork(loop.network, card)
 
 
-def _validation_batches(examples: list[Example], plan: Plan, seed: int) -> list[Batch]:
+def _validation_batches(examples: list[Example], plan: Plan, seed: int, steps: int) -> list[Batch]:
+    """Draw what is measured after each epoch, the same patches every time."""
     samples = Samples(examples, plan, seed)
     rng = np.random.default_rng(seed)
-    wanted = min(_VALIDATION_PATCHES, 2 * samples.annotated_patches())
-    return [draw_batch(samples, plan.batch, rng) for _ in range(math.ceil(wanted / plan.batch))]
+    all_twice = 2 * samples.annotated_patches() / plan.batch
+    count = math.ceil(min(_VALIDATION_SHARE * steps, all_twice))
+    return [draw_batch(samples, plan.batch, rng) for _ in range(count)]
