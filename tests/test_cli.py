@@ -88,6 +88,36 @@ def test_train_predict_evaluate_on_files(folder, model, tmp_path):
     assert "phantom_01" in (tmp_path / "scores.csv").read_text()
 
 
+def test_folds_are_scored_as_their_files_are_and_averaged(folder, tmp_path):
+    path = tmp_path / "folds.medunet"
+    ran = run("train", "--images", folder / "images", "--labels", folder / "labels", "--model", path,
+              "--annotated", "slices", "--folds", "2", "--json", *QUICK)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout.splitlines()[-1])
+    assert result["event"] == "result"
+    assert result["not_measured"] == []
+    assert [len(fold["cases"]) for fold in result["cross_validation"]["folds"]] == [2, 1]
+    out = tmp_path / "folds-folds"
+    assert result["out_of_fold"] == str(out)
+    assert "Cross-validation" in (out / "report.html").read_text(encoding="utf-8")
+    scored = run("evaluate", "--predictions", out / "predictions", "--truth", folder / "labels",
+                 "--annotated", "slices", "--json", "--csv", tmp_path / "scores.csv")  # fmt: skip
+    assert scored.returncode == 0, scored.stderr
+    assert (out / "scores.csv").read_text() == (tmp_path / "scores.csv").read_text()
+    told = run("info", path).stdout
+    assert "2 networks" in told
+    assert "cross-validated on 2 folds" in told
+
+
+def test_folds_that_cannot_be_are_one_line(folder, tmp_path):
+    arguments = ("train", "--images", folder / "images", "--labels", folder / "labels", "--model",
+                 tmp_path / "m")  # fmt: skip
+    few = one_line_error(run(*arguments, "--folds", "4"), 1)
+    assert "3 cases cannot be divided into 4 folds" in few
+    assert "--folds" in one_line_error(run(*arguments, "--folds", "1"), 2)
+    assert "needs --folds" in one_line_error(run(*arguments, "--out-of-fold", tmp_path), 2)
+
+
 def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_path):
     truth = folder / "truth"
     for kind in ("one", "two"):

@@ -61,6 +61,23 @@ def test_a_stopped_training_leaves_its_best(worker, segmenter, phantoms):
     assert {"epoch", "minutes", "loss", "val_loss", "val_dice"} <= set(scores)
 
 
+def test_a_cross_validation_delivers_segmenter_and_labels(worker, phantoms):
+    settings = SMALL.model_copy(update={"folds": 2, "epochs": 1, "filters": 4, "depth": 2})
+    examples = [make_example(image, labels, settings) for image, labels in phantoms]
+    ears = Ears()
+    job = worker.cross_validate(examples, settings, ears.listener, {2: "lesion"})
+    assert ears.wait() == [("finished", None)], job.details
+    (found,) = ears.all("result")
+    card = read_card(found.segmenter)
+    assert [fold.cases for fold in card.cross_validation.folds] == [
+        network.training_cases for network in reversed(card.networks)
+    ]
+    assert {index: labels.shape for index, labels in found.labels.items()} == dict.fromkeys(
+        range(2), (12, 48, 48)
+    )
+    assert [r.scores["fold"] for r in ears.all("progress") if r.scores] == [1, 2]
+
+
 def test_volumes_come_back_one_by_one(worker, segmenter, phantoms):
     images = [image for image, _ in phantoms]
     end, labels, ears = predict(worker, segmenter[0], images)

@@ -48,23 +48,41 @@ def train(
     plan: Annotated[
         Path | None, typer.Option(help="Train by this plan, as `plan` wrote it and you edited it.")
     ] = None,
+    out_of_fold: Annotated[
+        Path | None,
+        typer.Option(
+            help=(
+                "With --folds: folder for the predictions of left-out cases, their scores and a report; "
+                "MODEL-folds beside the segmenter if not given."
+            )
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Train a segmenter on images and their labels.
 
-    Ctrl-C once ends the training and keeps the best segmenter so far.
+    Ctrl-C once ends the training and keeps the best segmenter so far; with --folds, the finished folds.
     """
     from napari_medunet.engine.folders import load_examples
     from napari_medunet.engine.saving import check_writable
     from napari_medunet.engine.segmenter import with_suffix
 
+    if out_of_fold and not settings.folds:
+        raise typer.BadParameter(
+            "--out-of-fold needs --folds: predictions come from left-out cases."
+        )
     target = with_suffix(model)
     check_writable(target)
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
     _warn(loaded.unpaired, loaded.failed)
-    chosen = planning.choose_plan(loaded.examples, settings, plan, as_json)
+    chosen = planning.choose_plan(loaded.examples, settings.of_fold(0), plan, as_json)
     _start_backend()
+    if settings.folds:
+        from napari_medunet.cli.cross_validating import Written, cross_validate_and_write
+
+        folder = out_of_fold or target.with_name(f"{target.stem}-folds")
+        return cross_validate_and_write(loaded, settings, chosen, Written(target, folder, as_json))
     from napari_medunet.engine import training
 
     with (
@@ -108,7 +126,7 @@ def plan(
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
     _warn(loaded.unpaired, loaded.failed)
-    chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
+    chosen = planning.choose_plan(loaded.examples, settings.of_fold(0), None, as_json)
     if out is not None:
         planning.write_plan(out, chosen)
     return FAILED if loaded.failed else DONE

@@ -143,8 +143,9 @@ def stopped_by_interrupt(report: Report) -> Iterator[Report]:
 
 
 def _epoch_line(scores: Mapping[str, float]) -> str:
+    fold = f"fold {scores['fold']:.0f}  " if "fold" in scores else ""
     return (
-        f"epoch {scores['epoch']:4.0f}  {scores['minutes']:5.1f} min   "
+        f"{fold}epoch {scores['epoch']:4.0f}  {scores['minutes']:5.1f} min   "
         f"loss {scores.get('loss', math.nan):.3f} / {scores['val_loss']:.3f}   "
         f"Dice {scores.get('dice', math.nan):.3f} / {scores['val_dice']:.3f}   (training / validation)"
     )

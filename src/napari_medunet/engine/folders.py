@@ -36,6 +36,8 @@ class LoadedExamples:
     Attributes
     ----------
     examples : list of Example
+    files : dict of case name to (image, labels) paths
+        Of the examples, in their order.
     failed : dict of case name to str
         One line each: what was wrong.
     unpaired : list of str
@@ -43,6 +45,7 @@ class LoadedExamples:
     """
 
     examples: list[Example] = field(default_factory=list)
+    files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unpaired: list[str] = field(default_factory=list)
 
@@ -66,6 +69,7 @@ def load_examples(
         try:
             labels_volume = read(labels_path, as_labels=True)
             loaded.examples.append(make_example(read(image_path), labels_volume, settings))
+            loaded.files[name] = image_path, labels_path
         except (ValueError, OSError) as error:
             loaded.failed[name] = str(error)
     if not loaded.examples:

@@ -107,6 +107,14 @@ class TrainSettings(_Settings):
         default=0.2,
         description="Share of the cases, 16 at most, kept out of training to choose the best epoch.",
     )
+    folds: Annotated[int, Field(ge=2, le=MOST_FOLDS)] | None = Field(
+        default=None,
+        description=(
+            "Cross-validate: divide the cases into so many folds, train a network without each, measure "
+            "it on the cases left out, and keep all networks as one segmenter. The minutes are for all "
+            "folds together, epochs for each."
+        ),
+    )
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = Field(
         default=0,
         description="Seed of the split, the network's first weights and the augmentation.",
@@ -193,6 +201,14 @@ class TrainSettings(_Settings):
         description="Add noise of up to so many standard deviations of the image.",
         json_schema_extra=_AUGMENTATION,
     )
+
+    def of_fold(self, number: int) -> TrainSettings:
+        """What one fold of several is trained with: its share of the minutes, and a seed of its own.
+
+        Networks that begin with different weights err in different places, which their mean gains by.
+        """
+        minutes = self.minutes / (self.folds or 1)
+        return self.model_copy(update={"minutes": minutes, "seed": (self.seed + number) % 2**32})
 
 
 class PredictSettings(_Settings):

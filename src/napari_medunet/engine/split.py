@@ -1,4 +1,4 @@
-"""Training and validation: what is held out to choose the best epoch."""
+"""What is held out: to choose the best epoch, and fold by fold to measure on."""
 
 from __future__ import annotations
 
@@ -42,6 +42,65 @@ def split_examples(
         training = [e for i, e in enumerate(examples) if i not in held]
         return training, [examples[i] for i in sorted(held)] or examples
     return _split_slices(examples, share, rng, axis)
+
+
+def split_folds(examples: list[Example], count: int, seed: int) -> list[list[int]]:
+    """Divide cases at random into folds of about the same size, each label over as many as it can be.
+
+    Rare labels are dealt first, each case to the fold that has the fewest with its label, as in
+    the iterative stratification of Sechidis et al. 2011 (ECML PKDD, algorithm 1), which does the same
+    with the wanted share of each fold.
+
+    Parameters
+    ----------
+    count : int
+        Of the folds, at least 2.
+    seed : int
+
+    Returns
+    -------
+    folds : list of lists of int
+        Ascending indices into `examples`; every case is in one fold, and sizes differ by one at most.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer cases than folds.
+    """
+    if len(examples) < count:
+        raise ValueError(_too_few(len(examples), count))
+    order = np.random.default_rng(seed).permutation(len(examples)).tolist()
+    # -1 stands for being there at all: a label that every case has, so that none is left over.
+    classes = [{-1, *np.unique(e.labels[e.annotated]).tolist()} for e in examples]
+    holders = {c: [i for i in order if c in classes[i]] for c in set().union(*classes)}
+    smallest, larger = divmod(len(examples), count)
+    folds: list[list[int]] = [[] for _ in range(count)]
+
+    def deal(index: int, label: int) -> None:
+        full = sum(len(fold) > smallest for fold in folds)
+        room = [fold for fold in folds if len(fold) < smallest + (full < larger)]
+        room.sort(key=lambda fold: (sum(label in classes[i] for i in fold), len(fold)))
+        room[0].append(index)
+
+    dealt: set[int] = set()
+    for label in sorted(holders, key=lambda c: (len(holders[c]), c)):
+        for index in holders[label]:
+            if index not in dealt:
+                deal(index, label)
+        dealt.update(holders[label])
+    return [sorted(fold) for fold in folds]
+
+
+def _too_few(cases: int, folds: int) -> str:
+    if cases < 2:
+        return (
+            f"Cross-validation leaves out whole cases, and there is {cases}; wanted at least 2. Add cases, "
+            "or train without folds: slices are held out then."
+        )
+    return (
+        f"{cases} cases cannot be divided into {folds} folds; wanted a case or more in each. Choose "
+        f"{cases} folds or fewer, or add cases."
+    )
 
 
 def _split_slices(

@@ -13,7 +13,7 @@ from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.engine.volume import Volume
 from napari_medunet.worker.dispatcher import Dispatcher
 from napari_medunet.worker.job import Job, Listener, ignore
-from napari_medunet.worker.tasks import Task, prediction, training
+from napari_medunet.worker.tasks import Task, cross_validation, prediction, training
 
 
 class Worker:
@@ -66,6 +66,20 @@ class Worker:
         worker: copy it to keep it. Images must not be changed in place before the job has begun.
         """
         return self.run(training(examples, settings, names), listener)
+
+    def cross_validate(
+        self,
+        examples: list[Example],
+        settings: TrainSettings,
+        listener: Listener,
+        names: dict[int, str] | None = None,
+    ) -> Job:
+        """Train a network for each fold of the settings, and measure it on the cases left out.
+
+        The result is one `CrossValidated`, at the end or after a stop. Progress has the "fold" among the
+        scores of an epoch, and epochs and minutes begin anew in each.
+        """
+        return self.run(cross_validation(examples, settings, names), listener)
 
     def predict(
         self, segmenter: Path, volumes: list[Volume], settings: PredictSettings, listener: Listener

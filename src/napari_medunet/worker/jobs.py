@@ -50,6 +50,22 @@ def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> N
     deliver({"segmenter": path.name})
 
 
+def cross_validate(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
+    """Train a network for each fold; leave the segmenter and the out-of-fold labels in the folder."""
+    from napari_medunet.engine.training import cross_validate
+
+    examples = [map_example(folder, message) for message in request["examples"]]
+    settings = TrainSettings.model_validate(request["settings"])
+    found = cross_validate(examples, settings, report, names=dict(request["names"]))
+    path = folder / "segmenter.medunet"
+    found.segmenter.save(path)
+    labels = [
+        [index, save_array(folder / f"out-of-fold-{index}.npy", array)]
+        for index, array in found.labels.items()
+    ]
+    deliver({"segmenter": path.name, "labels": labels})
+
+
 def predict(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
     """Segment volume after volume; one that fails is named at the end, the others are done.
 
@@ -78,7 +94,7 @@ def predict(request: Message, folder: Path, report: Report, deliver: Deliver) ->
         raise ValueError(" ".join(errors))
 
 
-JOBS = {"train": train, "predict": predict}
+JOBS = {"train": train, "cross-validate": cross_validate, "predict": predict}
 
 
 class _Overall:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
@@ -36,6 +39,22 @@ class Task:
     unpack: Callable[[Path, Message], object]
 
 
+@dataclass(frozen=True, eq=False)
+class CrossValidated:
+    """What a cross-validation leaves.
+
+    Attributes
+    ----------
+    segmenter : Path
+        Of a ``.medunet`` file in the worker's folder, whose card has the scores of each fold.
+    labels : dict of int to (z, y, x) array
+        Out-of-fold predictions by position in the examples; after a stop, of the finished folds.
+    """
+
+    segmenter: Path
+    labels: dict[int, npt.NDArray[Any]]
+
+
 def training(
     examples: list[Example], settings: TrainSettings, names: dict[int, str] | None = None
 ) -> Task:
@@ -43,22 +62,20 @@ def training(
 
     `names` says what labels are called, for the segmenter's card.
     """
-    # The user paints on while the job waits: labels are copied now. Nobody paints on images.
-    frozen = [replace(e, labels=e.labels.copy(), annotated=e.annotated.copy()) for e in examples]
+    return Task("train", "Training", _pack_examples(examples, settings, names), _keep_segmenter)
 
-    def pack(folder: Path) -> Message:
-        return {
-            "examples": [save_example(folder, str(i), e) for i, e in enumerate(frozen)],
-            "settings": settings.model_dump(mode="json"),
-            "names": [[label, name] for label, name in (names or {}).items()],
-        }
 
-    def unpack(folder: Path, result: Message) -> Path:
-        kept = folder.with_suffix(".medunet")
-        (folder / result["segmenter"]).replace(kept)
-        return kept
+def cross_validation(
+    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None = None
+) -> Task:
+    """Cross-validate on examples, with the folds of the settings; the result is a `CrossValidated`."""
 
-    return Task("train", "Training", pack, unpack)
+    def unpack(folder: Path, result: Message) -> CrossValidated:
+        labels = {index: take_array(folder / name) for index, name in result["labels"]}
+        return CrossValidated(_keep_segmenter(folder, result), labels)
+
+    pack = _pack_examples(examples, settings, names)
+    return Task("cross-validate", "Training", pack, unpack)
 
 
 def prediction(segmenter: Path, volumes: list[Volume], settings: PredictSettings) -> Task:
@@ -75,3 +92,27 @@ def prediction(segmenter: Path, volumes: list[Volume], settings: PredictSettings
         return result["index"], take_array(folder / result["labels"])
 
     return Task("predict", "Segmentation", pack, unpack)
+
+
+def _pack_examples(
+    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None
+) -> Callable[[Path], Message]:
+    """Hand over what is learned from, as it is now."""
+    # The user paints on while the job waits: labels are copied now. Nobody paints on images.
+    frozen = [replace(e, labels=e.labels.copy(), annotated=e.annotated.copy()) for e in examples]
+
+    def pack(folder: Path) -> Message:
+        return {
+            "examples": [save_example(folder, str(i), e) for i, e in enumerate(frozen)],
+            "settings": settings.model_dump(mode="json"),
+            "names": [[label, name] for label, name in (names or {}).items()],
+        }
+
+    return pack
+
+
+def _keep_segmenter(folder: Path, result: Message) -> Path:
+    """Take the segmenter out of the job's folder, which goes with the job."""
+    kept = folder.with_suffix(".medunet")
+    (folder / result["segmenter"]).replace(kept)
+    return kept

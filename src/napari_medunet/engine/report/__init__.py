@@ -4,6 +4,7 @@
 `figures` and `html` show it.
 """
 
+from napari_medunet.engine.report.folds import fold_table
 from napari_medunet.engine.report.tables import (
     METRICS,
     CaseScores,
@@ -38,6 +39,7 @@ __all__ = [
     "comparison_table",
     "evaluate_case",
     "evaluate_files",
+    "fold_table",
     "score_labels",
     "summarise",
     "summary_table",

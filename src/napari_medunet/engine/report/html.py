@@ -14,21 +14,19 @@ from html import escape
 from math import isinf, isnan
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
 from napari_medunet import __version__
+from napari_medunet.engine.card import Card, LabelMeans
 from napari_medunet.engine.devices import package_version
 from napari_medunet.engine.report import figures
 from napari_medunet.engine.report.comparison import Comparison
 from napari_medunet.engine.report.definitions import definitions
 from napari_medunet.engine.report.evaluation import Evaluation
+from napari_medunet.engine.report.folds import fold_rows
 from napari_medunet.engine.report.overlays import CaseFiles, best_and_worst, overlay_figure
 from napari_medunet.engine.report.page import PAGE
 from napari_medunet.engine.report.summary import CONFIDENCE, RESAMPLES, Summary
 from napari_medunet.engine.saving import saved_whole
-
-if TYPE_CHECKING:
-    from napari_medunet.engine.card import Card
 
 _MAIN = ("dice", "iou", "precision", "recall", "nsd", "hd95", "hd", "assd", "volume_similarity")
 _MANY_ROWS = 2_000  # of the case table; more belong into the CSV
@@ -100,8 +98,7 @@ def _measured(evaluation: Evaluation, parts: ReportParts) -> list[str]:
     sections.append(_section("Confusion matrix", matrix, "Voxels of all cases together."))
     sections.append(_pictures(evaluation, parts))
     if parts.card:
-        curves = [figures.as_svg(figures.training_figure(n.history)) for n in parts.card.networks]
-        sections.append(_section("Training", "".join(curves), escape(parts.card.describe())))
+        sections += [_folds(parts.card), _training(parts.card)]
     sections.append(_case_table(evaluation, parts))
     return [section for section in sections if section]
 
@@ -240,6 +237,29 @@ def _pictures(evaluation: Evaluation, parts: ReportParts) -> str:
         "dashed and dark: prediction."
     )
     return _section("Best and worst cases", f'<div class="row">{"".join(shown)}</div>', text)
+
+
+def _folds(card: Card) -> str:
+    """Scores of each fold, where the segmenter was cross-validated."""
+    lines = [
+        [escape(name), escape(what), *(_number(value) for _, value in means)]
+        for name, rows in fold_rows(card).items()
+        for what, means in rows.items()
+    ]
+    if not lines:
+        return ""
+    known = definitions()
+    heads = [f"{known[m].heading}{_unit(known[m].unit)}" for m in LabelMeans.model_fields]
+    text = (
+        "Each case was measured with the network of its fold, which never saw it. In brackets: cases; mean "
+        "and sd are of the folds."
+    )
+    return _section("Cross-validation", _table(["Label", "Fold", *heads], lines), text)
+
+
+def _training(card: Card) -> str:
+    curves = [figures.as_svg(figures.training_figure(one.history)) for one in card.networks]
+    return _section("Training", "".join(curves), escape(card.describe()).replace("\n", "<br>"))
 
 
 def _case_table(evaluation: Evaluation, parts: ReportParts) -> str:

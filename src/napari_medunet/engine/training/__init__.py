@@ -1,9 +1,10 @@
 """Training: examples in, segmenter out.
 
 `train` is the way in: it makes a plan and trains a `network`, for which a `clock` and batches go to the
-`loop`, which keeps the `average` of the weights.
+`loop`, which keeps the `average` of the weights. `cross_validate` trains one for each of several `folds`.
 """
 
+from napari_medunet.engine.training.folds import CrossValidation, cross_validate
 from napari_medunet.engine.training.train import train
 
-__all__ = ["train"]
+__all__ = ["CrossValidation", "cross_validate", "train"]

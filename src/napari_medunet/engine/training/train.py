@@ -47,6 +47,10 @@ def train(
     """
     if not examples:
         raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
+    if settings.folds:
+        raise ValueError(
+            "The settings ask for folds; wanted none, as one network is trained here: call cross_validate."
+        )
     report(Progress(0, "Reading the examples"))
     for example in examples:
         check_image(example.image)

@@ -1,0 +1,250 @@
+"""Cross-validation: a network for each fold, measured on the cases that it never saw.
+
+What a fold's network is measured on has no part in its making. The left-out cases choose neither weights
+nor the best epoch: that is chosen by a share of the *other* cases (`TrainSettings.validation`), as in a
+training without folds, so that the scores are those of a procedure that can be repeated on new cases. Only
+the plan (grid, patch, intensity window, list of labels) is made once from all cases, as nnU-Net makes it
+(Isensee et al. 2021, doi:10.1038/s41592-020-01008-z): the networks must share one to be averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy.typing as npt
+
+from napari_medunet.engine.card import CrossValidationScores, FoldScores, LabelMeans, SegmentClass
+from napari_medunet.engine.examples import Example, check_image, label_values
+from napari_medunet.engine.metrics.scores import CaseScores, score_labels
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning import check_plan, make_plan
+from napari_medunet.engine.prediction import Network, predict
+from napari_medunet.engine.progress import Progress, Report, ignore
+from napari_medunet.engine.report.evaluation import Evaluation
+from napari_medunet.engine.report.summary import summarise_values
+from napari_medunet.engine.segmenter import Segmenter
+from napari_medunet.engine.settings import EvaluateSettings, TrainSettings
+from napari_medunet.engine.split import split_examples, split_folds
+from napari_medunet.engine.training.fold_report import Dropped, FoldReport, Wish
+from napari_medunet.engine.training.network import TrainedNetwork, train_network
+from napari_medunet.engine.training.train import make_segmenter, name_classes
+
+_METRICS = tuple(LabelMeans.model_fields)
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What cross-validation gives. After a stop, the folds that were finished.
+
+    Attributes
+    ----------
+    segmenter : Segmenter
+        The folds' networks together; its card has the scores of each fold.
+    labels : dict of int to (z, y, x) array
+        Out-of-fold predictions by position in the examples, each on its case's own grid.
+    evaluation : Evaluation
+        Of those predictions, case by case, on the voxels that were annotated.
+    """
+
+    segmenter: Segmenter
+    labels: dict[int, npt.NDArray[Any]]
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One fold: its network, and what that made of the cases left out, by position in the examples."""
+
+    trained: TrainedNetwork
+    labels: dict[int, npt.NDArray[Any]]
+    scores: dict[int, CaseScores]
+
+
+def cross_validate(
+    examples: list[Example],
+    settings: TrainSettings,
+    report: Report = ignore,
+    names: dict[int, str] | None = None,
+    plan: Plan | None = None,
+) -> CrossValidation:
+    """Divide cases into folds, train a network without each, and measure it on the fold.
+
+    The folds share the minutes of the settings in equal parts; each network trains for so many epochs as
+    the settings say, from first weights of its own. Predicting the left-out cases comes on top.
+
+    Parameters
+    ----------
+    examples : list of Example
+        With different names.
+    settings : TrainSettings
+        With `folds`.
+    report : callable
+        As in `train`; the scores of an epoch say in which "fold" it was, from 1. Where it raises
+        `StopRequested` the finished folds are returned. An unfinished one is dropped, since half a training
+        would speak for all of it; but the first is then ended like a training, as there is nothing else.
+    names : dict of label to name
+        For the card.
+    plan : Plan, optional
+        As in `train`; of all networks.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer cases than folds, or the cases left to some fold cannot be learned from.
+    """
+    if settings.folds is None:
+        raise ValueError(
+            "The settings have no folds; wanted their number, 2 or more, or call train."
+        )
+    report(Progress(0, "Reading the examples"))
+    folds = split_folds(examples, settings.folds, settings.seed)
+    _check(examples, folds)
+    plan = plan or make_plan(examples, settings.of_fold(0))  # for the minutes that a network gets
+    check_plan(plan, examples)
+    classes = name_classes(plan, names or {})
+    wish = Wish(report)
+    finished: list[Fold] = []
+    for number, left_out in enumerate(folds):
+        listen = FoldReport(wish, number, len(folds))
+        own = settings.of_fold(number)
+        try:
+            trained = train_fold(examples, left_out, plan, classes, own, listen.to_training)
+        except Dropped:
+            break
+        alone = make_segmenter([trained], plan, classes, settings)
+        finished.append(measure_fold(trained, alone, examples, left_out, listen.to_predictions))
+        if wish.stop:
+            break
+    return _together(finished, examples, plan, classes, settings)
+
+
+def train_fold(
+    examples: list[Example],
+    left_out: Sequence[int],
+    plan: Plan,
+    classes: tuple[SegmentClass, ...],
+    settings: TrainSettings,
+    report: Report = ignore,
+) -> TrainedNetwork:
+    """Train the network of one fold on all other cases. It depends on nothing but what is given.
+
+    Parameters
+    ----------
+    examples : list of Example
+        All of them.
+    left_out : sequence of int
+        Positions in `examples` of the fold's cases, which are not looked at.
+    plan, classes
+        Of all folds.
+    settings : TrainSettings
+        Of this fold: see `TrainSettings.of_fold`.
+    """
+    rest = [example for index, example in enumerate(examples) if index not in left_out]
+    training, validation = split_examples(rest, settings.validation, settings.seed, plan.axis)
+    return train_network(training, validation, plan, classes, settings, report)
+
+
+def measure_fold(
+    trained: TrainedNetwork,
+    segmenter: Network,
+    examples: list[Example],
+    left_out: Sequence[int],
+    report: Report = ignore,
+) -> Fold:
+    """Segment the cases that were left out and measure them on the voxels that were annotated."""
+    labels, scores = {}, {}
+    for done, index in enumerate(left_out):
+        example = examples[index]
+
+        def of_fold(progress: Progress, done: int = done) -> None:
+            report(replace(progress, fraction=(done + progress.fraction) / len(left_out)))
+
+        labels[index] = predict(segmenter, example.image, report=of_fold)
+        scores[index] = score_labels(
+            example.labels,
+            labels[index],
+            example.image.spacing_mm,
+            annotated=example.annotated,
+            name=example.name,
+        )
+    return Fold(trained, labels, scores)
+
+
+def _check(examples: list[Example], folds: list[list[int]]) -> None:
+    """Refuse before minutes of work what would end one fold or another.
+
+    Raises
+    ------
+    ValueError
+    """
+    names = [example.name for example in examples]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"Two cases are called '{twice[0]}'; wanted different names, as scores are listed by them. "
+            "Rename one."
+        )
+    for example in examples:
+        check_image(example.image)
+    for number, left_out in enumerate(folds, 1):
+        try:
+            label_values([e for index, e in enumerate(examples) if index not in left_out])
+        except ValueError as error:
+            without = ", ".join(names[index] for index in left_out)
+            raise ValueError(
+                f"Fold {number} leaves out {without}, and from the other cases nothing can be learned: "
+                f"{error} Annotate more cases, or train without folds."
+            ) from error
+
+
+def _together(
+    finished: list[Fold],
+    examples: list[Example],
+    plan: Plan,
+    classes: tuple[SegmentClass, ...],
+    settings: TrainSettings,
+) -> CrossValidation:
+    """One segmenter and one evaluation of all folds."""
+    # What `evaluate` is to be told to find the same scores in files of the predictions.
+    measured = EvaluateSettings(
+        annotated=settings.annotated, background_label=settings.background_label
+    )
+    by_position = {index: case for fold in finished for index, case in fold.scores.items()}
+    evaluation = Evaluation(
+        {examples[index].name: by_position[index] for index in sorted(by_position)},
+        settings=measured,
+    )
+    scores = _scores_of_folds(finished, classes)
+    segmenter = make_segmenter([f.trained for f in finished], plan, classes, settings, scores)
+    labels = {index: found for fold in finished for index, found in fold.labels.items()}
+    return CrossValidation(segmenter, dict(sorted(labels.items())), evaluation)
+
+
+def _scores_of_folds(folds: list[Fold], classes: tuple[SegmentClass, ...]) -> CrossValidationScores:
+    """Means of each fold over its cases, and their mean and standard deviation over the folds."""
+    found = []
+    for fold in folds:
+        cases = Evaluation({case.name: case for case in fold.scores.values()})
+        scores = {
+            one.value: _summarised([vars(s) for s in cases.of(one.value)])[0] for one in classes
+        }
+        found.append(FoldScores(cases=tuple(cases.cases), scores=scores))
+    over_folds = {
+        one.value: _summarised([dict(fold.scores[one.value]) for fold in found]) for one in classes
+    }
+    return CrossValidationScores(
+        folds=tuple(found),
+        mean={label: mean for label, (mean, _) in over_folds.items()},
+        sd={label: sd for label, (_, sd) in over_folds.items()},
+    )
+
+
+def _summarised(rows: list[dict[str, float]]) -> tuple[LabelMeans, LabelMeans]:
+    """Mean and standard deviation of each metric."""
+    found = {metric: summarise_values([row[metric] for row in rows]) for metric in _METRICS}
+    return (
+        LabelMeans(**{metric: one.mean for metric, one in found.items()}),
+        LabelMeans(**{metric: one.sd for metric, one in found.items()}),
+    )
