@@ -26,6 +26,16 @@ def test_labels_and_tooltips_come_from_the_fields(qtbot: Any, model: type[BaseMo
         assert form.fields[name].tooltip.startswith("<qt>")
 
 
+def test_a_part_of_the_augmentation_is_by_preset_until_it_is_set(qtbot: Any) -> None:
+    form = Form(TrainSettings, ["rotate", "blur"])
+    qtbot.addWidget(form)
+    assert form.fields.rotate.native.text() == "preset"
+    form.fields.rotate.native.stepBy(1)
+    assert form.read() == TrainSettings(rotate=0)
+    form.fields.rotate.value, form.fields.blur.value = 22.5, 0.15
+    assert form.read() == TrainSettings(rotate=22.5, blur=0.15)
+
+
 def test_values_arrive_in_the_settings(qtbot: Any) -> None:
     form = Form(TrainSettings, ["annotated", "background_label", "minutes"])
     qtbot.addWidget(form)

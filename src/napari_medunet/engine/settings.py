@@ -14,9 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 MOST_FOLDS = 20  # of a cross-validation, and networks in one segmenter
 
-_AUGMENTATION: dict[str, Any] = {
-    "group": "Augmentation"
-}  # a section of its own in a command's help
+# `group` is a section of a command's help, `unset` what a form shows for None.
+_AUGMENTATION: dict[str, Any] = {"group": "Augmentation", "unset": "preset"}
 
 WhichAnnotated = Literal["all", "slices", "voxels"]
 Millimetres = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]

@@ -16,7 +16,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 _BETWEEN = ";"  # texts of a list
-_NONE = "none"  # what an empty optional number shows
+_NONE = "none"  # what an empty optional number shows, where its settings have no other word
 
 
 class Form(QWidget):  # type: ignore[misc]
@@ -110,7 +110,10 @@ def field_widget(name: str, field: FieldInfo) -> ValueWidget:
     if kind is bool:
         return CheckBox(value=field.default, **options)
     if kind in (int, float):
-        return _number(kind, limits, field.default, optional, options)
+        number = _number(kind, limits, field.default, optional, options)
+        if optional:
+            number.native.setSpecialValueText(_unset(field))
+        return number
     if kind == list[str]:
         options["tooltip"] = as_tooltip(f"{field.description or ''} Several: a{_BETWEEN} b.")
         return LineEdit(value=f"{_BETWEEN} ".join(field.default), **options)
@@ -155,7 +158,6 @@ def _unwrap(field: FieldInfo) -> tuple[Any, list[Any], bool]:
 def _number(
     kind: type, limits: list[Any], default: Any, optional: bool, options: dict[str, Any]
 ) -> ValueWidget:
-    step = 1 if kind is int else _step(default)
     low: float = 0 if kind is int else 0.0
     high: float = 2**31 - 1  # the largest that a Qt spin box holds
     within = 1 if kind is int else 0  # a float's own open limit is refused when the form is read
@@ -168,6 +170,7 @@ def _number(
             high = min(high, _as(kind, limit.le))
         elif isinstance(limit, Lt):
             high = min(high, _as(kind, limit.lt) - within)
+    step = 1 if kind is int else _step(default, high)
     if optional:
         low -= step
     value = low if default is None else default
@@ -176,9 +179,13 @@ def _number(
     # magicgui's box for integers has no text for "none"
     widget = FloatSpinBox(value=value, min=low, max=high, step=step, **options)
     widget.native.setDecimals(0 if kind is int else 1 if step >= 0.1 else 2)
-    if optional:
-        widget.native.setSpecialValueText(_NONE)
     return widget
+
+
+def _unset(field: FieldInfo) -> str:
+    """What stands for None."""
+    extra = field.json_schema_extra
+    return str(extra.get("unset", _NONE)) if isinstance(extra, dict) else _NONE
 
 
 def _as(kind: type, limit: Any) -> float:
@@ -186,9 +193,10 @@ def _as(kind: type, limit: Any) -> float:
     return number
 
 
-def _step(default: Any) -> float:
-    """Half a unit for numbers from 1 on (minutes, mm), a twentieth for shares."""
-    return 0.5 if default is not None and default >= 1 else 0.05
+def _step(default: Any, high: float) -> float:
+    """Half a unit for numbers from 1 on (minutes, mm, degrees), a twentieth for shares."""
+    large = high >= 100 if default is None else default >= 1
+    return 0.5 if large else 0.05
 
 
 def _value(widget: ValueWidget) -> Any:
