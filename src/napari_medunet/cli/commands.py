@@ -66,6 +66,7 @@ def train(
     from napari_medunet.engine.folders import load_examples
     from napari_medunet.engine.saving import check_writable
     from napari_medunet.engine.segmenter import with_suffix
+    from napari_medunet.engine.training import choose_folds
 
     if out_of_fold and not settings.folds:
         raise typer.BadParameter(
@@ -76,6 +77,8 @@ def train(
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
     _warn(loaded.unpaired, loaded.failed)
+    if settings.folds:
+        choose_folds(loaded.examples, settings)  # before the backend takes its seconds to start
     chosen = planning.choose_plan(loaded.examples, settings.of_fold(0), plan, as_json)
     _start_backend()
     if settings.folds:

@@ -173,6 +173,11 @@ def annotated_axis(labels: npt.NDArray[np.integer[Any]] | BoolArray) -> int:
     return int(np.argmax(starts))  # of runs, all as many voxels: most runs are the shortest
 
 
+def case_labels(example: Example) -> set[int]:
+    """The labels of one example's annotated voxels, background among them where it is there."""
+    return set(np.unique(example.labels[example.annotated]).tolist())
+
+
 def label_values(examples: list[Example]) -> tuple[int, ...]:
     """The labels of all examples in ascending order, background first.
 
@@ -183,7 +188,7 @@ def label_values(examples: list[Example]) -> tuple[int, ...]:
     """
     found: set[int] = set()
     for example in examples:
-        found.update(int(value) for value in np.unique(example.labels[example.annotated]))
+        found |= case_labels(example)
     if found == {0}:
         raise ValueError(
             f"No label is painted in any of {len(examples)} examples: every voxel is 0. Paint at least "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from napari_medunet.engine.examples import Example, annotated_axis
+from napari_medunet.engine.examples import Example, annotated_axis, case_labels
 
 # More tell little more about which epoch is best, and training would miss them.
 _MOST_HELD_OUT = 16
@@ -38,13 +39,13 @@ def split_examples(
         return examples, examples
     rng = np.random.default_rng(seed)
     if len(examples) >= 5:
-        held = _hold_out([set(np.unique(e.labels[e.annotated])) for e in examples], share, rng)
+        held = _hold_out([case_labels(e) for e in examples], share, rng)
         training = [e for i, e in enumerate(examples) if i not in held]
         return training, [examples[i] for i in sorted(held)] or examples
     return _split_slices(examples, share, rng, axis)
 
 
-def split_folds(examples: list[Example], count: int, seed: int) -> list[list[int]]:
+def split_folds(held: Sequence[set[int]], count: int, seed: int) -> list[list[int]]:
     """Divide cases at random into folds of about the same size, each label over as many as it can be.
 
     Rare labels are dealt first, each case to the fold that has the fewest with its label, as in
@@ -53,6 +54,8 @@ def split_folds(examples: list[Example], count: int, seed: int) -> list[list[int
 
     Parameters
     ----------
+    held : sequence of sets of int
+        The labels that each case holds.
     count : int
         Of the folds, at least 2.
     seed : int
@@ -60,20 +63,20 @@ def split_folds(examples: list[Example], count: int, seed: int) -> list[list[int
     Returns
     -------
     folds : list of lists of int
-        Ascending indices into `examples`; every case is in one fold, and sizes differ by one at most.
+        Ascending indices into `held`; every case is in one fold, and sizes differ by one at most.
 
     Raises
     ------
     ValueError
         If there are fewer cases than folds.
     """
-    if len(examples) < count:
-        raise ValueError(_too_few(len(examples), count))
-    order = np.random.default_rng(seed).permutation(len(examples)).tolist()
+    if len(held) < count:
+        raise ValueError(_too_few(len(held), count))
+    order = np.random.default_rng(seed).permutation(len(held)).tolist()
     # -1 stands for being there at all: a label that every case has, so that none is left over.
-    classes = [{-1, *np.unique(e.labels[e.annotated]).tolist()} for e in examples]
+    classes = [{-1, *labels} for labels in held]
     holders = {c: [i for i in order if c in classes[i]] for c in set().union(*classes)}
-    smallest, larger = divmod(len(examples), count)
+    smallest, larger = divmod(len(held), count)
     folds: list[list[int]] = [[] for _ in range(count)]
 
     def deal(index: int, label: int) -> None:

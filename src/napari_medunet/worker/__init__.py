@@ -8,5 +8,6 @@ napari; Keras in the child only.
 
 from napari_medunet.worker.client import Worker
 from napari_medunet.worker.job import Job, Listener
+from napari_medunet.worker.tasks import CrossValidated
 
-__all__ = ["Job", "Listener", "Worker"]
+__all__ = ["CrossValidated", "Job", "Listener", "Worker"]

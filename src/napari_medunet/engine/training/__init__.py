@@ -4,7 +4,7 @@
 `loop`, which keeps the `average` of the weights. `cross_validate` trains one for each of several `folds`.
 """
 
-from napari_medunet.engine.training.folds import CrossValidation, cross_validate
+from napari_medunet.engine.training.folds import CrossValidation, choose_folds, cross_validate
 from napari_medunet.engine.training.train import train
 
-__all__ = ["CrossValidation", "cross_validate", "train"]
+__all__ = ["CrossValidation", "choose_folds", "cross_validate", "train"]

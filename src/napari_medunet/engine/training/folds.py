@@ -16,7 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 from napari_medunet.engine.card import CrossValidationScores, FoldScores, LabelMeans, SegmentClass
-from napari_medunet.engine.examples import Example, check_image, label_values
+from napari_medunet.engine.examples import Example, case_labels, check_image
 from napari_medunet.engine.metrics.scores import CaseScores, score_labels
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import check_plan, make_plan
@@ -94,13 +94,8 @@ def cross_validate(
     ValueError
         If there are fewer cases than folds, or the cases left to some fold cannot be learned from.
     """
-    if settings.folds is None:
-        raise ValueError(
-            "The settings have no folds; wanted their number, 2 or more, or call train."
-        )
     report(Progress(0, "Reading the examples"))
-    folds = split_folds(examples, settings.folds, settings.seed)
-    _check(examples, folds)
+    folds = choose_folds(examples, settings)
     plan = plan or make_plan(examples, settings.of_fold(0))  # for the minutes that a network gets
     check_plan(plan, examples)
     classes = name_classes(plan, names or {})
@@ -118,6 +113,44 @@ def cross_validate(
         if wish.stop:
             break
     return _together(finished, examples, plan, classes, settings)
+
+
+def choose_folds(examples: list[Example], settings: TrainSettings) -> list[list[int]]:
+    """Divide cases into the folds of the settings, and refuse what would end one fold or another.
+
+    Returns
+    -------
+    folds : list of lists of int
+        Positions in `examples` of the cases that each fold leaves out.
+
+    Raises
+    ------
+    ValueError
+        As `cross_validate`.
+    """
+    if settings.folds is None:
+        raise ValueError("The settings have no folds; wanted 2 or more, or call train.")
+    names = [example.name for example in examples]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"Two cases are called '{twice[0]}'; wanted different names, as scores are listed by them. "
+            "Rename one."
+        )
+    for example in examples:
+        check_image(example.image)
+    held = [case_labels(example) for example in examples]
+    folds = split_folds(held, settings.folds, settings.seed)
+    for number, left_out in enumerate(folds, 1):
+        others = set().union(*(held[i] for i in range(len(held)) if i not in left_out))
+        if len(others) < 2:
+            without = ", ".join(names[index] for index in left_out)
+            raise ValueError(
+                f"Fold {number} leaves out {without}, and the other cases hold the single class "
+                f"{sorted(others)}; wanted two, to have something to tell apart. Annotate more cases, or "
+                "train without folds."
+            )
+    return folds
 
 
 def train_fold(
@@ -170,33 +203,6 @@ def measure_fold(
             name=example.name,
         )
     return Fold(trained, labels, scores)
-
-
-def _check(examples: list[Example], folds: list[list[int]]) -> None:
-    """Refuse before minutes of work what would end one fold or another.
-
-    Raises
-    ------
-    ValueError
-    """
-    names = [example.name for example in examples]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"Two cases are called '{twice[0]}'; wanted different names, as scores are listed by them. "
-            "Rename one."
-        )
-    for example in examples:
-        check_image(example.image)
-    for number, left_out in enumerate(folds, 1):
-        try:
-            label_values([e for index, e in enumerate(examples) if index not in left_out])
-        except ValueError as error:
-            without = ", ".join(names[index] for index in left_out)
-            raise ValueError(
-                f"Fold {number} leaves out {without}, and from the other cases nothing can be learned: "
-                f"{error} Annotate more cases, or train without folds."
-            ) from error
 
 
 def _together(
