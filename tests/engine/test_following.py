@@ -33,6 +33,7 @@ WANTED = st.sampled_from(
         {"nsd": "border", "percentile": 80, "beta": 1},
         {"annotated": "slices"},
         {"ignore_label": 3},
+        {"ignore_label": 3, "nsd": "border"},
         {"annotated": "voxels", "background_label": 3},
         {"background_label": 3},
     ]

@@ -79,7 +79,9 @@ def test_only_annotated_voxels_count():
     case = score_labels(truth, prediction, annotated=annotated)
     assert list(case.labels) == [1]
     assert case.confusion.counts(1) == Counts(1, 0, 1, 1)
-    assert isnan(case.labels[1].hd)  # what was not looked at may hold the nearest surface
+    assert case.labels[1].hd == 0  # the surfaces that are known: of both at 0, at the border
+    assert isnan(case.labels[1].centre_distance)  # of the whole shape, which is not known
+    assert case.partial
     assert score_labels(truth, truth, annotated=np.ones(6, dtype=bool)).labels[1].hd == 0
 
 

@@ -221,7 +221,8 @@ def test_voxels_of_the_ignore_label_do_not_count():
     case = score_labels(truth, prediction, settings=chosen)
     assert list(case.labels) == [1, 2]
     assert case.confusion.counts(1) == Counts(1, 1, 1, 1)
-    assert isnan(case.labels[1].hd)
+    assert case.labels[1].hd == 4  # known are the surfaces at 0, and at 0 and 4
+    assert case.partial
     whole = score_labels(truth, prediction, settings=EvaluateSettings(ignore_label=77))
     assert whole.labels[1].hd == score_labels(truth, prediction).labels[1].hd
 
@@ -239,6 +240,77 @@ def test_a_sparse_truth_is_measured_where_it_was_painted():
     voxels = score_labels(painted, prediction, settings=chosen)
     assert voxels.confusion.counts(1) == Counts(9, 1, 0, 5)
     assert list(voxels.labels) == [1]
+    assert isnan(voxels.labels[1].hd)  # scribbles say nothing of surfaces
+
+
+SPARSE = st.tuples(
+    hnp.arrays(np.uint8, (4, 5, 6), elements=st.integers(0, 2)),
+    hnp.arrays(np.uint8, (4, 5, 6), elements=st.integers(0, 2)),
+    hnp.arrays(bool, (4, 5, 6)).filter(np.any),
+)
+BORDER = EvaluateSettings(nsd="border")
+
+
+@law
+@given(SPARSE, st.integers(1, 2))  # in the first and last, outside the array is near
+def test_one_annotated_slice_is_measured_as_an_image(arrays, place):
+    truth, prediction, _ = arrays
+    where = np.zeros(truth.shape, bool)
+    where[place] = True
+    sparse = score_labels(truth, prediction, (3, 1, 2), BORDER, annotated=where)
+    image = score_labels(truth[place], prediction[place], (1, 2), BORDER)
+    assert sparse.labels.keys() == image.labels.keys()
+    for label, found in image.labels.items():
+        for name in ("dice", "kappa", "hd", "hd95", "assd", "masd", "nsd"):
+            value = getattr(sparse.labels[label], name)
+            assert value == pytest.approx(getattr(found, name), nan_ok=True), name
+
+
+@law
+@given(SPARSE, hnp.arrays(np.uint8, (4, 5, 6), elements=st.integers(0, 3)))
+def test_voxels_that_do_not_count_change_nothing(arrays, other):
+    truth, prediction, where = arrays
+    one = score_labels(truth, prediction, (3, 1, 2), BORDER, annotated=where)
+    elsewhere = [np.where(where, labels, other) for labels in (truth, prediction)]
+    two = score_labels(*elsewhere, (3, 1, 2), BORDER, annotated=where)
+    assert one.confusion.matrix.tolist() == two.confusion.matrix.tolist()
+    for label, found in one.labels.items():
+        assert found.as_dict() == pytest.approx(two.labels[label].as_dict(), nan_ok=True)
+
+
+@law
+@given(SPARSE)
+def test_distances_are_between_what_is_known_of_the_surfaces(arrays):
+    truth, prediction, where = arrays
+    where[0, 0, 0] = False
+    found = score_labels(truth, prediction, (3, 1, 2), BORDER, annotated=where).labels
+    for label, scores_found in found.items():
+        points = [
+            known_surface(labels == label, where) * (3, 1, 2) for labels in (truth, prediction)
+        ]
+        in_both = all((labels[where] == label).any() for labels in (truth, prediction))
+        if not in_both:
+            assert scores_found.hd == inf
+        elif 0 in map(len, points):
+            assert isnan(scores_found.hd)
+        else:
+            apart = np.linalg.norm(points[0][:, None] - points[1][None], axis=2)
+            sides = apart.min(axis=1), apart.min(axis=0)
+            assert scores_found.hd == pytest.approx(max(side.max() for side in sides))
+            assert scores_found.assd == pytest.approx(np.concatenate(sides).mean())
+
+
+def known_surface(mask, where):
+    """Voxels with a face neighbour that counts and is not the label, or at the array's border."""
+    known = []
+    for index in np.argwhere(mask & where):
+        for step in (*np.eye(3, dtype=int), *-np.eye(3, dtype=int)):
+            beside = index + step
+            outside = (beside < 0).any() or (beside >= mask.shape).any()
+            if outside or (where[tuple(beside)] and not mask[tuple(beside)]):
+                known.append(index)
+                break
+    return np.array(known, dtype=float).reshape(-1, 3)
 
 
 # --- other grids --------------------------------------------------------------------------------

@@ -420,6 +420,11 @@ def test_only_annotated_slices_count_where_that_is_asked(
     assert float(compute(widget, until)[1][1]) < 0.5
     widget.form.fields.annotated.value = "slices"
     assert compute(widget, until)[1][1] == "1.000"
+    assert widget.note.text().startswith("1 of 1 measured only on voxels that count")
+    widget.view.table.show_metrics(["dice", "hd", "boundary_iou"])
+    _, row, mean = lines(widget)[:3]
+    assert row[1:] == ["1.000", "0.00", "n/a"]  # it is not absent
+    assert mean[1:] == ["1.000", "0.00", "-"]
     widget.agreement_button.click()
     until(lambda: "a agreement" in viewer.layers)
     assert not viewer.layers["a agreement"].data[3].any()

@@ -104,8 +104,8 @@ def _warn(evaluation: Evaluation) -> None:
         console.print_warning(sentence)
     for name, reason in evaluation.failures.items():
         console.print_warning(f"'{name}' failed: {reason}")
-    for name, what in evaluation.resampled.items():
-        console.print_warning(f"'{name}': {what}.")
+    for note in evaluation.notes:
+        console.print_warning(note)
 
 
 def _print(

@@ -130,7 +130,7 @@ class Looking(QObject):  # type: ignore[misc]
             return
         if settings.annotated != "all" or settings.ignore_label is not None:
             show_error(
-                "Where some voxels do not count the surfaces are not known: measure all voxels."
+                "Where some voxels do not count not all of a surface is known: measure all voxels."
             )
             return
 

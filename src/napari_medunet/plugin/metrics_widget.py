@@ -224,8 +224,7 @@ class MetricsWidget(MetricsForm):
             of = len(self.cases)
             problem = "Computing..." if of < 2 else f"Computing {of - left + 1} of {of}..."
         refused = "" if problem else "\n".join(self._refused.values())
-        resampled = self.evaluation().resampled if not problem and not refused else {}
-        self.say(problem or refused or "\n".join(f"{k}: {v}." for k, v in resampled.items()))
+        self.say(problem or refused or "\n".join(self.evaluation().notes))
         another_grid = "on another grid" in refused and not self._measured_with.resample
         self.resample_button.setVisible(another_grid)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from napari_medunet.engine.metrics.label_scores import WHOLE_SHAPES
+
 
 class Column(NamedTuple):
     """How a metric is shown: its heading (short, a unit below it), and what it says."""
@@ -58,18 +60,4 @@ ONE_CASE_NAMED = ("dice", "iou", "hd", "hd95")
 MANY_CASES = ("dice", "iou", "hd95")
 
 # What `Following` leaves out: it follows when the brush rests.
-SLOW = frozenset(
-    [
-        "nsd",
-        "boundary_iou",
-        "centre_distance",
-        "lesions_truth",
-        "lesions_prediction",
-        "lesions_matched",
-        "lesion_sensitivity",
-        "lesion_precision",
-        "lesion_f1",
-        "segmentation_quality",
-        "panoptic_quality",
-    ]
-)
+SLOW = WHOLE_SHAPES | {"nsd"}

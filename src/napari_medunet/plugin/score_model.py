@@ -11,12 +11,13 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QFont
 
-from napari_medunet.engine.metrics.scores import LabelScores
+from napari_medunet.engine.metrics.scores import CaseScores, LabelScores
 from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.engine.report.summary import Summary, summarise
 from napari_medunet.plugin.score_columns import COLUMNS, SLOW, heading
 
 _ABSENT = "Not defined: the label is absent, so there is nothing to measure."
+_UNKNOWN = "Not measured: some voxels of the truth do not count, and this takes the whole shape."
 _INFINITE = "Infinite: only one of prediction and truth has the label."
 _LATER = "Takes longer than the rest: it follows when the brush rests."
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -190,7 +191,7 @@ def body_rows(
             name,
             label_text(label, names),
             (name, label),
-            {metric: _cell(scores, metric, name in quick) for metric in COLUMNS},
+            {metric: _cell(case, scores, metric, name in quick) for metric in COLUMNS},
             {metric: getattr(scores, metric) for metric in COLUMNS},
         )
         for name, case in evaluation.cases.items()
@@ -250,13 +251,20 @@ def _mean_rows(
     return rows
 
 
-def _cell(scores: LabelScores, metric: str, quick: bool) -> tuple[str, str]:
+def _cell(case: CaseScores, scores: LabelScores, metric: str, quick: bool) -> tuple[str, str]:
     value = getattr(scores, metric)
-    if quick and metric in SLOW and isnan(value):
-        return "...", _LATER
+    if isnan(value) and _takes_surfaces(metric):
+        if case.partial and not isnan(scores.dice):
+            return "n/a", _UNKNOWN
+        if quick and metric in SLOW:
+            return "...", _LATER
     if metric.startswith("lesions_") and not isnan(value):
         return f"{value:.0f}", ""
     return _score(value, metric)
+
+
+def _takes_surfaces(metric: str) -> bool:
+    return metric in SLOW or COLUMNS[metric].heading.endswith("mm")
 
 
 def _score(value: float, metric: str) -> tuple[str, str]:
@@ -272,7 +280,7 @@ def _mean(summary: Summary, metric: str, later: bool) -> tuple[str, str]:
     """A mean, and of how many it is."""
     if later:
         return "...", _LATER
-    text, tooltip = _score(summary.mean, metric)
+    text, tooltip = _score(summary.mean, metric) if summary.n else ("-", "")
     share = f"Mean of {summary.n} of {summary.of}."
     if isinf(summary.mean) and not isnan(summary.mean_finite):
         share += f" Of the finite ones: {_score(summary.mean_finite, metric)[0]}."

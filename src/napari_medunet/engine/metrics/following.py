@@ -25,14 +25,20 @@ from napari_medunet.engine.metrics.label_pairs import (
     axes_in_memory_order,
     checked_spacing,
     foreground_box,
+    grown,
     joined,
     only_axes,
     pair_labels,
     slabs,
 )
-from napari_medunet.engine.metrics.label_scores import CaseScores, overlap_scores, with_distances
+from napari_medunet.engine.metrics.label_scores import (
+    CaseScores,
+    overlap_scores,
+    with_distances,
+    with_known_distances,
+)
 from napari_medunet.engine.metrics.surface_points import Points, points_in
-from napari_medunet.engine.metrics.surfaces import SurfaceDistances, all_surface_distances
+from napari_medunet.engine.metrics.surfaces import NOTHING, SurfaceDistances, all_surface_distances
 from napari_medunet.engine.metrics.threads import in_threads
 from napari_medunet.engine.settings import EvaluateSettings
 
@@ -127,13 +133,13 @@ class Following:
         """Score what follows from counts and distances; regions, lesions and groups are left out (NaN)."""
         confusion = self._confusion()
         labels = overlap_scores(confusion, self._voxel_ml, self._settings)
-        if self._partial:
-            return CaseScores(name, labels, confusion)
         stale = {k: both for k, both in self._points.items() if k not in self._distances}
         self._distances |= all_surface_distances(stale, self._spacing_mm)
+        fill = with_known_distances if self._partial else with_distances
         for label, scores in labels.items():
-            labels[label] = with_distances(scores, self._distances[label], self._settings)
-        return CaseScores(name, labels, confusion)
+            distances = self._distances.get(label, NOTHING)
+            labels[label] = fill(scores, distances, self._settings)
+        return CaseScores(name, labels, confusion, partial=self._partial)
 
     def _begin(self) -> None:
         """Count everything."""
@@ -146,9 +152,8 @@ class Following:
         met = map(tuple, confusion.labels[confusion.pairs].tolist())
         self._voxels = Counter(dict(zip(met, confusion.voxels.tolist(), strict=True)))
         self._distances: dict[int, SurfaceDistances] = {}
-        self._points: dict[int, tuple[Points, Points]] = {}
-        if not self._partial:
-            self._points = points_in(*both, _cut(joined([foreground_box(one) for one in both])))
+        box = grown(joined([foreground_box(one) for one in both]), self._truth.shape)
+        self._points = points_in(*both, _cut(box), self._annotated)
 
     def _count(self, side: int, box: Box, before: LabelArray) -> None:
         """Count the voxels of a box that have changed, as they were and as they are."""
@@ -164,11 +169,8 @@ class Following:
 
     def _find_points(self, box: Box) -> None:
         """Find the surfaces anew where voxels have changed, and around them."""
-        shape = self._truth.shape
-        near = tuple(
-            slice(max(0, s.start - 1), min(n, s.stop + 1)) for s, n in zip(box, shape, strict=True)
-        )
-        found = points_in(self._truth, self._labels[PREDICTION], _cut(near))
+        near = grown(box, self._truth.shape)
+        found = points_in(self._truth, self._labels[PREDICTION], _cut(near), self._annotated)
         nothing = Points.none(self._truth.ndim)
         for label in {*self._points, *found}:
             known = self._points.get(label, (nothing, nothing))

@@ -44,7 +44,7 @@ class LabelPair:
     annotated : bool array or None
         Which voxels of the box count; None for all.
     partial : bool
-        Whether some voxel of the array does not count: surfaces are then not known.
+        Whether some voxel of the array does not count: not all of the surfaces is known then.
     """
 
     truth: LabelArray
@@ -126,6 +126,9 @@ def pair_labels(
     kept = axes_in_memory_order(truth)
     truth, prediction = only_axes(truth, kept), only_axes(prediction, kept)
     box = joined(in_threads(foreground_box, (truth, prediction)))
+    partial = annotated is not None and not annotated.all()
+    if partial:  # whether the background around a label counts says whether its surface is known
+        box = grown(box, truth.shape)
     labels, truth_codes, prediction_codes = _encode(truth[box], prediction[box])
     return LabelPair(
         truth=truth_codes,
@@ -135,7 +138,7 @@ def pair_labels(
         voxel_ml=voxel_ml,
         voxels=truth.size if annotated is None else int(np.count_nonzero(annotated)),
         annotated=None if annotated is None else only_axes(annotated, kept)[box],
-        partial=annotated is not None and not annotated.all(),
+        partial=partial,
     )
 
 
@@ -161,6 +164,14 @@ def joined(boxes: Sequence[Box]) -> Box:
         slice(min(side.start for side in sides), max(side.stop for side in sides))
         for sides in zip(*full, strict=True)
     )
+
+
+def grown(box: Box, shape: tuple[int, ...]) -> Box:
+    """Make a box larger by a voxel on all sides, within an array; an empty one stays empty."""
+    if any(side.stop <= side.start for side in box):
+        return box
+    sides = zip(box, shape, strict=True)
+    return tuple(slice(max(0, side.start - 1), min(n, side.stop + 1)) for side, n in sides)
 
 
 def slabs(shape: tuple[int, ...]) -> list[Box]:

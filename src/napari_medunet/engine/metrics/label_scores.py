@@ -79,6 +79,21 @@ class LabelScores:
 
 
 METRICS = tuple(one.name for one in fields(LabelScores))
+# What takes whole shapes: NaN where some voxels do not count.
+WHOLE_SHAPES = frozenset(
+    {
+        "boundary_iou",
+        "centre_distance",
+        "lesions_truth",
+        "lesions_prediction",
+        "lesions_matched",
+        "lesion_sensitivity",
+        "lesion_precision",
+        "lesion_f1",
+        "segmentation_quality",
+        "panoptic_quality",
+    }
+)
 ABSENT = LabelScores()  # what a label gets that neither truth nor prediction has
 
 
@@ -97,6 +112,8 @@ class CaseScores:
         Labels measured together, by the name of the group.
     resampled : str
         From which grid to which the prediction was brought, for the user; empty where it was not.
+    partial : bool
+        Whether some voxels did not count: what takes whole shapes is then NaN for every label.
     """
 
     name: str
@@ -104,6 +121,7 @@ class CaseScores:
     confusion: Confusion
     groups: dict[str, LabelScores] = field(default_factory=dict)
     resampled: str = ""
+    partial: bool = False
 
     @property
     def rows(self) -> dict[int | str, LabelScores]:
@@ -160,6 +178,23 @@ def with_distances(
         masd=surfaces.masd(distances),
         nsd=nsd,
     )
+
+
+def with_known_distances(
+    scores: LabelScores, distances: surfaces.SurfaceDistances, settings: EvaluateSettings
+) -> LabelScores:
+    """Fill in distances where some voxels do not count: between what is known of the two surfaces.
+
+    NaN where nothing is known of one of them, and between scribbles; infinite where only one of truth
+    and prediction has the label among the voxels that count.
+    """
+    if settings.annotated == "voxels":
+        return scores
+    if 0 in (scores.volume_truth_ml, scores.volume_prediction_ml):
+        distances = surfaces.ONE_SIDED
+    elif distances.one_sided:
+        return scores
+    return with_distances(scores, distances, settings)
 
 
 def with_regions(scores: LabelScores, masks: LabelMasks, settings: EvaluateSettings) -> LabelScores:

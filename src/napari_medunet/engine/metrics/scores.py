@@ -19,6 +19,7 @@ from napari_medunet.engine.metrics.label_scores import (
     LabelScores,
     overlap_scores,
     with_distances,
+    with_known_distances,
     with_regions,
 )
 from napari_medunet.engine.metrics.regions import label_masks
@@ -48,8 +49,9 @@ def score_labels(
         Distance between voxels along each axis, in mm; 1 where it is not given.
     settings : EvaluateSettings, optional
     annotated : bool array of the same shape, optional
-        Which voxels count, beside what the settings say. Where some do not, surfaces are not known: what
-        depends on where voxels lie (distances, NSD, boundary, centres, lesions) is NaN.
+        Which voxels count, beside what the settings say. Where some do not, distances are between what
+        is known of the surfaces (`surface_points`), and what takes whole shapes (NSD by area, boundary,
+        centres, lesions) is NaN; among scribbles (``annotated="voxels"``) distances are NaN too.
     name : str
         What to call the case.
 
@@ -66,7 +68,7 @@ def score_labels(
     groups = {
         group: _group_scores(pair, members, settings) for group, members in settings.groups.items()
     }
-    return CaseScores(name, labels, confusion, groups)
+    return CaseScores(name, labels, confusion, groups, partial=pair.partial)
 
 
 def evaluate_case(
@@ -120,10 +122,13 @@ def _label_scores(
     pair: LabelPair, confusion: Confusion, settings: EvaluateSettings
 ) -> dict[int, LabelScores]:
     overlap = overlap_scores(confusion, pair.voxel_ml, settings)
-    if pair.partial:
-        return overlap
     points = surface_points(pair)
     distances = surfaces.all_surface_distances(points, pair.spacing_mm)
+    if pair.partial:
+        return {
+            label: with_known_distances(found, distances.get(label, surfaces.NOTHING), settings)
+            for label, found in overlap.items()
+        }
     scores = {}
     for label, found in overlap.items():
         found = with_distances(found, distances[label], settings)

@@ -1,7 +1,8 @@
 """Where the surface of each label lies, for all labels at once.
 
 The surface of a label is its voxels that have a face neighbour (6 in 3D, 4 in 2D) which is not the
-label; outside the array counts as not the label. Its points are the centres of those voxels.
+label; outside the array counts as not the label. Its points are the centres of those voxels. Where some
+voxels do not count, a surface is known only between two that do, and at the border of the array.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.metrics.label_pairs import Box, IntArray, LabelArray, LabelPair, slabs
+from napari_medunet.engine.metrics.label_pairs import Box, LabelArray, LabelPair, slabs
 from napari_medunet.engine.metrics.threads import in_threads
 
 BoolArray = npt.NDArray[np.bool_]
@@ -63,14 +64,16 @@ def surface_points(pair: LabelPair) -> dict[int, tuple[Points, Points]]:
     points : dict of int to (truth, prediction)
         The surface points of every label that is present in either, background left out.
     """
-    return points_in(pair.truth, pair.prediction, slabs(pair.truth.shape), pair.labels)
+    boxes = slabs(pair.truth.shape)
+    found = points_in(pair.truth, pair.prediction, boxes, pair.annotated)
+    return {int(pair.labels[code]): points for code, points in found.items()}
 
 
 def points_in(
     truth: LabelArray,
     prediction: LabelArray,
     boxes: Sequence[Box],
-    labels: IntArray | None = None,
+    annotated: BoolArray | None = None,
 ) -> dict[int, tuple[Points, Points]]:
     """Find the surface points of all labels that lie in some boxes.
 
@@ -79,15 +82,15 @@ def points_in(
     truth, prediction : integer arrays of one shape
     boxes : sequence of tuple of slice
         That do not overlap; a first slice alone takes all of the other axes.
-    labels : (k,) int array, optional
-        What the values of the arrays stand for; themselves where it is not given.
+    annotated : bool array of the same shape, optional
+        Which voxels count; all where it is not given.
 
     Returns
     -------
     points : dict of int to (truth, prediction)
         Indices are those of the whole arrays.
     """
-    found = in_threads(lambda box: _box_points(truth, prediction, box), boxes)
+    found = in_threads(lambda box: _box_points(truth, prediction, box, annotated), boxes)
     nothing = Points.none(truth.ndim)
     if not found:
         return {}
@@ -96,20 +99,17 @@ def points_in(
         for side in (0, 1)
     )
     return {
-        value if labels is None else int(labels[value]): (
-            of_truth.get(value, nothing),
-            of_prediction.get(value, nothing),
-        )
+        value: (of_truth.get(value, nothing), of_prediction.get(value, nothing))
         for value in sorted({*of_truth, *of_prediction})
     }
 
 
 def _box_points(
-    truth: LabelArray, prediction: LabelArray, box: Box
+    truth: LabelArray, prediction: LabelArray, box: Box, annotated: BoolArray | None
 ) -> list[tuple[npt.NDArray[Any], ...]]:
     """Surface points of a box, for truth and prediction: index, value, whether shared."""
     box = (*box, *(slice(0, n) for n in truth.shape[len(box) :]))
-    borders = _border(truth, box), _border(prediction, box)
+    borders = _border(truth, box, annotated), _border(prediction, box, annotated)
     shared = borders[0] & borders[1] & (truth[box] == prediction[box])
     first = [side.start for side in box]
     sides: list[tuple[npt.NDArray[Any], ...]] = []
@@ -120,15 +120,19 @@ def _box_points(
     return sides
 
 
-def _border(labels: LabelArray, box: Box) -> BoolArray:
+def _border(labels: LabelArray, box: Box, annotated: BoolArray | None) -> BoolArray:
     """Where a box's voxels are the surface of their label; background has none."""
     # a voxel more on all sides, for the neighbours
     wide = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
     around = labels[wide]
+    counts = None if annotated is None else annotated[wide]
     border = np.zeros(around.shape, dtype=bool)
     for axis, side in enumerate(box):
         values, edges = np.moveaxis(around, axis, 0), np.moveaxis(border, axis, 0)
         differs = values[1:] != values[:-1]
+        if counts is not None:
+            known = np.moveaxis(counts, axis, 0)
+            differs &= known[1:] & known[:-1]
         edges[1:] |= differs
         edges[:-1] |= differs
         if side.start == 0:
@@ -136,6 +140,8 @@ def _border(labels: LabelArray, box: Box) -> BoolArray:
         if side.stop >= labels.shape[axis]:
             edges[-1] = True
     border &= around != 0
+    if counts is not None:
+        border &= counts
     inner = zip(box, wide, strict=True)
     return border[tuple(slice(s.start - w.start, s.stop - w.start) for s, w in inner)]
 

@@ -52,6 +52,10 @@ class SurfaceDistances:
         return not self.absent and 0 in (self.from_truth.size, self.from_prediction.size)
 
 
+NOTHING = SurfaceDistances(np.zeros(0), np.zeros(0))  # of a label without a surface
+ONE_SIDED = SurfaceDistances(np.array([inf]), np.zeros(0))  # of a label that one of them has not
+
+
 def surface_distances(
     truth: Points, prediction: Points, spacing_mm: tuple[float, ...]
 ) -> SurfaceDistances:

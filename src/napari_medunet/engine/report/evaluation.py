@@ -58,6 +58,23 @@ class Evaluation:
         """Cases whose prediction was brought to the truth's grid, and from which."""
         return {name: case.resampled for name, case in self.cases.items() if case.resampled}
 
+    @property
+    def partial(self) -> list[str]:
+        """Cases in which some voxels did not count."""
+        return [name for name, case in self.cases.items() if case.partial]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of how cases were measured, a sentence each."""
+        notes = [f"'{name}': {what}." for name, what in self.resampled.items()]
+        if self.partial:
+            notes.append(
+                f"{len(self.partial)} of {len(self.cases)} measured only on voxels that count: distances "
+                "are between what is known of the surfaces; NSD by area, boundary IoU, centres and "
+                "lesions are not defined."
+            )
+        return notes
+
     def of(self, row: int | str) -> list[LabelScores]:
         """Scores of one label or group, case by case."""
         return [case.rows.get(row, ABSENT) for case in self.cases.values()]

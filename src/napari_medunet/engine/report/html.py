@@ -120,7 +120,7 @@ def _notes(evaluation: Evaluation, parts: ReportParts) -> str:
     """What was not measured, or changed before it was."""
     lines = [f"'{name}' was not measured: {why}" for name, why in evaluation.failures.items()]
     lines += list(evaluation.unpaired)
-    lines += [f"'{name}': {what}." for name, what in evaluation.resampled.items()]
+    lines += evaluation.notes
     if parts.versus:
         other, second, comparison = parts.versus
         lines += [f"'{n}' of {other} was not measured: {why}" for n, why in second.failures.items()]

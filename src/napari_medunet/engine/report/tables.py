@@ -75,8 +75,9 @@ def as_content(evaluation: Evaluation) -> dict[str, Any]:
     ``cases`` holds name, label (or group) and metric; ``summary`` label, metric and the fields of
     `Summary`; ``micro`` label and ratio, over the voxels of all cases; ``mean_over_labels`` and
     ``micro_over_labels`` the same for each case; ``overall_accuracy`` and ``overall_kappa`` a number for
-    each case; ``confusion`` the voxels of all cases, rows of the truth; ``resampled``, ``failures`` and
-    ``unpaired`` what was changed and what was not measured; ``settings`` how the rest was.
+    each case; ``confusion`` the voxels of all cases, rows of the truth; ``resampled``, ``partial``,
+    ``failures`` and ``unpaired`` what was changed, measured in part and not measured; ``settings`` how
+    the rest was.
     """
     cases = evaluation.cases
     confusion = evaluation.confusion()
@@ -103,6 +104,7 @@ def as_content(evaluation: Evaluation) -> dict[str, Any]:
             "voxels": confusion.voxels.tolist(),
         },
         "resampled": evaluation.resampled,
+        "partial": evaluation.partial,
         "failures": evaluation.failures,
         "unpaired": list(evaluation.unpaired),
         "settings": evaluation.settings.model_dump(),
