@@ -16,7 +16,7 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.settings import TrainSettings
 
 PRESETS = ("none", "light", "standard", "strong")
-STRONG = augmentation_of(TrainSettings(augmentation="strong"))
+STRONG = augmentation_of("strong", TrainSettings())
 THICK = (5.0, 0.7, 0.7)
 
 
@@ -32,9 +32,7 @@ def in_mm(matrix, spacing_mm):
 
 
 def test_presets_go_further_one_after_the_other():
-    none, light, standard, strong = (
-        augmentation_of(TrainSettings(augmentation=preset)) for preset in PRESETS
-    )
+    none, light, standard, strong = (augmentation_of(preset, TrainSettings()) for preset in PRESETS)
     assert none == NO_AUGMENTATION
     for name in PARTS:
         reach = [getattr(one, name) for one in (none, light, standard, strong)]
@@ -46,10 +44,10 @@ def test_every_part_has_a_setting_of_its_own():
     assert {field.name for field in fields(Augmentation)} == {"mirror", *PARTS}
     for name in PARTS:
         for preset in PRESETS:
-            by_preset = augmentation_of(TrainSettings(augmentation=preset))
-            chosen = augmentation_of(TrainSettings(augmentation=preset, **{name: 0.05}))
+            by_preset = augmentation_of(preset, TrainSettings())
+            chosen = augmentation_of(preset, TrainSettings(**{name: 0.05}))
             assert chosen == replace(by_preset, **{name: 0.05})
-            off = augmentation_of(TrainSettings(augmentation=preset, **{name: 0}))
+            off = augmentation_of(preset, TrainSettings(**{name: 0}))
             assert off == replace(by_preset, **{name: 0})
 
 

@@ -20,7 +20,7 @@ from napari_medunet.engine.samples import IGNORED, Samples, _cut, batches, draw_
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
-STRONG = augmentation_of(TrainSettings(augmentation="strong"))
+STRONG = augmentation_of("strong", TrainSettings())
 
 
 def plan(patch, **fields):
@@ -47,10 +47,9 @@ def example(shape=(6, 20, 24), held=(2,), channels=None):
 @pytest.mark.parametrize("patch", [(16, 16), (32, 32), (4, 16, 16), (8, 32, 32)])
 def test_patches_hold_annotated_voxels_only(patch, augmentation):
     samples = Samples([example(held=(2, 3))], plan(patch, flip_axes=(0, 1)))
-    settings = TrainSettings(augmentation=augmentation)
     rng = np.random.default_rng(0)
     for _ in range(30):
-        image, classes = samples.draw(rng, augmentation_of(settings))
+        image, classes = samples.draw(rng, augmentation_of(augmentation, TrainSettings()))
         assert image.shape == (*patch, 1)
         assert classes.shape == patch
         assert np.isfinite(image).all()

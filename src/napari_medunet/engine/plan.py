@@ -12,6 +12,8 @@ from napari_medunet.engine.settings import Millimetres
 Voxels = Annotated[int, Field(ge=1, le=1024)]
 Pool = Annotated[tuple[Literal[1, 2], ...], Field(min_length=2, max_length=3)]
 
+Preset = Literal["none", "light", "standard", "strong"]
+
 _MOST_FILTERS = 1024  # as in the classic U-Net: 64 filters over 5 levels
 
 
@@ -49,6 +51,8 @@ class Plan(BaseModel):
     pools : tuple of tuples of 1 or 2
         By how much each axis of the patch is pooled below each level but the deepest; halved
         everywhere if not given. An axis of thick slices waits until the others are as coarse.
+    augmentation : preset
+        How much training images are varied by chance.
     flip_axes : tuple of int
         Axes of the patch along which mirrored images are as likely as the images themselves.
     """
@@ -73,6 +77,7 @@ class Plan(BaseModel):
     normalisation: Literal["batch", "instance"] = "batch"
     batch: Annotated[int, Field(ge=1, le=256)] = 16
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    augmentation: Preset = "standard"
     flip_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = ()
 
     @model_validator(mode="after")

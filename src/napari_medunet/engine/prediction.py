@@ -25,7 +25,8 @@ from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.tiles import tile_corners, tile_weight
 from napari_medunet.engine.volume import Volume
 
-_WIDEST_TILE = 2  # times the training patch in 2D: fewer seams, and memory allows
+# Times the training patch along each side: fewer seams, and memory allows.
+_WIDEST_TILE = {2: 2.0, 3: 1.5}
 _SLAB_BYTES = 256 * 2**20  # of probabilities that are held at once in 2D
 
 
@@ -182,9 +183,9 @@ def _batch(plan: Plan) -> int:
 
 def _tile(extent: tuple[int, ...], plan: Plan) -> tuple[int, ...]:
     """The whole extent, rounded up to what the network divides, but bounded."""
-    widest = _WIDEST_TILE if plan.dims == 2 else 1
+    widest = _WIDEST_TILE[plan.dims]
     return tuple(
-        min(-(-n // step) * step, widest * size)
+        min(-(-n // step) * step, int(widest * size) // step * step)
         for n, step, size in zip(extent, plan.steps, plan.patch, strict=True)
     )
 

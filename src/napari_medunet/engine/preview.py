@@ -65,7 +65,7 @@ def preview(
     plan = make_plan(examples, settings)
     chosen = np.random.default_rng(seed).permutation(len(examples))[:count]
     samples = Samples([examples[i] for i in chosen], plan, seed)
-    augmentation = augmentation_of(settings)
+    augmentation = augmentation_of(plan.augmentation, settings)
     slices = []
     for number in range(count):
         # A generator of its own: how a patch is varied does not move the next one.

@@ -135,11 +135,11 @@ class TrainSettings(_Settings):
     normalisation: Literal["batch", "instance"] = Field(
         default="batch", description="Normalise features over the batch or over each image."
     )
-    augmentation: Literal["none", "light", "standard", "strong"] = Field(
-        default="standard",
+    augmentation: Literal["auto", "none", "light", "standard", "strong"] = Field(
+        default="auto",
         description=(
-            "How much the training images are varied by chance; each part below that is not given is "
-            "as in this preset."
+            "How much the training images are varied by chance; auto takes strong where little is "
+            "annotated, else standard. Each part below that is not given is as in this preset."
         ),
         json_schema_extra=_AUGMENTATION,
     )
@@ -214,9 +214,12 @@ class PredictSettings(_Settings):
     """What a user can choose before a prediction."""
 
     tta: bool = Field(
-        default=False,
+        default=True,
         title="Average mirrored copies",
-        description="Average over mirrored copies: slower, a little more accurate.",
+        description=(
+            "Average over copies mirrored as in training: a little more accurate, and twice as slow for "
+            "each axis."
+        ),
     )
     largest_component: bool = Field(
         default=False, description="Keep only the largest connected piece of each label."

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.augment.warp import Bend, spline_basis
-from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.plan import Plan, Preset
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import FloatArray
 
@@ -77,9 +77,8 @@ class Augmentation:
 NO_AUGMENTATION = Augmentation()
 
 
-def augmentation_of(settings: TrainSettings) -> Augmentation:
-    """How far each part goes by a user's settings."""
-    preset = settings.augmentation
+def augmentation_of(preset: Preset, settings: TrainSettings) -> Augmentation:
+    """How far each part goes by a preset, and by what a user set apart from it."""
     reach = {}
     for name, part in PARTS.items():
         chosen = getattr(settings, name)

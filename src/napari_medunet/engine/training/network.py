@@ -67,7 +67,9 @@ def train_network(
     held_out = _validation_batches(validation, plan, settings.seed, steps)
     report(Progress(0, f"Building the network: {plan.describe()}"))
     loop = Loop(plan, settings, clock, report)
-    with closing(batches(samples, augmentation_of(settings), settings.seed)) as stream:
+    with closing(
+        batches(samples, augmentation_of(plan.augmentation, settings), settings.seed)
+    ) as stream:
         loop.until_done(stream, held_out, steps)
     card = NetworkCard(
         training_cases=tuple(example.name for example in training),
