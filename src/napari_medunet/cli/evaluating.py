@@ -132,7 +132,7 @@ def _print(
         elif evaluation.cases:
             console.print_line(summary_table(evaluation, names))
     if comparison:
-        console.print_line(comparison_table(comparison))
+        console.print_line(comparison_table(comparison, names))
     for path in (outputs.csv, outputs.html):
         if path:
             console.print_line(f"Written to {path}")

@@ -7,6 +7,9 @@ from typing import Literal
 
 from napari_medunet.engine.settings import EvaluateSettings
 
+# What a report shows at a glance.
+MAIN = ("dice", "iou", "precision", "recall", "nsd", "hd95", "hd", "assd", "volume_similarity")
+
 
 @dataclass(frozen=True)
 class Definition:

@@ -7,11 +7,11 @@ them everything is there. It prints on white paper, and can be read in black and
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
-from math import isinf, isnan
+from math import isnan
 from pathlib import Path
 from string import Template
 
@@ -20,15 +20,16 @@ from napari_medunet.engine.card import Card, LabelMeans
 from napari_medunet.engine.devices import package_version
 from napari_medunet.engine.report import figures
 from napari_medunet.engine.report.comparison import Comparison
-from napari_medunet.engine.report.definitions import definitions
+from napari_medunet.engine.report.definitions import MAIN, definitions
 from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.engine.report.folds import fold_rows
+from napari_medunet.engine.report.html_summary import summary_section
+from napari_medunet.engine.report.markup import called, number, section, table, unit
 from napari_medunet.engine.report.overlays import CaseFiles, best_and_worst, overlay_figure
 from napari_medunet.engine.report.page import PAGE
-from napari_medunet.engine.report.summary import CONFIDENCE, RESAMPLES, Summary
+from napari_medunet.engine.report.summary import CONFIDENCE, RESAMPLES
 from napari_medunet.engine.saving import saved_whole
 
-_MAIN = ("dice", "iou", "precision", "recall", "nsd", "hd95", "hd", "assd", "volume_similarity")
 _MANY_ROWS = 2_000  # of the case table; more belong into the CSV
 
 
@@ -83,24 +84,24 @@ def html_report(evaluation: Evaluation, parts: ReportParts) -> str:
 
 def _measured(evaluation: Evaluation, parts: ReportParts) -> list[str]:
     """Sections that need a case."""
-    sections = [_summary(evaluation, parts)]
+    sections = [summary_section(evaluation, parts.names)]
     evaluations = {_own_name(parts): evaluation}
     if parts.versus:
         evaluations[parts.versus[0]] = parts.versus[1]
     if evaluation.rows:
         spread = figures.as_svg(figures.spread_figure(evaluations, names=parts.names))
         sections.append(
-            _section("Spread over cases", spread, "Boxes: quartiles and median; dots: cases.")
+            section("Spread over cases", spread, "Boxes: quartiles and median; dots: cases.")
         )
     if parts.versus:
         sections.append(_comparison(parts.versus[2], parts))
     matrix = figures.as_svg(figures.confusion_figure(evaluation.confusion(), parts.names))
-    sections.append(_section("Confusion matrix", matrix, "Voxels of all cases together."))
+    sections.append(section("Confusion matrix", matrix, "Voxels of all cases together."))
     sections.append(_pictures(evaluation, parts))
     if parts.card:
         sections += [_folds(parts.card), _training(parts.card)]
     sections.append(_case_table(evaluation, parts))
-    return [section for section in sections if section]
+    return [one for one in sections if one]
 
 
 def _own_name(parts: ReportParts) -> str:
@@ -131,62 +132,6 @@ def _notes(evaluation: Evaluation, parts: ReportParts) -> str:
     return f'<section class="notes"><h2>Please note</h2><ul>{items}</ul></section>'
 
 
-def _summary(evaluation: Evaluation, parts: ReportParts) -> str:
-    """Means with their intervals: the main metrics at a glance, and all of them below."""
-    known = definitions(evaluation.settings)
-    summaries = evaluation.summary()
-    micro = evaluation.micro()
-    heads = [f"{known[m].heading}{_unit(known[m].unit)}" for m in _MAIN]
-    lines = [
-        [_called(row, parts), *(_mean_cell(found[metric]) for metric in _MAIN)]
-        for row, found in summaries.items()
-    ]
-    table = _table(["Label", *heads], lines)
-    heads = ["Label", "Metric", "Mean", "95 % interval", "SD", "Median", "Quartiles", "n", "Micro"]
-    detail = [
-        [
-            _called(row, parts),
-            escape(f"{known[metric].heading}{_unit(known[metric].unit)}"),
-            *_summary_cells(one),
-            _number(micro.get(row, {})[metric]) if metric in micro.get(row, {}) else "",
-        ]
-        for row, found in summaries.items()
-        for metric, one in found.items()
-    ]
-    together = ""
-    if len(evaluation.labels) > 1:
-        every = micro["all labels"]
-        ratios = ", ".join(f"{known[m].heading} {_number(every[m])}" for m in _MAIN if m in every)
-        together = f"<p>All labels, voxels of all cases together (micro): {ratios}.</p>"
-    below = (
-        "Mean over the cases in which the metric is defined, its 95 % bootstrap interval, and how many "
-        "cases that is where it is not all; in brackets the mean of the finite values."
-    )
-    everything = f"<details><summary>All metrics</summary>{_table(heads, detail)}</details>"
-    return _section("Summary", table + f"<p class='small'>{below}</p>" + together + everything)
-
-
-def _mean_cell(one: Summary) -> str:
-    text = f"<b>{_number(one.mean)}</b>"
-    if isinf(one.mean) and not isnan(one.mean_finite):
-        text += f"<br>({_number(one.mean_finite)})"
-    if not isnan(one.ci_low):
-        text += f"<br><small>{_number(one.ci_low)} .. {_number(one.ci_high)}</small>"
-    if one.n < one.of:
-        text += f"<br><small>{one.n} of {one.of}</small>"
-    return text
-
-
-def _summary_cells(one: Summary) -> list[str]:
-    interval = "" if isnan(one.ci_low) else f"{_number(one.ci_low)} .. {_number(one.ci_high)}"
-    mean = _number(one.mean)
-    if isinf(one.mean) and not isnan(one.mean_finite):
-        mean += f" ({_number(one.mean_finite)})"
-    quartiles = "" if isnan(one.q1) else f"{_number(one.q1)} .. {_number(one.q3)}"
-    counted = f"{one.n} of {one.of}"
-    return [mean, interval, _number(one.sd), _number(one.median), quartiles, counted]
-
-
 def _comparison(comparison: Comparison, parts: ReportParts) -> str:
     first, second = comparison.names
     known = definitions()
@@ -194,15 +139,15 @@ def _comparison(comparison: Comparison, parts: ReportParts) -> str:
              "Larger", "n"]  # fmt: skip
     lines = []
     for row, found in comparison.differences.items():
-        for metric in _MAIN:
+        for metric in MAIN:
             one = found[metric]
-            interval = f"{_number(one.ci_low)} .. {_number(one.ci_high)}"
+            interval = f"{number(one.ci_low)} .. {number(one.ci_high)}"
             lines.append([
-                _called(row, parts),
-                escape(f"{known[metric].heading}{_unit(known[metric].unit)}"),
-                *(_number(value) for value in (one.first_mean, one.second_mean, one.mean)),
+                called(row, parts.names),
+                escape(f"{known[metric].heading}{unit(known[metric].unit)}"),
+                *(number(value) for value in (one.first_mean, one.second_mean, one.mean)),
                 "" if isnan(one.ci_low) else interval,
-                _number(one.median),
+                number(one.median),
                 "-" if isnan(one.p_value) else f"{one.p_value:.3g}",
                 f"{one.first_larger} : {one.second_larger}",
                 f"{one.n} of {one.of}",
@@ -213,7 +158,7 @@ def _comparison(comparison: Comparison, parts: ReportParts) -> str:
         "Wilcoxon signed rank test, two-sided, not corrected for the number of comparisons; larger: in "
         "how many cases the value of the first, and of the second, is the larger."
     )
-    return _section("Comparison", plot + _table(heads, lines), text)
+    return section("Comparison", plot + table(heads, lines), text)
 
 
 def _pictures(evaluation: Evaluation, parts: ReportParts) -> str:
@@ -225,7 +170,7 @@ def _pictures(evaluation: Evaluation, parts: ReportParts) -> str:
                 continue
             dice = evaluation.mean_over_labels(name)["dice"].mean
             try:
-                figure = overlay_figure(parts.files[name], f"{kind}: {name}, Dice {_number(dice)}")
+                figure = overlay_figure(parts.files[name], f"{kind}: {name}, Dice {number(dice)}")
             except (OSError, ValueError) as error:
                 shown.append(f"<p>No picture of '{escape(name)}': {escape(str(error))}</p>")
             else:
@@ -236,37 +181,37 @@ def _pictures(evaluation: Evaluation, parts: ReportParts) -> str:
         "By the mean Dice over labels; the slice in which most voxels differ. Solid and light: truth; "
         "dashed and dark: prediction."
     )
-    return _section("Best and worst cases", f'<div class="row">{"".join(shown)}</div>', text)
+    return section("Best and worst cases", f'<div class="row">{"".join(shown)}</div>', text)
 
 
 def _folds(card: Card) -> str:
     """Scores of each fold, where the segmenter was cross-validated."""
     lines = [
-        [escape(name), escape(what), *(_number(value) for _, value in means)]
+        [escape(name), escape(what), *(number(value) for _, value in means)]
         for name, rows in fold_rows(card).items()
         for what, means in rows.items()
     ]
     if not lines:
         return ""
     known = definitions()
-    heads = [f"{known[m].heading}{_unit(known[m].unit)}" for m in LabelMeans.model_fields]
+    heads = [f"{known[m].heading}{unit(known[m].unit)}" for m in LabelMeans.model_fields]
     text = (
         "Each case was measured with the network of its fold, which never saw it. In brackets: cases; mean "
         "and sd are of the folds."
     )
-    return _section("Cross-validation", _table(["Label", "Fold", *heads], lines), text)
+    return section("Cross-validation", table(["Label", "Fold", *heads], lines), text)
 
 
 def _training(card: Card) -> str:
     curves = [figures.as_svg(figures.training_figure(one.history)) for one in card.networks]
-    return _section("Training", "".join(curves), escape(card.describe()).replace("\n", "<br>"))
+    return section("Training", "".join(curves), escape(card.describe()).replace("\n", "<br>"))
 
 
 def _case_table(evaluation: Evaluation, parts: ReportParts) -> str:
     known = definitions(evaluation.settings)
-    heads = ["Case", "Label", *(f"{known[m].heading}{_unit(known[m].unit)}" for m in _MAIN)]
+    heads = ["Case", "Label", *(f"{known[m].heading}{unit(known[m].unit)}" for m in MAIN)]
     lines = [
-        [escape(name), _called(row, parts), *(_number(getattr(scores, m)) for m in _MAIN)]
+        [escape(name), called(row, parts.names), *(number(getattr(scores, m)) for m in MAIN)]
         for name, case in evaluation.cases.items()
         for row, scores in case.rows.items()
     ]
@@ -275,20 +220,18 @@ def _case_table(evaluation: Evaluation, parts: ReportParts) -> str:
     )
     if len(lines) > _MANY_ROWS:
         text += f" The first {_MANY_ROWS} of {len(lines)} rows; the CSV file has all of them."
-    return _section("Cases", _table(heads, lines[:_MANY_ROWS], "sortable"), text)
+    return section("Cases", table(heads, lines[:_MANY_ROWS], "sortable"), text)
 
 
 def _definitions(evaluation: Evaluation) -> str:
     known = definitions(evaluation.settings).values()
-    metrics = _table(
+    metrics = table(
         ["Metric", "Unit", "Better", "Definition"],
         [[escape(text) for text in (d.heading, d.unit, d.better, d.text)] for d in known],
         "words",
     )
     settings = evaluation.settings.model_dump()
-    chosen = _table(
-        ["Setting", "Value"], [[escape(k), escape(str(v))] for k, v in settings.items()]
-    )
+    chosen = table(["Setting", "Value"], [[escape(k), escape(str(v))] for k, v in settings.items()])
     packages = ("napari-medunet", "numpy", "scipy", "numba", "nibabel", "matplotlib")
     versions = [[name, escape(package_version(name))] for name in packages]
     versions.append(["Python", f"{platform.python_version()} on {escape(platform.platform())}"])
@@ -300,36 +243,7 @@ def _definitions(evaluation: Evaluation) -> str:
         "infinite distances. Intervals are of the mean, by bootstrap: "
         f"{RESAMPLES:,} samples of the cases, {CONFIDENCE:.0%}."
     )
-    return _section("Definitions", metrics, text) + _section(
+    return section("Definitions", metrics, text) + section(
         "Settings and versions",
-        f'<div class="row">{chosen}{_table(["Package", "Version"], versions)}</div>',
+        f'<div class="row">{chosen}{table(["Package", "Version"], versions)}</div>',
     )
-
-
-def _section(title: str, content: str, text: str = "") -> str:
-    words = f"<p class='small'>{text}</p>" if text else ""
-    return f"<section><h2>{escape(title)}</h2>{words}{content}</section>"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    """Lay out a table; cells are HTML already, headings are not."""
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return (
-        f'<div class="wide"><table class="{kind}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _called(row: int | str, parts: ReportParts) -> str:
-    return escape(parts.names.get(row, str(row)) if isinstance(row, int) else row)
-
-
-def _unit(unit: str) -> str:
-    return f" ({unit})" if unit in ("mm", "ml") else ""
-
-
-def _number(value: float) -> str:
-    if isnan(value):
-        return "-"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"

@@ -10,20 +10,22 @@ PAGE = """<!DOCTYPE html>
 body { font: 15px/1.45 system-ui, "Helvetica Neue", Arial, sans-serif; color: #111; background: #fff;
   max-width: 1150px; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem; }
-.small, small { font-size: .82rem; color: #444; } p { max-width: 62rem; }
+.small { font-size: .82rem; color: #444; } small { font-size: .92em; color: #444; } p { max-width: 62rem; }
 .notes { border: 2px solid #111; padding: .2rem 1rem; margin-top: 1rem; } .notes h2 { margin-top: .6rem; }
 .wide { overflow-x: auto; } .row { display: flex; flex-wrap: wrap; gap: 1.2rem; align-items: flex-start; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .86rem; margin: .5rem 0; }
 th, td { padding: .22rem .6rem; text-align: right; border-bottom: 1px solid #ccc; vertical-align: top; }
 th { border-bottom: 2px solid #111; vertical-align: bottom; }
 th:first-child, td:first-child, .words th, .words td { text-align: left; }
+td:first-child { white-space: nowrap; }
 th button { all: unset; cursor: pointer; } th button:focus-visible { outline: 2px solid #111; }
 th[aria-sort=ascending] button::after { content: " \\25b2"; }
 th[aria-sort=descending] button::after { content: " \\25bc"; }
 svg { max-width: 100%; height: auto; } figure { margin: 0; } figure svg { width: 250px; }
 details { margin: .6rem 0; } summary { cursor: pointer; }
 @media print { body { margin: 0; max-width: none; font-size: 10pt; } section { break-inside: auto; }
-  h2 { break-after: avoid; } tr, figure, svg { break-inside: avoid; } thead { display: table-header-group; }
+  h2, h2 + p { break-after: avoid; } tr, figure, svg { break-inside: avoid; }
+  thead { display: table-header-group; }
   .wide { overflow: visible; } table { font-size: 7.5pt; } th, td { padding: .1rem .3rem; } }
 </style>
 </head>

@@ -186,7 +186,7 @@ def case_table(
     return table
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: Comparison, names: Mapping[int, str] | None = None) -> Table:
     """Lay out the differences of two segmenters by label, for a terminal."""
     from rich import box
     from rich.table import Table
@@ -208,7 +208,9 @@ def comparison_table(comparison: Comparison) -> Table:
             means = (_text(one.first_mean), _text(one.second_mean), _text(one.mean))
             interval = f"{_text(one.ci_low)} .. {_text(one.ci_high)}"
             counted = f"{one.n} of {one.of}" if one.n < one.of else str(one.n)
-            table.add_row(str(row), metric, *means, interval, f"{one.p_value:.3g}", counted)
+            table.add_row(
+                _called(row, names), metric, *means, interval, f"{one.p_value:.3g}", counted
+            )
     return table
 
 
