@@ -83,6 +83,7 @@ def test_little_annotation_is_varied_much():
     few, many = [example((16, 40, 40))], [example((16, 40, 40))] * 20
     assert make_plan(few, TrainSettings()).augmentation == "strong"
     assert make_plan(few, TrainSettings(augmentation="light")).augmentation == "light"
+    assert make_plan(few, TrainSettings(dims="2d")).augmentation == "standard"
     assert make_plan(many, TrainSettings()).augmentation == "standard"
 
 

@@ -73,7 +73,7 @@ class Neighbours(Threshold):
 @pytest.mark.parametrize("which", [0, 1, 2])
 @pytest.mark.parametrize("axis", [0, 2])
 def test_a_slice_is_seen_with_its_neighbours_and_the_last_repeats(axis, which, monkeypatch):
-    monkeypatch.setattr("napari_medunet.engine.prediction._SLAB_BYTES", 1)  # slabs of one batch
+    monkeypatch.setattr("napari_medunet.engine.blending._SLAB_BYTES", 1)  # slabs of one batch
     image = volume((7, 20, 7))
     network = Neighbours(plan((8, 8), axis=axis, context=1, flip_axes=(1,)))
     network.which = which

@@ -196,3 +196,28 @@ def test_a_part_alone_changes_images_and_at_zero_none(part):
         moved |= not np.array_equal(classes, still_classes)
     assert seen
     assert moved == (part in ("rotate", "scale", "shift", "elastic"))
+
+
+def test_guesses_fill_what_was_not_annotated_and_nothing_else():
+    case = example(held=(2, 3))
+    samples = Samples([case, case], plan((16, 16)))
+    annotation = samples._cases[0].annotation.copy()
+
+    def classify(image):
+        guessed = np.full(image.shape[1:], 1, np.int32)
+        guessed[0] = IGNORED
+        return guessed
+
+    samples.guess(classify, most_voxels=1.5 * annotation.size, seed=0)
+    guessed = [one for one in samples._cases if not np.array_equal(one.classes, annotation)]
+    assert len(guessed) == 1  # the other one was too much
+    (one,) = guessed
+    known = annotation != IGNORED
+    np.testing.assert_array_equal(one.classes[known], annotation[known])
+    assert (one.classes[~known & (np.arange(len(known)) > 0)[:, None, None]] == 1).all()
+    assert (one.classes[0] == IGNORED).all()
+    drawn = np.unravel_index(one.centres[IGNORED], known.shape)[0]
+    assert set(drawn) == set(range(1, len(known)))
+    samples.guess(lambda image: np.full(image.shape[1:], IGNORED), 10 * annotation.size, seed=0)
+    for one in samples._cases:
+        np.testing.assert_array_equal(one.classes, annotation)

@@ -42,6 +42,17 @@ def test_training_reports_every_score_of_every_epoch(trained):
     assert reports[-1].fraction == 1
 
 
+def test_what_was_not_annotated_is_learned_from_where_that_is_wanted(trained):
+    def labelled(reports):
+        return any("not annotated" in report.message for report in reports)
+
+    assert labelled(trained[1])
+    without = []
+    settings = SMALL.model_copy(update={"self_training": False, "epochs": 2})
+    train(examples(1, settings), settings, without.append)
+    assert not labelled(without)
+
+
 def test_the_card_says_what_was_trained(trained):
     card = trained[0].card
     assert [c.name for c in card.classes] == ["organ", "lesion"]

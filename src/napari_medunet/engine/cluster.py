@@ -6,8 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from napari_medunet.engine.blending import Network
 from napari_medunet.engine.folders import Outcome, predict_file
-from napari_medunet.engine.prediction import Network, load_segmenters
+from napari_medunet.engine.prediction import load_segmenters
 from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.settings import PredictSettings
 

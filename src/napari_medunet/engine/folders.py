@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_medunet.engine.blending import Network
 from napari_medunet.engine.examples import Example, make_example
 from napari_medunet.engine.files import label_suffix, list_cases, pair, read, write_labels_like
-from napari_medunet.engine.prediction import Network, predict
+from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 

@@ -7,9 +7,9 @@ counts as not annotated.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +38,9 @@ _MOST_CENTRES = 20_000  # remembered per case and class
 @dataclass(frozen=True, eq=False)
 class _Case:
     image: Float32Array  # (c, slices, rows, columns)
-    classes: npt.NDArray[np.int16]  # (slices, rows, columns), IGNORED where not annotated
-    centres: dict[
-        int, npt.NDArray[np.int64]
-    ]  # class -> flat indices; IGNORED -> any annotated voxel
+    annotation: npt.NDArray[np.int16]  # (slices, rows, columns), IGNORED where not annotated
+    classes: npt.NDArray[np.int16]  # the annotation, with guesses where there is none
+    centres: dict[int, npt.NDArray[np.int64]]  # class -> flat indices; IGNORED -> any known voxel
 
 
 class Samples:
@@ -59,22 +58,50 @@ class Samples:
         self.plan = plan
         rng = np.random.default_rng(seed)
         self._cases = [_prepare(example, plan, rng) for example in examples]
-        self._holders = {
-            number: [case for case in self._cases if number in case.centres]
-            for number in range(1, plan.classes)
-        }
-        self._foreground = [number for number, cases in self._holders.items() if cases]
+        self._holders = self._by_class()
+
+    def _by_class(self) -> dict[int, list[_Case]]:
+        """The cases that hold each class; all of them under `IGNORED`."""
+        numbers = [IGNORED, *range(1, self.plan.classes)]
+        holders = {n: [case for case in self._cases if n in case.centres] for n in numbers}
+        return {number: cases for number, cases in holders.items() if cases}
+
+    def guess(
+        self, classify: Callable[[Float32Array], ClassArray], most_voxels: float, seed: int
+    ) -> None:
+        """Fill in what was not annotated, until the next guess; the annotation stays as it is.
+
+        Parameters
+        ----------
+        classify : callable
+            From an image (c, slices, rows, columns) on the network's grid to classes (slices, rows,
+            columns), `IGNORED` where they are not sure.
+        most_voxels : float
+            To be classified in all; where there are more, cases are chosen by chance.
+        seed : int
+            Of that chance.
+        """
+        rng = np.random.default_rng(seed)
+        for index in rng.permutation(len(self._cases)):
+            case = self._cases[index]
+            unknown = case.annotation == IGNORED
+            most_voxels -= case.annotation.size if unknown.any() else 0
+            if unknown.any() and most_voxels >= 0:
+                classes = np.where(unknown, classify(case.image), case.annotation).astype(np.int16)
+                centres = _centres(classes, self.plan, rng)
+                self._cases[index] = replace(case, classes=classes, centres=centres)
+        self._holders = self._by_class()
 
     def annotated_patches(self) -> int:
         """About how many patches it takes to see everything that was annotated once."""
         per_patch = np.prod(self.plan.patch)
         if self.plan.dims == 2:
             return sum(
-                int((case.classes != IGNORED).any(axis=(1, 2)).sum())
-                * max(1, round(case.classes[0].size / per_patch))
+                int((case.annotation != IGNORED).any(axis=(1, 2)).sum())
+                * max(1, round(case.annotation[0].size / per_patch))
                 for case in self._cases
             )
-        return sum(max(1, round(case.classes.size / per_patch)) for case in self._cases)
+        return sum(max(1, round(case.annotation.size / per_patch)) for case in self._cases)
 
     def draw(self, rng: np.random.Generator, augmentation: Augmentation = NO_AUGMENTATION) -> Batch:
         """Draw one patch.
@@ -85,11 +112,10 @@ class Samples:
         classes : (*patch) int32 array
             `IGNORED` where nothing was annotated.
         """
-        number, holders = IGNORED, self._cases
-        if self._foreground and rng.random() < _FOREGROUND_SHARE:
-            number = self._foreground[rng.integers(len(self._foreground))]
-            holders = self._holders[number]
-        case = holders[rng.integers(len(holders))]
+        holders, number = self._holders, IGNORED
+        if len(holders) > 1 and rng.random() < _FOREGROUND_SHARE:
+            number = list(holders)[1 + rng.integers(len(holders) - 1)]
+        case = holders[number][rng.integers(len(holders[number]))]
         centres = case.centres[number]
         centre = np.unravel_index(centres[rng.integers(len(centres))], case.classes.shape)
         place = tuple(int(i) for i in centre)
@@ -130,12 +156,19 @@ def batches(
 
 def _prepare(example: Example, plan: Plan, rng: np.random.Generator) -> _Case:
     classes = classes_to_grid(example.labels, example.annotated, example.image, plan)
+    image = image_to_grid(example.image, plan)
+    return _Case(image, classes, classes, _centres(classes, plan, rng))
+
+
+def _centres(
+    classes: npt.NDArray[np.int16], plan: Plan, rng: np.random.Generator
+) -> dict[int, npt.NDArray[np.int64]]:
     centres = {IGNORED: _some(np.flatnonzero(classes != IGNORED), rng)}
     for number in range(1, plan.classes):
         found = np.flatnonzero(classes == number)
         if found.size:
             centres[number] = _some(found, rng)
-    return _Case(image_to_grid(example.image, plan), classes, centres)
+    return centres
 
 
 def _some(indices: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -147,7 +180,8 @@ def _some(indices: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArr
 def _with_neighbours(case: _Case, index: int, context: int) -> _Case:
     """A single slice, with the slices around it as further channels."""
     seen = slices_around(case.image, index, index + 1, context)
-    return _Case(seen.reshape(-1, 1, *seen.shape[2:]), case.classes[index : index + 1], {})
+    classes = case.classes[index : index + 1]
+    return _Case(seen.reshape(-1, 1, *seen.shape[2:]), classes, classes, {})
 
 
 def _cut(

@@ -135,6 +135,13 @@ class TrainSettings(_Settings):
     normalisation: Literal["batch", "instance"] = Field(
         default="batch", description="Normalise features over the batch or over each image."
     )
+    self_training: bool = Field(
+        default=True,
+        description=(
+            "Where only part of the volumes is annotated, learn also from what the network is sure of in "
+            "the rest."
+        ),
+    )
     augmentation: Literal["auto", "none", "light", "standard", "strong"] = Field(
         default="auto",
         description=(

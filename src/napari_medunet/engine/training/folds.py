@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy.typing as npt
 
+from napari_medunet.engine.blending import Network
 from napari_medunet.engine.card import CrossValidationScores, FoldScores, LabelMeans, SegmentClass
 from napari_medunet.engine.examples import Example, case_labels, check_image
 from napari_medunet.engine.metrics.scores import CaseScores, score_labels
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import check_plan, make_plan
-from napari_medunet.engine.prediction import Network, predict
+from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.engine.report.summary import summarise_values

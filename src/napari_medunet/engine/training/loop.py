@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,7 @@ class Loop:
         self.plan = plan
         self.clock = clock
         self.report = report
+        self.before_epoch: Callable[[Loop], None] = lambda loop: None
         self.best = Best()
         self._risen = (0, 0.0)  # epoch and share of the training at the highest score so far
         self.history: list[dict[str, float]] = []
@@ -66,6 +67,7 @@ class Loop:
         done = False
         while not done:
             try:
+                self.before_epoch(self)
                 training = self._epoch(stream, steps)
                 done = self.clock.share() >= 1
             except StopRequested:

@@ -18,6 +18,7 @@ from napari_medunet.engine.samples import Batch, Samples, batches, draw_batch
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.clock import Clock
 from napari_medunet.engine.training.loop import Loop, steps_per_epoch
+from napari_medunet.engine.training.self_training import SelfTraining
 
 _VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from
 
@@ -67,6 +68,8 @@ def train_network(
     held_out = _validation_batches(validation, plan, settings.seed, steps)
     report(Progress(0, f"Building the network: {plan.describe()}"))
     loop = Loop(plan, settings, clock, report)
+    if settings.self_training:
+        loop.before_epoch = SelfTraining(samples, steps * plan.batch * math.prod(plan.patch))
     with closing(
         batches(samples, augmentation_of(plan.augmentation, settings), settings.seed)
     ) as stream:
