@@ -288,6 +288,23 @@ def test_concentric_balls_are_their_radii_apart():
     assert scores(large, small, (0.5,) * 3, tolerance_mm=1.5).nsd == 0
 
 
+def test_distances_are_to_the_surface_and_not_to_the_foreground():
+    inner, outer = line(0, 0, 1, 1, 1, 0, 0), line(1, 1, 1, 1, 1, 1, 1)
+    found = scores(outer, inner)  # all of the inner one lies in the outer one's foreground
+    assert (found.masd, found.assd) == (2, 2)
+
+
+def test_labels_that_fill_a_byte_do_not_wrap_around():
+    truth, prediction = np.full((2, 40, 20), 255, np.uint8)
+    prediction[:20] = 254
+    prediction[0, 0] = 1
+    case = score_labels(truth, prediction)
+    assert case.confusion.counts(255) == Counts(400, 0, 400, 0)
+    assert case.confusion.counts(254) == Counts(0, 399, 0, 401)
+    assert case.labels[255].volume_difference_ml == pytest.approx(-0.4)
+    assert case.labels[255].hd == 20
+
+
 def test_a_tolerance_holds_at_float32_spacing():
     spacing = float(np.float32(0.8))  # 0.800000012 mm
     truth = line(0, 1, 1, 1, 1, 0, 0)

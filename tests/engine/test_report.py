@@ -68,6 +68,25 @@ def test_a_case_of_volumes_takes_spacing_and_name_from_the_truth():
     assert case.accuracy == pytest.approx((truth == prediction).mean())
 
 
+def test_spacing_is_not_the_diagonal_of_the_affine(tmp_path):
+    spacing = np.array([0.5, 2.0, 4.0])  # along the axes of the array on disk
+    turn = np.array(
+        [[0, -0.8, 0.6], [0, 0.6, 0.8], [1, 0, 0]]
+    )  # axes permuted, and tilted by 37 degrees
+    affine = np.eye(4)
+    affine[:3, :3] = turn * spacing
+    truth, prediction = np.zeros((2, 14, 10, 8), np.uint8)
+    truth[3:9, 2:6, 2:5] = 1
+    prediction[5:11, 3:7, 2:6] = 1
+    paths = [
+        write(tmp_path / f"{name}.nii", voxels, affine)
+        for name, voxels in (("truth", truth), ("prediction", prediction))
+    ]
+    found = evaluate_files({"a": tuple(paths)}).cases["a"].labels[1]
+    expected = score_labels(truth, prediction, spacing).labels[1]
+    assert found.as_dict() == pytest.approx(expected.as_dict(), rel=1e-6, nan_ok=True)
+
+
 def test_the_settings_choose_percentile_tolerance_and_kind():
     truth, prediction = volume(block(1)), volume(np.roll(block(1), 1, axis=0))
     strict, loose, borders = (
