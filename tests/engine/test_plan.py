@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning import check_plan, make_plan, reasoned_plan
+from napari_medunet.engine.plan_file import check_plan
+from napari_medunet.engine.planning import make_plan, reasoned_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -119,6 +120,25 @@ def test_thick_slices_are_not_halved_before_the_rest_is_as_coarse():
     even = make_plan([example((40, 50, 40))], TrainSettings(dims="3d"))
     assert even.pools == ((2, 2, 2),) * 3
     assert {even.kernel(level) for level in range(4)} == {(3, 3, 3)}
+
+
+@given(
+    shape=st.tuples(*[st.integers(4, 90)] * 3),
+    spacing_mm=st.tuples(*[st.sampled_from([0.5, 1.0, 2.5, 6.0])] * 3),
+    depth=st.none() | st.integers(2, 5),
+)
+def test_no_level_of_blocks_is_two_voxels_thick(shape, spacing_mm, depth):
+    """TensorFlow's gradient there is wrong in bfloat16: `check_plan` refuses such a plan."""
+    case = example(shape, spacing_mm)
+    check_plan(make_plan([case], TrainSettings(dims="3d", depth=depth)), [case])
+
+
+def test_an_edited_plan_that_is_two_voxels_thick_somewhere_is_refused():
+    case = example((16, 32, 32))
+    plan = make_plan([case], TrainSettings(dims="3d", depth=4, filters=4))
+    thin = plan.model_copy(update={"patch": (16, 32, 32), "pools": ((2, 2, 2),) * 3})
+    with pytest.raises(ValueError, match="2 voxels thick on level 3"):
+        check_plan(thin, [case])
 
 
 def test_a_plan_of_other_examples_is_refused():

@@ -125,13 +125,14 @@ def plan(
 ) -> int:
     """Say how `train` with the same options would train, and why, without training."""
     from napari_medunet.engine.folders import load_examples
+    from napari_medunet.engine.plan_file import write_plan
 
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
     _warn(loaded.unpaired, loaded.failed)
     chosen = planning.choose_plan(loaded.examples, settings.of_fold(0), None, as_json)
     if out is not None:
-        planning.write_plan(out, chosen)
+        write_plan(out, chosen)
     return FAILED if loaded.failed else DONE
 
 

@@ -178,6 +178,24 @@ def case_labels(example: Example) -> set[int]:
     return set(np.unique(example.labels[example.annotated]).tolist())
 
 
+def channel_count(examples: list[Example]) -> int:
+    """Channels of each image.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    counts = {e.image.voxels.shape[0] if e.image.leading_axes else 1: e.name for e in examples}
+    if len(counts) > 1:
+        (first, one), (second, other), *_ = sorted(counts.items())
+        raise ValueError(
+            f"Image '{one}' has {first} channels and image '{other}' has {second}; wanted the same "
+            "number in all. Convert them to the same kind, grey or colour."
+        )
+    return next(iter(counts))
+
+
 def label_values(examples: list[Example]) -> tuple[int, ...]:
     """The labels of all examples in ascending order, background first.
 

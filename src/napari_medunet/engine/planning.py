@@ -11,7 +11,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from napari_medunet.engine.examples import AXES, Example, annotated_axis, label_values
+from napari_medunet.engine.examples import (
+    AXES,
+    Example,
+    annotated_axis,
+    channel_count,
+    label_values,
+)
 from napari_medunet.engine.plan import Plan, Preset
 from napari_medunet.engine.settings import TrainSettings
 
@@ -97,7 +103,7 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
         reasons.append(Reason(what, words(choice), why))
         return choice
 
-    channels = _channels(examples)
+    channels = channel_count(examples)
     labels = label_values(examples)
     spacing = decided("spacing", _spacing(examples, settings), _millimetres)
     axis = decided("slices across", _axis(examples, settings), lambda found: AXES[found])
@@ -132,39 +138,6 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
         augmentation=decided("augmentation", _augmentation(data, dims)),
         flip_axes=decided("mirrored", _flip_axes(in_patch, settings), _axis_names(in_patch)),
     ), reasons
-
-
-def check_plan(plan: Plan, examples: list[Example]) -> None:
-    """Refuse a plan that was not made for these examples.
-
-    Raises
-    ------
-    ValueError
-        If it is for another number of channels, or lacks a label.
-    """
-    channels, labels = _channels(examples), label_values(examples)
-    if plan.channels != channels:
-        raise ValueError(
-            f"The plan is for images of {plan.channels} channels, and these have {channels}. Make a plan "
-            "of these images and edit that."
-        )
-    missing = sorted(set(labels) - set(plan.labels))
-    if missing:
-        raise ValueError(
-            f"The plan knows the labels {plan.labels[1:]}, and {missing} are annotated too. Add them to "
-            "its labels, or leave them out of the annotation."
-        )
-
-
-def _channels(examples: list[Example]) -> int:
-    counts = {e.image.voxels.shape[0] if e.image.leading_axes else 1: e.name for e in examples}
-    if len(counts) > 1:
-        (first, one), (second, other), *_ = sorted(counts.items())
-        raise ValueError(
-            f"Image '{one}' has {first} channels and image '{other}' has {second}; wanted the same "
-            "number in all. Convert them to the same kind, grey or colour."
-        )
-    return next(iter(counts))
 
 
 def _spacing(
@@ -248,7 +221,7 @@ def _patch(data: _Data, axes: list[int], dims: int) -> tuple[tuple[int, ...], st
         return data.settings.patch, "as set"
     sizes = [data.sizes[axis] for axis in axes]
     if dims == 3:
-        sizes = [round(_BLOCK_SHARE * size) for size in sizes]
+        sizes = [max(_SMALLEST_LEVEL, round(_BLOCK_SHARE * size)) for size in sizes]
     if np.prod(sizes) <= _PATCH_VOXELS[dims]:
         part = (
             "three in four images" if dims == 2 else f"{_BLOCK_SHARE:.0%} of three in four volumes"
@@ -275,7 +248,8 @@ def _pools(
         if not large.any():
             if len(pools) and not settings.depth:
                 break
-            large = sizes == sizes.max()  # so many levels were asked for, or two are the fewest
+            # So many levels were asked for, or two are the fewest. The first axis never gets 2 voxels.
+            large = np.array([dims == 2 or sizes[0] > _SMALLEST_LEVEL, *[True] * (dims - 1)])
         fine = spacing < 2 * spacing[large].min()
         factors = np.where(large & fine, 2, 1)
         pools.append(tuple(2 if factor == 2 else 1 for factor in factors))

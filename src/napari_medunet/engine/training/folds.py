@@ -20,7 +20,8 @@ from napari_medunet.engine.card import CrossValidationScores, FoldScores, LabelM
 from napari_medunet.engine.examples import Example, case_labels, check_image
 from napari_medunet.engine.metrics.scores import CaseScores, score_labels
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning import check_plan, make_plan
+from napari_medunet.engine.plan_file import check_plan
+from napari_medunet.engine.planning import make_plan
 from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.report.evaluation import Evaluation

@@ -9,7 +9,8 @@ from napari_medunet.engine import devices
 from napari_medunet.engine.card import Card, CrossValidationScores, SegmentClass
 from napari_medunet.engine.examples import Example, check_image
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning import check_plan, make_plan
+from napari_medunet.engine.plan_file import check_plan
+from napari_medunet.engine.planning import make_plan
 from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
