@@ -85,7 +85,6 @@ def test_the_card_has_the_means_of_each_fold_and_their_spread(found):
             assert fold.scores[label].dice == pytest.approx(means[-1])
         assert scores.mean[label].dice == pytest.approx(np.mean(means))
         assert scores.sd[label].dice == pytest.approx(np.std(means, ddof=1))
-        assert np.isnan(scores.mean[label].hd95), "a few slices have no surface"
     assert result.segmenter.card.validation_dice["organ"] == scores.mean[1].dice
 
 
