@@ -174,7 +174,7 @@ def test_cards_that_say_what_cannot_be_are_refused(saved, tmp_path):
     with pytest.raises(ValueError, match=r"format: .*of a newer version"):
         read_card(with_card(format=3))
     with pytest.raises(ValueError, match="do not fit the network"):
-        Segmenter.load(with_card(plan=card["plan"] | {"depth": 3}))
+        Segmenter.load(with_card(plan=card["plan"] | {"filters": 8}))
 
 
 def test_what_is_no_segmenter_is_refused(tmp_path):
