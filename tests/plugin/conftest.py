@@ -72,7 +72,7 @@ def notifications() -> Iterator[list[str]]:
 def until(qtbot: Any) -> Callable[..., None]:
     """Waits, with the GUI alive, until something holds."""
 
-    def wait(holds: Callable[[], Any], seconds: float = 60) -> None:
+    def wait(holds: Callable[[], Any], seconds: float = 180) -> None:
         qtbot.waitUntil(lambda: bool(holds()), timeout=int(seconds * 1000))
 
     return wait

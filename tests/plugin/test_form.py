@@ -53,6 +53,22 @@ def test_an_optional_number_can_be_left_out_and_says_so(qtbot: Any) -> None:
     assert form.read().background_label is None
 
 
+def test_what_is_not_set_says_what_is_taken_instead(qtbot: Any) -> None:
+    form = Form(TrainSettings, ["dims", "patch", "batch", "learning_rate", "rotate"])
+    qtbot.addWidget(form)
+    assert form.fields.batch.native.text() == "automatic"
+    assert form.fields.rotate.native.text() == "preset"
+    for name in ("dims", "patch", "batch", "learning_rate"):
+        form.say_unset(name, f"auto: {name}")
+    assert form.fields.dims.native.currentText() == "auto: dims"
+    assert form.fields.patch.native.placeholderText() == "auto: patch"
+    assert form.fields.batch.native.text() == "auto: batch"
+    assert form.read() == TrainSettings()
+    form.fields.learning_rate.value = 0.0003
+    form.fields.patch.value = "32 x 48"
+    assert form.read() == TrainSettings(learning_rate=0.0003, patch=(32, 48))
+
+
 def test_limits_are_those_of_the_field(qtbot: Any) -> None:
     form = Form(TrainSettings)
     qtbot.addWidget(form)

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine.segmenter import read_card
+from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.jobs import session_of
+from napari_medunet.plugin.plan_section import DECISIONS
 from napari_medunet.plugin.train_widget import TrainWidget
 
 AddPhantom = Callable[..., Any]
@@ -68,6 +70,57 @@ def test_the_background_label_is_asked_for_only_where_it_counts(widget: TrainWid
     assert widget.form.fields.background_label.native.isHidden()
     widget.form.fields.annotated.value = "voxels"
     assert not widget.form.fields.background_label.native.isHidden()
+
+
+def test_the_plan_is_shown_with_its_reasons_and_follows_what_is_chosen(
+    viewer: Any, widget: TrainWidget, add_phantom: AddPhantom, until: Until
+) -> None:
+    plan = widget.form.plan
+    plan.button.setChecked(True)
+    assert plan.summary.text() == "Choose layers with labels: the plan is made for them."
+    _, labels = add_phantom(0)
+    until(lambda: plan.summary.text().startswith("2D U-Net"))
+    assert plan.form.fields.patch.native.placeholderText() == "auto: 32 x 32"
+    assert "<b>dimensions</b> 2D: slices were painted" in plan.why.text()
+    plan.form.fields.dims.value = "3d"
+    plan.form.fields.learning_rate.value = 0.002
+    until(lambda: plan.summary.text().startswith("3D U-Net"))
+    assert "<b>learning rate</b> 0.002: as set" in plan.why.text()
+    assert widget.form.settings() == TrainSettings(
+        dims="3d", learning_rate=0.002, annotated="slices", minutes=0.1
+    )
+    plan.form.fields.patch.value = "wide"
+    until(lambda: "Patch" in plan.summary.text())
+    labels.data = labels.data[:5]
+    plan.form.fields.patch.value = ""
+    until(lambda: "on another grid" in widget.form.advice.text())
+    assert plan.summary.isHidden()
+
+
+def test_every_choice_of_the_plan_says_what_is_automatic(
+    widget: TrainWidget, add_phantom: AddPhantom, until: Until
+) -> None:
+    assert set(DECISIONS) == {field.name for field in widget.form.plan.form.fields}
+    add_phantom(0)
+    widget.form.plan.button.setChecked(True)
+    until(lambda: not widget.form.plan.why.isHidden())
+    for what in DECISIONS.values():
+        assert f"<b>{what}</b>" in widget.form.plan.why.text()
+
+
+def test_all_voxels_count_where_every_slice_holds_a_label_unless_the_user_says_else(
+    widget: TrainWidget, add_phantom: AddPhantom, until: Until
+) -> None:
+    _, labels = add_phantom(0)
+    until(lambda: widget.form.advice.text() == "3 of 8 slices across z hold a label, and count.")
+    assert widget.form.settings().annotated == "slices"
+    labels.data = np.maximum(labels.data, np.eye(32, dtype=np.uint8))
+    until(lambda: widget.form.advice.text() == "Every slice holds a label: all voxels count.")
+    assert widget.form.settings().annotated == "all"
+    widget.form.fields.annotated.value = "slices"
+    widget.form.fields.minutes.value = 1
+    until(lambda: not widget.looking.busy)
+    assert widget.form.settings().annotated == "slices"
 
 
 def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_saved(

@@ -20,7 +20,10 @@ _AUGMENTATION: dict[str, Any] = {"group": "Augmentation", "unset": "preset"}
 WhichAnnotated = Literal["all", "slices", "voxels"]
 Millimetres = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 
-_PLAN: dict[str, Any] = {"group": "Plan, decided by rules where nothing is given"}
+_PLAN: dict[str, Any] = {
+    "group": "Plan, decided by rules where nothing is given",
+    "unset": "automatic",
+}
 
 
 def _read_numbers(value: object) -> object:

@@ -12,11 +12,12 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEd
 from magicgui.widgets.bases import ValueWidget
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLabel, QWidget
 
 _BETWEEN = ";"  # texts of a list
 _NONE = "none"  # what an empty optional number shows, where its settings have no other word
+_AUTO = "auto"  # the choice that leaves a choice to the program
 
 
 class Form(QWidget):  # type: ignore[misc]
@@ -41,6 +42,9 @@ class Form(QWidget):  # type: ignore[misc]
         self.fields = Container(
             widgets=[field_widget(name, model.model_fields[name]) for name in chosen], labels=False
         )
+        for name in chosen:
+            if model.model_fields[name].default is None:
+                self.say_unset(name, unset(model.model_fields[name]))
         self.changed = self.fields.changed
         self._labels: dict[str, QLabel] = {}
         # magicgui measures labels before napari's style enlarges them: rows would not be aligned.
@@ -50,11 +54,20 @@ class Form(QWidget):  # type: ignore[misc]
         self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         self._layout.setVerticalSpacing(4)
         for field in self.fields:
+            field.native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            field.native.installEventFilter(self)
             if isinstance(field, CheckBox):
                 self._layout.addRow(field.native)
             else:
                 self._labels[field.name] = self.add_row(field.label, field.native)
                 self._labels[field.name].setToolTip(field.tooltip)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802  (Qt's name)
+        """Let the wheel scroll past a field that nobody is in, and not change it."""
+        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
+            event.ignore()
+            return True
+        return bool(super().eventFilter(watched, event))
 
     def add_row(self, label: str, widget: QWidget, first: bool = False) -> QLabel:
         """Add a row for a widget that no field has, as the last or the first."""
@@ -67,8 +80,22 @@ class Form(QWidget):  # type: ignore[misc]
         self.fields[name].native.setVisible(shown)
         self._labels[name].setVisible(shown)
 
+    def say_unset(self, name: str, text: str) -> None:
+        """Say what is taken where a field is not set: in the field itself, where there is room for it."""
+        native = self.fields[name].native
+        if isinstance(native, QAbstractSpinBox):
+            native.setSpecialValueText(text)
+        elif isinstance(native, QComboBox):
+            native.setItemText(native.findData(_AUTO), text)
+        else:
+            native.setPlaceholderText(text)
+
+    def values(self) -> dict[str, Any]:
+        """What the fields hold, not checked yet; hidden rows count, too."""
+        return {field.name: self._value(field) for field in self.fields}
+
     def read(self, **others: Any) -> Any:
-        """Build settings from the form; hidden rows count, too.
+        """Build settings from the form.
 
         Parameters
         ----------
@@ -79,9 +106,8 @@ class Form(QWidget):  # type: ignore[misc]
         ValueError
             In one line, if a value is refused.
         """
-        values = {field.name: self._value(field) for field in self.fields}
         try:
-            return self._model(**{**values, **others})
+            return self._model(**{**self.values(), **others})
         except ValidationError as error:
             first = error.errors()[0]
             field = _title(".".join(map(str, first["loc"])), FieldInfo())
@@ -97,6 +123,22 @@ class Form(QWidget):  # type: ignore[misc]
         return value
 
 
+def names_in_groups(model: type[BaseModel]) -> dict[str, list[str]]:
+    """Names of a model's fields, by the group that each says it belongs to; "" for none."""
+    groups: dict[str, list[str]] = {"": []}
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        group = str(extra.get("group", "")) if isinstance(extra, dict) else ""
+        groups.setdefault(group.partition(",")[0], []).append(name)
+    return groups
+
+
+def unset(field: FieldInfo) -> str:
+    """What stands for None."""
+    extra = field.json_schema_extra
+    return str(extra.get("unset", _NONE)) if isinstance(extra, dict) else _NONE
+
+
 def field_widget(name: str, field: FieldInfo) -> ValueWidget:
     """Make the widget for one field: its type chooses which, its limits bound it."""
     kind, limits, optional = _unwrap(field)
@@ -110,10 +152,7 @@ def field_widget(name: str, field: FieldInfo) -> ValueWidget:
     if kind is bool:
         return CheckBox(value=field.default, **options)
     if kind in (int, float):
-        number = _number(kind, limits, field.default, optional, options)
-        if optional:
-            number.native.setSpecialValueText(_unset(field))
-        return number
+        return _number(kind, limits, field.default, optional, options)
     if kind == list[str]:
         options["tooltip"] = as_tooltip(f"{field.description or ''} Several: a{_BETWEEN} b.")
         return LineEdit(value=f"{_BETWEEN} ".join(field.default), **options)
@@ -171,21 +210,19 @@ def _number(
         elif isinstance(limit, Lt):
             high = min(high, _as(kind, limit.lt) - within)
     step = 1 if kind is int else _step(default, high)
-    if optional:
+    # Above 0 and not set: a number such as a learning rate, of which the magnitude counts.
+    rate = kind is float and optional and any(isinstance(limit, Gt) for limit in limits)
+    if optional and not rate:
         low -= step
     value = low if default is None else default
     if kind is int and not optional:
         return SpinBox(value=value, min=low, max=high, step=step, **options)
-    # magicgui's box for integers has no text for "none"
+    # magicgui's box for integers has no text for what is not set
     widget = FloatSpinBox(value=value, min=low, max=high, step=step, **options)
-    widget.native.setDecimals(0 if kind is int else 1 if step >= 0.1 else 2)
+    widget.native.setDecimals(0 if kind is int else 5 if rate else 1 if step >= 0.1 else 2)
+    if rate:
+        widget.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
     return widget
-
-
-def _unset(field: FieldInfo) -> str:
-    """What stands for None."""
-    extra = field.json_schema_extra
-    return str(extra.get("unset", _NONE)) if isinstance(extra, dict) else _NONE
 
 
 def _as(kind: type, limit: Any) -> float:
@@ -200,7 +237,7 @@ def _step(default: Any, high: float) -> float:
 
 
 def _value(widget: ValueWidget) -> Any:
-    """Value of a form's widget; None for an optional number that shows "none"."""
+    """Value of a form's widget; None for an optional number that is not set."""
     if isinstance(widget, FloatSpinBox):
         if widget.native.specialValueText() and widget.value == widget.min:
             return None

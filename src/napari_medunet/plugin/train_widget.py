@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -11,22 +12,23 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
-from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.saving import saved_whole
 from napari_medunet.engine.segmenter import SUFFIX, read_card
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.comparison_layers import is_comparison
-from napari_medunet.plugin.form import Form, note_label, one_line
+from napari_medunet.plugin.form import note_label, one_line
 from napari_medunet.plugin.job_bar import JobBar
 from napari_medunet.plugin.jobs import ViewerJob, session_of
 from napari_medunet.plugin.label_names import agreed_names
 from napari_medunet.plugin.layer_watch import LayerWatch
-from napari_medunet.plugin.layers import volume_from_layer
+from napari_medunet.plugin.newest import Newest
+from napari_medunet.plugin.outlook import examples_of, look_ahead
 from napari_medunet.plugin.pair_table import PairTable
 from napari_medunet.plugin.plots import TrainingCurve
+from napari_medunet.plugin.section import scrolled
+from napari_medunet.plugin.train_form import TrainForm
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from napari_medunet.worker import Job, Listener
 
 TITLE = "Training"
+_PAUSE_MS = 300  # between the last change and a look at what training would make of it
 
 
 class TrainWidget(QWidget):  # type: ignore[misc]
@@ -61,23 +64,18 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def train(self) -> None:
         """Start a training on the ticked pairs."""
+        if self._problem():
+            return
         try:
-            settings = self.settings()
-            layers = list(self.viewer.layers)
-            pairs = [
-                (volume_from_layer(image, layers), volume_from_layer(labels, layers))
-                for image, labels in self.pairs.pairs()
-            ]
+            settings = self.form.settings()
         except ValueError as error:
             show_error(one_line(error))
             return
-        if self._problem():
-            return
-
-        names = agreed_names(labels for _, labels in self.pairs.pairs())
+        pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
+        names = agreed_names(labels for _, labels in pairs)
 
         def begin(listener: Listener) -> Job:
-            examples = [make_example(image, labels, settings) for image, labels in pairs]
+            examples = examples_of(pairs, layers, settings)
             return self.session.worker.train(examples, settings, listener, names)
 
         job = ViewerJob(TITLE, begin)
@@ -88,22 +86,11 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._follow_job(job)
         self.session.run(job)
 
-    def settings(self) -> TrainSettings:
-        """What the form says.
-
-        Raises
-        ------
-        ValueError
-        """
-        settings: TrainSettings = self.form.read()
-        return settings
-
     def _build(self) -> None:
         self.device = note_label()
         self.pairs = PairTable()
-        self.form = Form(TrainSettings, ["annotated", "background_label", "minutes"])
-        # Somebody who paints in the viewer paints some slices; files from elsewhere are complete.
-        self.form.fields.annotated.value = "slices"
+        self.form = TrainForm()
+        self.looking = Newest(self, _PAUSE_MS)
         self.train_button = QPushButton("Train")
         self.reason = note_label()
         self.job_bar = JobBar(can_stop=True)
@@ -111,7 +98,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.result = note_label()
         self.save_button = QPushButton("Save...")
         self.save_button.setToolTip("Save the segmenter as a .medunet file, to use it later.")
-        layout = QVBoxLayout(self)
+        layout = scrolled(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(6)
         for widget in (self.device, self.pairs, self.form, self.train_button, self.reason):
@@ -119,7 +106,6 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         for widget in (self.job_bar, self.curve, self.result, self.save_button):
             layout.addWidget(widget)
         layout.addStretch()
-        self.setMinimumWidth(320)
         for widget in (self.curve, self.result, self.save_button):
             widget.hide()
 
@@ -128,6 +114,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.watch.changed.connect(self._layers_changed)
         self.pairs.changed.connect(self._check)
         self.form.changed.connect(self._check)
+        self.form.plan.opened.connect(self._look_ahead)
+        self.looking.done.connect(self.form.show_outlook)
+        self.looking.failed.connect(self._cannot_look)
         self.train_button.clicked.connect(self.train)
         self.save_button.clicked.connect(self._save)
         self.session.job_changed.connect(self._job_changed)
@@ -147,11 +136,38 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def _check(self) -> None:
         """Say why nothing can be trained, or let it."""
-        self.form.show_row("background_label", self.form.fields.annotated.value == "voxels")
         problem = self._problem()
         self.train_button.setEnabled(not problem)
         self.reason.setText(problem)
         self.reason.setVisible(bool(problem) and self.job_bar.isHidden())
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Say what training would make of the form, as soon as it is known."""
+        if self._problem():
+            if not self.session.busy:
+                self.form.advise("")
+                self.form.plan.clear("Choose layers with labels: the plan is made for them.")
+            return
+        try:
+            settings = self.form.settings()
+        except ValueError as error:
+            self.form.plan.clear(one_line(error))
+            return
+        self.looking.ask(
+            partial(
+                look_ahead,
+                self.pairs.pairs(),
+                list(self.viewer.layers),
+                settings,
+                self.form.annotated,
+                self.form.plan.is_open,
+            )
+        )
+
+    def _cannot_look(self, why: str) -> None:
+        self.form.advise(why)
+        self.form.plan.clear("")
 
     def _problem(self) -> str:
         if self.session.busy:

@@ -1,0 +1,86 @@
+"""Outlook: what can be said of a training before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from napari.layers import Image, Labels, Layer
+
+from napari_medunet.engine.coverage import Coverage, coverage
+from napari_medunet.engine.examples import Example, make_example
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning import Reason, reasoned_plan
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.plugin.layers import volume_from_layer
+
+Pairs = Sequence[tuple[Image, Labels]]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What can be said of a training before it starts.
+
+    Attributes
+    ----------
+    coverage : tuple of Coverage
+        Of each labels layer.
+    settings : TrainSettings
+        With the voxels that count, where that was left open.
+    plan : Plan or None
+        None where nobody asked.
+    reasons : tuple of Reason
+        Of the plan.
+    """
+
+    coverage: tuple[Coverage, ...]
+    settings: TrainSettings
+    plan: Plan | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+def look_ahead(
+    pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings, annotated: str, plan: bool
+) -> Outlook:
+    """Look at layers as training would; takes seconds for large ones, so call it in a thread.
+
+    Parameters
+    ----------
+    pairs : sequence of (Image, Labels)
+    layers : sequence of layers
+        All of the viewer, see `volume_from_layer`.
+    settings : TrainSettings
+    annotated : "auto", "all", "slices" or "voxels"
+        What the user chose. "auto" takes *all* where every slice holds a label, which makes no
+        difference to the voxels that count but lets the plan choose blocks; else *slices*.
+    plan : bool
+        Whether to make a plan, too.
+
+    Raises
+    ------
+    ValueError
+        If the layers cannot be learned from.
+    """
+    volumes = [volume_from_layer(labels, layers) for _, labels in pairs]
+    found = tuple(coverage(labels.voxels, settings.axis) for labels in volumes)
+    if annotated == "auto":
+        annotated = "all" if all(one.everywhere for one in found) else "slices"
+    settings = settings.model_copy(update={"annotated": annotated})
+    if not plan:
+        return Outlook(found, settings)
+    made, reasons = reasoned_plan(examples_of(pairs, layers, settings), settings)
+    return Outlook(found, settings, made, tuple(reasons))
+
+
+def examples_of(pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings) -> list[Example]:
+    """Examples of pairs of layers.
+
+    Raises
+    ------
+    ValueError
+        As `volume_from_layer` and `make_example`.
+    """
+    return [
+        make_example(volume_from_layer(image, layers), volume_from_layer(labels, layers), settings)
+        for image, labels in pairs
+    ]
