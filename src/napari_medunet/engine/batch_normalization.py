@@ -19,7 +19,8 @@ class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise the last axis of (batch, *size, channels); the parameters are Keras's."""
-        if keras.backend.backend() != "tensorflow" or mask is not None:
+        # The kernel sees one device's part of a batch.
+        if keras.backend.backend() != "tensorflow" or self.synchronized or mask is not None:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections import Counter
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,39 +64,116 @@ def cpu_has_bfloat16() -> bool:
     return "avx512_bf16" in features or "amx_bf16" in features
 
 
-def gpus() -> list[str]:
-    """Names of the GPUs that the backend sees. Imports the backend."""
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that the backend sees.
+
+    Attributes
+    ----------
+    name : str
+        As its maker calls it, or the backend where it does not tell.
+    capability : (int, int) or None
+        NVIDIA's compute capability; None where there is none to be told.
+    """
+
+    name: str
+    capability: tuple[int, int] | None = None
+
+
+def gpus() -> list[Gpu]:
+    """The GPUs that the backend sees. Imports the backend."""
     set_up_backend()
-    name = backend_name()
-    if name == "tensorflow":
-        import tensorflow
+    find = {"tensorflow": _tensorflow_gpus, "torch": _torch_gpus, "jax": _jax_gpus}
+    return find[backend_name()]()
 
-        return [device.name for device in tensorflow.config.list_physical_devices("GPU")]
-    if name == "torch":
-        import torch
 
-        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+def _tensorflow_gpus() -> list[Gpu]:
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(device) for device in found]
+    return [
+        Gpu(about.get("device_name", device.name), about.get("compute_capability"))
+        for device, about in zip(found, details, strict=True)
+    ]
+
+
+def _torch_gpus() -> list[Gpu]:
+    import torch
+
+    if torch.backends.mps.is_available():
+        return [Gpu("Apple GPU")]
+    return [
+        Gpu(torch.cuda.get_device_name(i), torch.cuda.get_device_capability(i))
+        for i in range(torch.cuda.device_count())
+    ]
+
+
+def _jax_gpus() -> list[Gpu]:
     import jax
 
-    return [str(device) for device in jax.devices() if device.platform == "gpu"]
+    found = [device for device in jax.devices() if device.platform == "gpu"]
+    return [
+        Gpu(device.device_kind, _numbers(str(getattr(device, "compute_capability", ""))))
+        for device in found
+    ]
+
+
+def _numbers(version_text: str) -> tuple[int, int] | None:
+    major, _, minor = version_text.partition(".")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None
+
+
+def devices_that_train() -> list[str]:
+    """Keras's names of the devices that train together. Imports Keras and the backend.
+
+    All GPUs, or all CPU devices, of which there is one unless the backend was told otherwise. torch
+    would need a process for each, and trains on one.
+    """
+    set_up_backend()
+    if backend_name() == "torch":
+        return ["the default"]
+    from keras.distribution import list_devices
+
+    return list(list_devices())
 
 
 def precision() -> str:
-    """Precision of the computation: bfloat16 where the hardware multiplies it, else float32.
+    """Precision of the computation: half of float32's where the hardware multiplies it faster.
 
-    On torch and CPU it is float32: Keras's layers gain little there. Imports the backend.
+    Imports the backend.
+
+    Returns
+    -------
+    "mixed_bfloat16", "mixed_float16" or "float32"
+        A policy of Keras. NVIDIA's GPUs have bfloat16 from compute capability 8.0 (Ampere) on, float16
+        from 7.0 (Volta). On CPUs JAX gains nothing by it, TensorFlow and torch do where the processor
+        has bfloat16.
     """
-    if gpus():
-        return "mixed_bfloat16"
-    return "mixed_bfloat16" if backend_name() == "tensorflow" and cpu_has_bfloat16() else "float32"
+    found = gpus()
+    if not found:
+        faster = backend_name() != "jax" and cpu_has_bfloat16()
+        return "mixed_bfloat16" if faster else "float32"
+    capabilities = [gpu.capability for gpu in found if gpu.capability is not None]
+    if not capabilities or min(capabilities) < (7, 0):
+        return "float32"
+    return "mixed_bfloat16" if min(capabilities) >= (8, 0) else "mixed_float16"
 
 
 def describe() -> str:
     """Say in one line what will run: backend, its version, device and precision. Imports the backend."""
     name = backend_name()
-    found = gpus()
-    device = ", ".join(found) if found else f"CPU ({os.cpu_count()} threads)"
-    return f"Keras on {name} {package_version(name)}, {device}, {precision()}"
+    return f"Keras on {name} {package_version(name)}, {describe_devices()}, {precision()}"
+
+
+def describe_devices() -> str:
+    """Say what trains: "2 x NVIDIA H200" or "CPU (8 threads)". Imports the backend."""
+    found, count = gpus(), len(devices_that_train())
+    if not found:
+        several = f"{count} x " if count > 1 else ""
+        return f"{several}CPU ({os.cpu_count()} threads)"
+    counted = Counter(gpu.name for gpu in found[:count])
+    return ", ".join(f"{n} x {name}" if n > 1 else name for name, n in counted.items())
 
 
 def package_version(name: str) -> str:
@@ -131,7 +210,7 @@ def examine() -> tuple[dict[str, str], list[str]]:
     free = free_memory_mib()
     facts = {
         "backend": f"{backend_name()} {package_version(backend_name())}",
-        "device": ", ".join(found) or f"CPU, {os.cpu_count()} threads",
+        "device": describe_devices(),
         "precision": precision(),
         "free memory": "not told by this system" if free is None else f"{free / 1024:.1f} GiB",
         "python": platform.python_version(),
@@ -144,7 +223,7 @@ def examine() -> tuple[dict[str, str], list[str]]:
     return facts, advice
 
 
-def _advice(found: list[str], free: float | None) -> list[str]:
+def _advice(found: list[Gpu], free: float | None) -> list[str]:
     advice = []
     if not found:
         advice.append("No GPU is used: expect minutes, not seconds, for a first good segmentation.")
@@ -157,6 +236,11 @@ def _advice(found: list[str], free: float | None) -> list[str]:
                 "This processor has no bfloat16 (AVX-512 BF16 or AMX), or does not tell: training runs in "
                 "float32, at about two thirds of the speed."
             )
+    if backend_name() == "torch" and len(found) > 1:
+        advice.append(
+            f"torch trains on one of the {len(found)} GPUs: to train on all, install JAX for CUDA and set "
+            "KERAS_BACKEND=jax."
+        )
     if free is not None and free < 2048:
         advice.append("Less than 2 GiB of memory is free: close other programs before training.")
     return advice

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from napari_medunet.engine.parallel import sum_over_devices
 from napari_medunet.engine.samples import IGNORED
 
 
@@ -34,14 +35,20 @@ def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
     seen = ops.cast(classes != IGNORED, "float32")
     truth = ops.one_hot(ops.maximum(classes, 0), count, dtype="float32") * seen[:, None]
     log_probabilities = ops.log_softmax(logits, axis=-1)
-    cross_entropy = -ops.sum(truth * log_probabilities) / ops.maximum(ops.sum(seen), 1.0)
-
     probabilities = ops.exp(log_probabilities) * seen[:, None]
-    overlap = ops.sum(truth * probabilities, axis=0)[1:]
-    held = ops.sum(truth, axis=0)[1:]
-    sizes = held + ops.sum(probabilities, axis=0)[1:]
+
+    voxels, entropy, overlap, held, predicted = sum_over_devices(
+        [
+            ops.sum(seen),
+            -ops.sum(truth * log_probabilities),
+            ops.sum(truth * probabilities, axis=0)[1:],
+            ops.sum(truth, axis=0)[1:],
+            ops.sum(probabilities, axis=0)[1:],
+        ]
+    )
+    cross_entropy = entropy / ops.maximum(voxels, 1.0)
     present = ops.cast(held > 0, "float32")
-    dice = (2 * overlap + 1) / (sizes + 1)
+    dice = (2 * overlap + 1) / (held + predicted + 1)
     dice_loss = 1 - ops.sum(dice * present) / ops.maximum(ops.sum(present), 1.0)
     return cross_entropy + dice_loss * ops.max(present)
 

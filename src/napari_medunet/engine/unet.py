@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from napari_medunet.engine.batch_normalization import BatchNormalization
+from napari_medunet.engine.parallel import is_mirrored
 from napari_medunet.engine.plan import Plan
 
 
@@ -77,7 +78,10 @@ def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any
         if plan.normalisation == "batch":
             # Momentum: trainings of minutes have too few steps for the usual 0.99.
             normalise = BatchNormalization(
-                momentum=0.95, dtype=policy, name=f"{name}_norm_{number}"
+                momentum=0.95,
+                synchronized=is_mirrored(),
+                dtype=policy,
+                name=f"{name}_norm_{number}",
             )
         else:
             normalise = keras.layers.GroupNormalization(

@@ -22,24 +22,16 @@ class WeightAverage:
     """
 
     def __init__(self, network: Any) -> None:
-        import keras
-
         self._weights = network.weights
-        self._averages = [_copied(weight) for weight in self._weights]
-        self._steps = keras.Variable(0.0, trainable=False, dtype="float32", name="steps_averaged")
+        self.variables = [_copied(weight) for weight in self._weights]
 
-    @property
-    def variables(self) -> list[Any]:
-        """All that `update` changes."""
-        return [self._steps, *self._averages]
-
-    def update(self) -> None:
-        """Take the weights of one more step into the average; part of a compiled step."""
+    def update(self, steps: Any) -> None:
+        """Take the weights after so many steps into the average; part of a compiled step."""
         from keras import ops
 
-        self._steps.assign_add(1.0)
-        momentum = ops.minimum(_AVERAGING, (1 + self._steps) / (10 + self._steps))
-        for average, weight in zip(self._averages, self._weights, strict=True):
+        steps = ops.cast(steps, "float32")
+        momentum = ops.minimum(_AVERAGING, (1 + steps) / (10 + steps))
+        for average, weight in zip(self.variables, self._weights, strict=True):
             average.assign(average.value + (weight.value - average.value) * (1 - momentum))
 
     @contextmanager
@@ -49,7 +41,7 @@ class WeightAverage:
 
         # Copies, since JAX gives the arrays of a step away.
         before = [ops.copy(weight.value) for weight in self._weights]
-        for weight, average in zip(self._weights, self._averages, strict=True):
+        for weight, average in zip(self._weights, self.variables, strict=True):
             weight.assign(ops.copy(average.value))
         try:
             yield

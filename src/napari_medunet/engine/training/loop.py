@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from napari_medunet.engine import devices
+from napari_medunet.engine.parallel import all_devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, Report, StopRequested
 from napari_medunet.engine.samples import Batch
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training.average import WeightAverage
 from napari_medunet.engine.training.clock import Clock
 
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
@@ -39,19 +39,11 @@ class Loop:
         devices.set_up_backend()
         import keras
 
-        from napari_medunet.engine.losses import ClassScores
-        from napari_medunet.engine.training.steps import Learner, compile_steps
-        from napari_medunet.engine.unet import build_unet
+        from napari_medunet.engine.training.steps import compile_steps, new_learner
 
         keras.utils.set_random_seed(settings.seed)
-        self.network = build_unet(plan, devices.precision())
-        self.learner = Learner(
-            network=self.network,
-            optimizer=keras.optimizers.Adam(plan.learning_rate),
-            average=WeightAverage(self.network),
-            scores=ClassScores(plan.classes),
-            loss=keras.metrics.Mean(name="loss"),
-        )
+        self.together = all_devices()
+        self.learner = new_learner(plan, devices.precision(), self.together)
         self._learn, self._test = compile_steps(self.learner)
         self.plan = plan
         self.clock = clock
@@ -91,6 +83,21 @@ class Loop:
             except StopRequested:
                 done = True
 
+    def best_network(self) -> Any:
+        """The network with the weights of the best epoch, where one device predicts."""
+        self.learner.network.set_weights(self.best.weights)
+        return self.predictor()
+
+    def predictor(self) -> Any:
+        """The network with its present weights, where one device predicts."""
+        from napari_medunet.engine.unet import build_unet
+
+        if self.together.count == 1:
+            return self.learner.network
+        copy = build_unet(self.plan, devices.precision())
+        copy.set_weights(self.learner.network.get_weights())
+        return copy
+
     def _epoch(self, stream: Iterator[Batch], steps: int) -> dict[str, float]:
         self.learner.reset()
         epoch = len(self.history)
@@ -129,7 +136,7 @@ class Loop:
                 epoch=epoch,
                 score=max(self.best.score, score),
                 dice=self.learner.scores.dice_per_class(),
-                weights=self.network.get_weights(),
+                weights=self.learner.network.get_weights(),
             )
 
     def _is_flat(self, epoch: int) -> bool:

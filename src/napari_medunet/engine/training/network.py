@@ -12,6 +12,7 @@ import numpy as np
 from napari_medunet.engine.augment import augmentation_of
 from napari_medunet.engine.card import NetworkCard, SegmentClass
 from napari_medunet.engine.examples import Example
+from napari_medunet.engine.parallel import joined
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, Report
 from napari_medunet.engine.samples import Batch, Samples, batches, draw_batch
@@ -64,16 +65,18 @@ def train_network(
     """
     clock = Clock(settings)
     samples = Samples(training, plan, settings.seed)
-    steps = steps_per_epoch(samples.annotated_patches(), plan.batch)
-    held_out = _validation_batches(validation, plan, settings.seed, steps)
     report(Progress(0, f"Building the network: {plan.describe()}"))
     loop = Loop(plan, settings, clock, report)
+    # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
+    devices = loop.together.count
+    batch = plan.batch * devices
+    steps = steps_per_epoch(samples.annotated_patches(), batch)
+    held_out = _validation_batches(validation, plan, settings.seed, steps, devices)
     if settings.self_training:
-        loop.before_epoch = SelfTraining(samples, steps * plan.batch * math.prod(plan.patch))
-    with closing(
-        batches(samples, augmentation_of(plan.augmentation, settings), settings.seed)
-    ) as stream:
-        loop.until_done(stream, held_out, steps)
+        loop.before_epoch = SelfTraining(samples, steps * batch * math.prod(plan.patch))
+    augmentation = augmentation_of(plan.augmentation, settings)
+    with closing(batches(samples, augmentation, settings.seed)) as stream:
+        loop.until_done(joined(stream, devices), held_out, steps)
     card = NetworkCard(
         training_cases=tuple(example.name for example in training),
         validation_cases=tuple(example.name for example in validation),
@@ -85,14 +88,16 @@ def train_network(
         best_epoch=loop.best.epoch,
         minutes=clock.seconds() / 60,
     )
-    loop.network.set_weights(loop.best.weights)
-    return TrainedNetwork(loop.network, card)
+    return TrainedNetwork(loop.best_network(), card)
 
 
-def _validation_batches(examples: list[Example], plan: Plan, seed: int, steps: int) -> list[Batch]:
+def _validation_batches(
+    examples: list[Example], plan: Plan, seed: int, steps: int, devices: int
+) -> list[Batch]:
     """Draw what is measured after each epoch, the same patches every time."""
     samples = Samples(examples, plan, seed)
     rng = np.random.default_rng(seed)
-    all_twice = 2 * samples.annotated_patches() / plan.batch
+    all_twice = 2 * samples.annotated_patches() / (plan.batch * devices)
     count = math.ceil(min(_VALIDATION_SHARE * steps, all_twice))
-    return [draw_batch(samples, plan.batch, rng) for _ in range(count)]
+    drawn = (draw_batch(samples, plan.batch, rng) for _ in range(count * devices))
+    return list(joined(drawn, devices))

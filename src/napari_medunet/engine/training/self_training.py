@@ -53,10 +53,12 @@ class SelfTraining:
         whole_training = self._voxels_per_epoch * loop.clock.epochs_done / share
         most_voxels = _EFFORT * whole_training / (_FORWARD * 2 ** len(plan.flip_axes))
 
-        def classify(image: Float32Array) -> ClassArray:
-            return _sure_classes(_Average(plan, loop.network), image, loop)
-
         with loop.learner.average.in_place():
+            average = _Average(plan, loop.predictor())
+
+            def classify(image: Float32Array) -> ClassArray:
+                return _sure_classes(average, image, loop)
+
             self._samples.guess(classify, most_voxels, seed=due)
 
 

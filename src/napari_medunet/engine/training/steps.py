@@ -8,14 +8,21 @@ every batch, and forget what the metrics had counted before it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import keras
+from keras import ops
+
 from napari_medunet.engine import devices
 from napari_medunet.engine.losses import ClassScores, cross_entropy_and_dice
+from napari_medunet.engine.parallel import Together
+from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.average import WeightAverage
+from napari_medunet.engine.unet import build_unet
 
+Afterwards = Callable[[], None]
 Step = Callable[[Any, Any], Any]
 """From images (batch, *size, channels) and classes (batch, *size) to the loss, a scalar tensor."""
 
@@ -33,6 +40,8 @@ class Learner:
     scores : ClassScores
     loss : keras.metrics.Mean
         As `scores`, over all batches since the last `reset`.
+    together : Together
+        The devices that each have a copy of the network.
     """
 
     network: Any
@@ -40,6 +49,7 @@ class Learner:
     average: WeightAverage
     scores: ClassScores
     loss: Any
+    together: Together = field(default_factory=Together)
 
     def reset(self) -> None:
         """Forget the scores and the mean loss."""
@@ -57,12 +67,24 @@ class Learner:
         return [variable for part in parts for variable in part.variables]
 
 
+def new_learner(plan: Plan, precision: str, together: Together) -> Learner:
+    """A learner with fresh weights; see `build_unet` for the precision."""
+    with together.scope():
+        network = build_unet(plan, precision)
+        optimizer = keras.optimizers.Adam(plan.learning_rate)
+        if precision == "mixed_float16":  # small gradients would vanish
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        scores, loss = ClassScores(plan.classes), keras.metrics.Mean(name="loss")
+    return Learner(network, optimizer, WeightAverage(network), scores, loss, together)
+
+
 def compile_steps(learner: Learner) -> tuple[Step, Step]:
     """Build the step that learns from a batch, and the one that only measures it."""
     name = devices.backend_name()
     differentiate = {"tensorflow": _with_tape, "torch": _backward, "jax": _with_grad}[name]
     compiled = {"tensorflow": _as_graph, "torch": _eagerly, "jax": _as_pure_function}[name]
-    learner.optimizer.build(learner.network.trainable_variables)
+    with learner.together.scope():
+        learner.optimizer.build(learner.network.trainable_variables)
 
     def count(classes: Any, logits: Any, loss: Any) -> Any:
         learner.scores.update_state(classes, logits)
@@ -72,14 +94,20 @@ def compile_steps(learner: Learner) -> tuple[Step, Step]:
     def learn(images: Any, classes: Any) -> Any:
         loss, logits, gradients = differentiate(learner, images, classes)
         learner.optimizer.apply(gradients, learner.network.trainable_variables)
-        learner.average.update()
         return count(classes, logits, loss)
 
     def measure(images: Any, classes: Any) -> Any:
         logits = learner.network(images, training=False)
         return count(classes, logits, cross_entropy_and_dice(classes, logits))
 
-    return compiled(learn, learner), compiled(measure, learner)
+    def average() -> None:
+        learner.average.update(learner.optimizer.iterations)
+
+    return compiled(learn, learner, average), compiled(measure, learner)
+
+
+def _nothing() -> None:
+    pass
 
 
 # Each of these goes through the network in training, and returns loss, logits and gradients.
@@ -92,6 +120,8 @@ def _with_tape(learner: Learner, images: Any, classes: Any) -> tuple[Any, Any, A
         logits = learner.network(images, training=True)
         loss = cross_entropy_and_dice(classes, logits)
         scaled = learner.optimizer.scale_loss(loss)
+        # Each device tells the loss of the whole batch, and the devices' gradients are added up.
+        scaled = scaled / tf.distribute.get_strategy().num_replicas_in_sync
     weights = [weight.value for weight in learner.network.trainable_variables]
     return loss, logits, tape.gradient(scaled, weights)
 
@@ -130,38 +160,52 @@ def _with_grad(learner: Learner, images: Any, classes: Any) -> tuple[Any, Any, A
 # Each of these compiles a step that changes the learner's variables.
 
 
-def _as_graph(step: Step, learner: Learner) -> Step:
+def _as_graph(step: Step, learner: Learner, afterwards: Afterwards = _nothing) -> Step:
+    """TensorFlow: `step` runs on each device, `afterwards` once. No XLA: it is slower on CPUs."""
     import tensorflow as tf
 
-    return tf.function(step, autograph=False)  # type: ignore[no-any-return]  # XLA is slower on CPUs
+    share = learner.together.share
+    with learner.together.scope():
+        strategy = tf.distribute.get_strategy()
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def graph(images: Any, classes: Any) -> Any:
+        loss = strategy.run(step, (images, classes))
+        afterwards()
+        return strategy.reduce("MEAN", loss, axis=None)
+
+    return lambda images, classes: graph(share(images), share(classes))
 
 
-def _eagerly(step: Step, learner: Learner) -> Step:
+def _eagerly(step: Step, learner: Learner, afterwards: Afterwards = _nothing) -> Step:
     import torch
-    from keras import ops
 
     def run(images: Any, classes: Any) -> Any:
         with torch.no_grad():
-            return step(ops.convert_to_tensor(images), ops.convert_to_tensor(classes))
+            loss = step(ops.convert_to_tensor(images), ops.convert_to_tensor(classes))
+            afterwards()
+        return loss
 
     return run
 
 
-def _as_pure_function(step: Step, learner: Learner) -> Step:
+def _as_pure_function(step: Step, learner: Learner, afterwards: Afterwards = _nothing) -> Step:
     """JAX compiles functions without side effects: the variables go in, their new values come out."""
     import jax
-    from keras import StatelessScope
 
-    variables = learner.variables()
+    variables, share = learner.variables(), learner.together.share
+    kept_where_they_are = [variable.value.sharding for variable in variables]
 
-    @partial(jax.jit, donate_argnums=0)
+    @partial(jax.jit, donate_argnums=0, out_shardings=(None, kept_where_they_are))
     def pure(values: Any, images: Any, classes: Any) -> Any:
-        with StatelessScope(zip(variables, values, strict=True)) as scope:
+        with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
             loss = step(images, classes)
+            afterwards()
         return loss, [scope.get_current_value(variable) for variable in variables]
 
     def run(images: Any, classes: Any) -> Any:
-        loss, values = pure([variable.value for variable in variables], images, classes)
+        values = [variable.value for variable in variables]
+        loss, values = pure(values, share(images), share(classes))
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         return loss
