@@ -1,0 +1,271 @@
+"""On a GPU: images per second of the training step, and Dice on real MRI after two minutes, beside MONAI.
+
+    KERAS_BACKEND=jax MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/gpu.py
+
+From a checkout, with Keras, JAX or torch, PyTorch and MONAI installed; TensorFlow need not be
+(`PYTHONPATH=src` where the package is not installed either). `--quick` runs everything small, on a CPU too,
+to see that it works: its figures mean nothing. Without MEDUNET_DATA only the step is measured.
+
+The peer is MONAI's DynUNet with the same levels, filters and normalisation, in PyTorch with bfloat16
+autocast, Adam, a cosine schedule and averaged weights. It learns from the same patches, drawn by the same
+code, minimises MONAI's own DiceCELoss, and predicts with the same tiles: what differs is the network and
+the step. Each program runs in a child process of its own, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from napari_medunet.engine.augment import augmentation_of
+from napari_medunet.engine.examples import Example
+from napari_medunet.engine.folders import load_examples
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning import make_plan
+from napari_medunet.engine.prediction import predict
+from napari_medunet.engine.samples import IGNORED, Samples, batches
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.clock import Clock
+
+TEST_CASES = 48
+PROGRAMS = ("ours", "MONAI")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--dims", default="3d", choices=["2d", "3d"], help="of the score")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        program, work = chosen.child
+        print(json.dumps(child(program, work, chosen)))
+        return
+    data = os.environ.get("MEDUNET_DATA")
+    for work in ("2d", "3d", *(["score"] if data else [])):
+        ours, monai = (run(program, work, chosen) for program in PROGRAMS)
+        if work == "score":
+            print(f"{chosen.dims}, {chosen.minutes:g} min: {ours['on']}")
+            for name, found in zip(PROGRAMS, (ours, monai), strict=True):
+                print(f"  {name:6} Dice {' / '.join(f'{dice:.4f}' for dice in found['dice'])}")
+            errors = [(1 - a) / (1 - b) for a, b in zip(ours["dice"], monai["dice"], strict=True)]
+            print(f"  our error / MONAI's: {' / '.join(f'{error:.2f}' for error in errors)}")
+        else:
+            print(f"{work} step, {ours['what']}: {ours['on']}")
+            print(f"  ours {ours['rate']:.1f} images/s, MONAI {monai['rate']:.1f} images/s")
+            print(f"  ours / MONAI: {ours['rate'] / monai['rate']:.2f}")
+
+
+def run(program: str, work: str, chosen: argparse.Namespace) -> dict:
+    """What a child process finds."""
+    command = [sys.executable, __file__, "--minutes", str(chosen.minutes), "--dims", chosen.dims]
+    command += ["--quick"] * chosen.quick + ["--child", program, work]
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE)
+    if done.returncode:
+        sys.exit(f"{program} ({work}) did not run: see above")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def child(program: str, work: str, chosen: argparse.Namespace) -> dict:
+    if work == "score":
+        score = our_score if program == "ours" else monai_score
+        return score(*examples(chosen), settings_of(chosen))
+    plan = plan_of_step(work, chosen.quick)
+    step, on = our_step(plan) if program == "ours" else monai_step(plan)
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(plan.batch, *plan.patch, 1)).astype(np.float32)
+    classes = rng.integers(0, plan.classes, images.shape[:-1]).astype(np.int32)
+    size = " x ".join(map(str, plan.patch))
+    what = f"{size}, batch {plan.batch}, {plan.filters} filters"
+    rate = plan.batch / seconds_of(lambda: step(images, classes), 3 if chosen.quick else 50)
+    return {"rate": rate, "on": on, "what": what}
+
+
+def plan_of_step(dims: str, quick: bool) -> Plan:
+    """What the plan's rules choose for large images, or something small."""
+    patch, depth, filters, batch = {
+        "2d": ((256, 256), 5, 32, 16),
+        "3d": ((64, 64, 64), 4, 32, 2),
+    }[dims]
+    if quick:
+        patch, depth, filters = tuple(n // 4 for n in patch), depth - 1, 8
+    return Plan(
+        dims=len(patch),
+        spacing_mm=(1.0, 1.0, 1.0),
+        patch=patch,
+        labels=(0, 1, 2),
+        depth=depth,
+        pools=((2,) * len(patch),) * (depth - 1),
+        filters=filters,
+        batch=batch,
+    )
+
+
+def seconds_of(step: Callable[[], object], count: int) -> float:
+    """Seconds a step: the whole of `count`, after three that compile, waiting for the last only."""
+    for _ in range(3):
+        float(step())
+    start = time.perf_counter()
+    for _ in range(count):
+        loss = step()
+    float(loss)
+    return (time.perf_counter() - start) / count
+
+
+def settings_of(chosen: argparse.Namespace) -> TrainSettings:
+    small = {"epochs": 2, "filters": 4, "depth": 2} if chosen.quick else {}
+    return TrainSettings(minutes=chosen.minutes, dims=chosen.dims, **small)
+
+
+def examples(chosen: argparse.Namespace) -> tuple[list[Example], list[Example]]:
+    """Cases to train on, and 48 others."""
+    data = Path(os.environ["MEDUNET_DATA"])
+    names = sorted(path.name for path in (data / "images").iterdir())
+    random.Random(1).shuffle(names)
+    found = []
+    for cases in (names[TEST_CASES:], names[:TEST_CASES]):
+        cases = cases[:4] if chosen.quick else cases
+        with tempfile.TemporaryDirectory() as folder:
+            for kind in ("images", "labels"):
+                Path(folder, kind).mkdir()
+                for name in cases:
+                    Path(folder, kind, name).symlink_to(data.absolute() / kind / name)
+            here = Path(folder)
+            settings = TrainSettings()
+            found.append(load_examples(here / "images", here / "labels", settings).examples)
+    return found[0], found[1]
+
+
+def mean_dice(network: object, cases: list[Example], labels: tuple[int, ...]) -> list[float]:
+    """Mean over cases of each label's Dice."""
+    scores = []
+    for case in cases:
+        found = predict(network, case.image)
+        both = [((found == n) & (case.labels == n)).sum() for n in labels]
+        sizes = [(found == n).sum() + (case.labels == n).sum() for n in labels]
+        scores.append([2 * b / s if s else float("nan") for b, s in zip(both, sizes, strict=True)])
+    return [float(mean) for mean in np.nanmean(scores, axis=0)]
+
+
+def our_step(plan: Plan) -> tuple[Callable[..., object], str]:
+    from napari_medunet.engine import devices
+    from napari_medunet.engine.parallel import Together
+    from napari_medunet.engine.training.steps import compile_steps, new_learner
+
+    learn, _ = compile_steps(new_learner(plan, devices.precision(), Together()))
+    return learn, devices.describe()
+
+
+def our_score(training: list[Example], test: list[Example], settings: TrainSettings) -> dict:
+    from napari_medunet.engine import devices
+    from napari_medunet.engine.training import train
+
+    devices.start_backend()
+    segmenter = train(training, settings)
+    labels = segmenter.plan.labels[1:]
+    return {"dice": mean_dice(segmenter, test, labels), "on": devices.describe()}
+
+
+def monai_step(plan: Plan) -> tuple[Callable[..., object], str]:
+    peer = MonaiNetwork(plan)
+    return peer.learn, peer.on
+
+
+def monai_score(training: list[Example], test: list[Example], settings: TrainSettings) -> dict:
+    plan = make_plan(training, settings)
+    peer, clock = MonaiNetwork(plan), Clock(settings)
+    samples = Samples(training, plan, settings.seed)
+    steps = max(4, samples.annotated_patches() // plan.batch)
+    with closing(batches(samples, augmentation_of(settings), settings.seed)) as stream:
+        while clock.share() < 1:
+            peer.set_rate(
+                plan.learning_rate * max(0.01, 0.5 * (1 + math.cos(math.pi * clock.share())))
+            )
+            peer.learn(*next(stream))
+            clock.epochs_done += 1 / steps
+    peer.take_average()
+    return {"dice": mean_dice(peer, test, plan.labels[1:]), "on": peer.on}
+
+
+class MonaiNetwork:
+    """MONAI's DynUNet as a plan describes it, to train, and to predict with our tiles."""
+
+    def __init__(self, plan: Plan) -> None:
+        import torch
+        from monai.losses import DiceCELoss
+        from monai.networks.nets import DynUNet
+
+        torch.manual_seed(0)
+        self.torch, self.plan = torch, plan
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        name = torch.cuda.get_device_name() if self.device == "cuda" else "CPU"
+        self.on = f"PyTorch {torch.__version__}, {name}, bfloat16 autocast"
+        factors = [(1,) * plan.dims, *plan.pools]
+        layout = torch.channels_last if plan.dims == 2 else torch.channels_last_3d
+        self.layout = layout
+        self.network = DynUNet(
+            plan.dims,
+            plan.inputs,
+            plan.classes,
+            kernel_size=[plan.kernel(level) for level in range(plan.depth)],
+            strides=factors,
+            upsample_kernel_size=factors[1:],
+            filters=[plan.filters * 2**level for level in range(plan.depth)],
+            norm_name=plan.normalisation,
+        ).to(self.device, memory_format=layout)
+        self.loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), plan.learning_rate)
+        average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.network, multi_avg_fn=average, use_buffers=True
+        )
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the next step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def learn(self, images: np.ndarray, classes: np.ndarray) -> object:
+        """One step; what lies outside an image counts as background, since MONAI ignores nothing."""
+        truth = self.torch.from_numpy(np.where(classes == IGNORED, 0, classes)[:, None])
+        self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.torch.autocast(self.device, self.torch.bfloat16):
+            logits = self.network(self._tensor(images))
+        loss = self.loss(logits.float(), truth.to(self.device))
+        loss.backward()
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        return loss.detach()
+
+    def take_average(self) -> None:
+        """Go on with the averaged weights."""
+        self.network = self.average.module
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """As our prediction asks for them."""
+        self.network.eval()
+        with self.torch.inference_mode(), self.torch.autocast(self.device, self.torch.bfloat16):
+            logits = self.network(self._tensor(images)).float()
+        return logits.softmax(1).movedim(1, -1).cpu().numpy()
+
+    def _tensor(self, images: np.ndarray) -> object:
+        moved = self.torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, 1)))
+        return moved.to(self.device, memory_format=self.layout, non_blocking=True)
+
+
+if __name__ == "__main__":
+    main()
