@@ -67,6 +67,7 @@ print(json.dumps([both.count, *map(max, differing.values()), scores_differ]))
 WHOLE_TRAINING = """
 import json, sys
 import numpy as np
+from napari_medunet.engine.demo import annotate_slices
 from napari_medunet.engine.devices import describe
 from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.phantoms import make_phantom
@@ -75,9 +76,12 @@ from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 
-settings = TrainSettings(minutes=5, epochs=2, filters=4, depth=2)
+settings = TrainSettings(
+    minutes=60, epochs=2, filters=4, depth=2, dims="2d", annotated="slices", self_training=True
+)
 pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(3)]
-segmenter = train([make_example(*pair, settings) for pair in pairs[:2]], settings)
+examples = [make_example(image, annotate_slices(truth, 4), settings) for image, truth in pairs[:2]]
+segmenter = train(examples, settings)
 loaded = Segmenter.load(segmenter.save(sys.argv[1]))
 image = pairs[2][0]
 same = float((predict(loaded, image) == predict(segmenter, image)).mean())
