@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
 from napari_medunet.engine.augment.chance import Variation
 from napari_medunet.engine.grid import Float32Array
+
+try:
+    from napari_medunet.engine.augment.kernels import combine_lines
+except ImportError:  # no numba: it has no wheel for the newest Python in its first months
+    COMPILED = False
+else:
+    COMPILED = True
+
+_NEGLIGIBLE = 1e-4  # a weight of a Gaussian, of its largest
 
 
 def vary_intensity(image: Float32Array, variation: Variation, rng: np.random.Generator) -> None:
@@ -39,12 +49,12 @@ def smooth(image: Float32Array, blur: tuple[float, ...], coarser: tuple[float, .
     """
     smoothed = image
     for axis, size in enumerate(image.shape[:-1]):
-        matrix = _blur(size, blur[axis]) if blur else np.eye(size, dtype=np.float32)
+        if blur:
+            smoothed = _combine(_gaussian(size, blur[axis]), smoothed, axis)
         if coarser:
-            matrix = _larger_voxels(size, max(1, round(size / coarser[axis]))) @ matrix
-        # The first axis goes, and comes back as the last: after all of them only channels lead.
-        smoothed = np.tensordot(smoothed, matrix, (0, 1))
-    image[...] = np.moveaxis(smoothed, 0, -1)
+            for matrix in _larger_voxels(size, max(1, round(size / coarser[axis]))):
+                smoothed = _combine(matrix, smoothed, axis)
+    image[...] = smoothed
 
 
 def bend_intensities(image: Float32Array, gamma: float) -> None:
@@ -65,20 +75,37 @@ def add_noise(image: Float32Array, deviation: float, rng: np.random.Generator) -
     image += noise
 
 
-def _blur(size: int, deviation: float) -> Float32Array:
+def _combine(matrix: Float32Array, image: Float32Array, axis: int) -> Float32Array:
+    """Multiply a matrix with an image along an axis.
+
+    Not by BLAS: its threads wait for more work by spinning, fifty times as long as this takes, and take
+    the processor away from the training.
+    """
+    shape = image.shape
+    lines = image.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
+    if COMPILED:
+        combined = np.zeros((len(lines), len(matrix), lines.shape[2]), np.float32)
+        combine_lines(matrix, lines, combined)
+    else:
+        combined = np.matmul(matrix, lines)
+    return combined.reshape(*shape[:axis], len(matrix), *shape[axis + 1 :])
+
+
+def _gaussian(size: int, deviation: float) -> Float32Array:
     """Weights of a Gaussian; at the border what is left of them counts for all: (size, size)."""
     distance = np.subtract.outer(np.arange(size), np.arange(size, dtype=np.float32))
     weights = np.exp(distance**2 / (-2 * max(deviation, 1e-3) ** 2))
+    weights[weights < _NEGLIGIBLE] = 0
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 @lru_cache(maxsize=256)
-def _larger_voxels(size: int, count: int) -> Float32Array:
-    """Average into `count` voxels, and interpolate between their centres: (size, size)."""
+def _larger_voxels(size: int, count: int) -> tuple[Float32Array, Float32Array]:
+    """Average into `count` voxels, (count, size); interpolate between their centres, (size, count)."""
     edges = np.linspace(0, size, count + 1)
     start, stop = np.arange(size), np.arange(1, size + 1)
     shared = np.minimum(stop, edges[1:, None]) - np.maximum(start, edges[:-1, None])
     down = shared.clip(0) * count / size
     centres = (edges[1:] + edges[:-1]) / 2
     up = np.stack([np.interp(start + 0.5, centres, row) for row in np.eye(count)], axis=1)
-    return np.asarray(up @ down, dtype=np.float32)
+    return down.astype(np.float32), up.astype(np.float32)

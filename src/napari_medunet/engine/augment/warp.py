@@ -20,7 +20,7 @@ from scipy import ndimage
 from napari_medunet.engine.volume import FloatArray
 
 try:
-    from napari_medunet.engine.augment.warp_kernels import warp_rows
+    from napari_medunet.engine.augment.kernels import warp_rows
 except ImportError:  # no numba: it has no wheel for the newest Python in its first months
     COMPILED = False
 else:

@@ -1,4 +1,4 @@
-"""The compiled half of `warp`: one pass over the voxels of a patch.
+"""The compiled half of `warp` and `intensity`: loops over the voxels of a patch.
 
 The machine code is kept beside this file (or in numba's folder for the user, where that cannot be
 written to): only the very first call on a machine waits for the compiler.
@@ -86,3 +86,30 @@ def _neighbours(at, size):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def _between(first, second, share):  # type: ignore[no-untyped-def]
     return first + (second - first) * share
+
+
+@njit(nogil=True, cache=True)
+def combine_lines(matrix, lines, combined):  # type: ignore[no-untyped-def]
+    """Multiply a matrix that is zero but near its diagonal with lines: ``matrix @ lines``.
+
+    Parameters
+    ----------
+    matrix : (m, n) float32 array
+        No row is all zeros.
+    lines : (outer, n, inner) float32 array
+    combined : (outer, m, inner) float32 array of zeros
+        Is filled.
+    """
+    for row in range(len(matrix)):
+        held = np.flatnonzero(matrix[row])
+        first, weights = held[0], matrix[row, held[0] : held[-1] + 1]
+        for i in range(lines.shape[0]):
+            if lines.shape[2] == 1:  # a sum in a register: three times as fast
+                total = np.float32(0)
+                for k in range(len(weights)):
+                    total += weights[k] * lines[i, first + k, 0]
+                combined[i, row, 0] = total
+            else:
+                for k in range(len(weights)):
+                    for j in range(lines.shape[2]):
+                        combined[i, row, j] += weights[k] * lines[i, first + k, j]
