@@ -18,7 +18,8 @@ from napari_medunet.engine.training.clock import Clock
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
 _FLAT = 0.4  # share of the training without a better epoch after which it ends
 _FLAT_EPOCHS = 20  # and at least so many epochs
-_LONGEST_EPOCH = 100  # steps: scores come often enough to watch, seldom enough to cost little
+# Steps: scores come often enough to watch, and seldom enough to cost little.
+_SHORTEST_EPOCH, _LONGEST_EPOCH = 12, 100
 _AS_GOOD = 0.005  # Dice by which a later epoch may be worse: chance of the few patches measured
 
 
@@ -151,7 +152,7 @@ class Loop:
 
 def steps_per_epoch(patches: int, batch: int) -> int:
     """Batches of an epoch, in which `patches` are seen once where they are not too many."""
-    return max(4, min(_LONGEST_EPOCH, math.ceil(patches / batch)))
+    return max(_SHORTEST_EPOCH, min(_LONGEST_EPOCH, math.ceil(patches / batch)))
 
 
 def _finite(loss: float) -> float:
