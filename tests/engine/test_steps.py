@@ -79,3 +79,13 @@ def test_the_loss_that_is_minimised_is_the_one_that_is_told():
     images, classes = batches(1)[0]
     wanted = float(cross_entropy_and_dice(classes, one.network(images, training=True)))
     assert float(learn(images, classes)) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_float16_learns_with_a_scaled_loss():
+    one = learner("mixed_float16")
+    learn, measure = compile_steps(one)
+    (batch,) = batches(1)
+    before = float(measure(*batch))
+    for _ in range(20):
+        learn(*batch)
+    assert float(measure(*batch)) < 0.95 * before

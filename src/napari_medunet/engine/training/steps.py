@@ -82,6 +82,7 @@ def compile_steps(learner: Learner) -> tuple[Step, Step]:
     """Build the step that learns from a batch, and the one that only measures it."""
     name = devices.backend_name()
     differentiate = {"tensorflow": _with_tape, "torch": _backward, "jax": _with_grad}[name]
+    apply = _apply_purely if name == "jax" else _apply
     compiled = {"tensorflow": _as_graph, "torch": _eagerly, "jax": _as_pure_function}[name]
     with learner.together.scope():
         learner.optimizer.build(learner.network.trainable_variables)
@@ -93,7 +94,7 @@ def compile_steps(learner: Learner) -> tuple[Step, Step]:
 
     def learn(images: Any, classes: Any) -> Any:
         loss, logits, gradients = differentiate(learner, images, classes)
-        learner.optimizer.apply(gradients, learner.network.trainable_variables)
+        apply(learner, gradients)
         return count(classes, logits, loss)
 
     def measure(images: Any, classes: Any) -> Any:
@@ -155,6 +156,19 @@ def _with_grad(learner: Learner, images: Any, classes: Any) -> tuple[Any, Any, A
     for variable, value in zip(other, changed, strict=True):
         variable.assign(value)
     return loss, logits, gradients
+
+
+def _apply(learner: Learner, gradients: Any) -> None:
+    learner.optimizer.apply(gradients, learner.network.trainable_variables)
+
+
+def _apply_purely(learner: Learner, gradients: Any) -> None:
+    """For JAX, where a scaled loss decides inside the compiled step whether gradients can be used."""
+    changed = learner.optimizer.variables, learner.network.trainable_variables
+    states, weights = ([variable.value for variable in group] for group in changed)
+    weights, states = learner.optimizer.stateless_apply(states, gradients, weights)
+    for variable, value in zip([*changed[0], *changed[1]], [*states, *weights], strict=True):
+        variable.assign(value)
 
 
 # Each of these compiles a step that changes the learner's variables.
