@@ -126,7 +126,7 @@ def seconds_of(step: Callable[[], object], count: int) -> float:
 
 
 def settings_of(chosen: argparse.Namespace) -> TrainSettings:
-    small = {"epochs": 2, "filters": 4, "depth": 2} if chosen.quick else {}
+    small = {"epochs": 2, "filters": 4, "depth": 3} if chosen.quick else {}
     return TrainSettings(minutes=chosen.minutes, dims=chosen.dims, **small)
 
 
