@@ -57,6 +57,23 @@ def test_a_constant_image_gives_zeros_and_no_nan():
     assert not image_to_grid(flat, plan()).any()
 
 
+def test_a_broken_voxel_does_not_set_the_scale():
+    image = volume((10, 40, 40))
+    whole = image_to_grid(image, plan())
+    image.voxels[3, 4, 5] = 1e7
+    broken = image_to_grid(image, plan())
+    assert np.abs(broken - whole).max() < 30
+    assert np.median(np.abs(broken - whole)) < 0.02
+
+
+def test_a_few_bright_voxels_on_nothing_stay():
+    image = volume((10, 40, 40))
+    image.voxels[...] = 0
+    image.voxels[3, 4, 5:8] = 100
+    grid = image_to_grid(image, plan())
+    assert len(np.unique(grid)) == 2
+
+
 def test_ct_is_clipped_to_the_window():
     ct = Volume(np.array([[[-1000, 0, 50, 3000]]], np.int16), affine_from_spacing((1, 1, 1)))
     grid = image_to_grid(ct, plan(intensity="ct", window=(0.0, 100.0, 50.0, 25.0)))

@@ -17,6 +17,8 @@ from napari_medunet.engine.volume import Volume
 
 Float32Array = npt.NDArray[np.float32]
 
+# Standard deviations: farther away are broken voxels or metal, which must not set the scale of all others.
+_OUTLIER = 20.0
 _SAME_SPACING = (
     0.02  # a relative difference below it is the rounding of headers, not another scanner
 )
@@ -145,11 +147,21 @@ def _normalised(channel: npt.NDArray[Any], plan: Plan) -> Float32Array:
         low, high, mean, deviation = plan.window
         np.clip(values, low, high, out=values)
     else:
-        mean = float(values.mean(dtype=np.float64))
-        deviation = float(values.std(dtype=np.float64))
+        mean, deviation = _mean_and_deviation(values)
+        if np.abs(values - mean).max() > _OUTLIER * deviation:
+            low, high = np.percentile(values, (0.05, 99.95))
+            inner = _mean_and_deviation(values[(values >= low) & (values <= high)])
+            if inner[1]:  # else nearly all is one value, and what differs is the image
+                mean, deviation = inner
+                far = _OUTLIER * deviation
+                np.clip(values, mean - far, mean + far, out=values)
     values -= mean
     values /= max(deviation, 1e-6)  # a constant image is all zeros, not NaN
     return values
+
+
+def _mean_and_deviation(values: Float32Array) -> tuple[float, float]:
+    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
 
 
 def _resampled(values: Float32Array, shape: tuple[int, int, int]) -> Float32Array:

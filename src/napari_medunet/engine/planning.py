@@ -5,12 +5,14 @@ A rule is a function that returns its choice and why; what the user has set goes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
+from napari_medunet.engine import devices
 from napari_medunet.engine.examples import (
     AXES,
     Example,
@@ -18,6 +20,8 @@ from napari_medunet.engine.examples import (
     channel_count,
     label_values,
 )
+from napari_medunet.engine.grid import grid_shape
+from napari_medunet.engine.memory import fitting_plan
 from napari_medunet.engine.plan import Plan, Preset
 from napari_medunet.engine.settings import TrainSettings
 
@@ -118,7 +122,7 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
     intensity, window = decided(
         "intensities", _intensity(examples, settings), lambda found: found[0]
     )
-    return Plan(
+    plan = Plan(
         dims=dims,
         axis=0 if dims == 3 else axis,
         context=_CONTEXT if looked_at == "2.5d" else 0,
@@ -137,7 +141,11 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
         learning_rate=decided("learning rate", _learning_rate(dims, settings)),
         augmentation=decided("augmentation", _augmentation(data, dims)),
         flip_axes=decided("mirrored", _flip_axes(in_patch, settings), _axis_names(in_patch)),
-    ), reasons
+    )
+    voxels = sum(math.prod(grid_shape(e.image, plan)) for e in examples)
+    plan, needed, why = fitting_plan(plan, voxels, devices.free_memory_mib(), settings)
+    reasons.append(Reason("memory", needed, why))
+    return plan, reasons
 
 
 def _spacing(
