@@ -111,7 +111,7 @@ def train(viewer: napari.Viewer) -> None:
     save(viewer, "4-training")
     wait_for(lambda: not widget.session.busy)
     save(viewer, "5-trained")
-    print("validation:", widget.result.text())  # noqa: T201
+    print("validation:", widget.view.result.text())  # noqa: T201
     viewer.window.remove_dock_widget(dock)
 
 

@@ -11,11 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, QWidget
 
 from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.plugin.jobs import session_of
+from napari_medunet.plugin.closing import Closing
+from napari_medunet.plugin.jobs import Session, session_of
 from napari_medunet.plugin.plan_section import DECISIONS
+from napari_medunet.plugin.plots import TrainingCurve
 from napari_medunet.plugin.train_widget import TrainWidget
 
 AddPhantom = Callable[..., Any]
@@ -123,6 +127,88 @@ def test_all_voxels_count_where_every_slice_holds_a_label_unless_the_user_says_e
     assert widget.form.settings().annotated == "slices"
 
 
+def test_the_preview_shows_slices_as_training_will_see_them_and_follows_the_form(
+    viewer: Any, widget: TrainWidget, add_phantom: AddPhantom, until: Until
+) -> None:
+    add_phantom(0)
+    until(widget.train_button.isEnabled)
+    names = [layer.name for layer in viewer.layers]
+    widget.form.preview_button.click()
+    figure = widget.preview.figure
+    until(lambda: len(figure.axes) == 12)
+    assert "32 x 32 voxels each" in widget.preview.note.text()
+    assert any(axes.collections for axes in figure.axes)  # outlines
+    before = [axes.images[0].get_array() for axes in figure.axes]
+    widget.preview.wanted.emit()
+    until(lambda: not widget.previewing.busy)
+    for axes, same in zip(figure.axes, before, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), same)
+    widget.form.variations.fields.augmentation.value = "none"
+    until(lambda: widget.previewing.busy)
+    until(lambda: not widget.previewing.busy)
+    unvaried = figure.axes[0].images[0].get_array()
+    assert not np.array_equal(unvaried, before[0])
+    assert [layer.name for layer in viewer.layers] == names
+
+
+def test_cross_validation_shows_each_fold_and_segments_what_its_network_never_saw(
+    viewer: Any,
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
+) -> None:
+    add_phantom(0), add_phantom(1)
+    widget.form.fields.minutes.value = 2
+    widget.form.others.fields.folds.value = 2
+    widget.form.others.fields.epochs.value = 1
+    until(widget.train_button.isEnabled)
+    widget.train_button.click()
+    until(lambda: not widget.session.busy)
+    assert list(notifications) == []
+    assert "mean&nbsp;±&nbsp;sd" in widget.view.result.text()
+    assert widget.view.curve.measured.get_xlabel() == "minutes of fold 2"
+    unseen = [layer.name for layer in viewer.layers if "unseen" in layer.name]
+    assert unseen == ["phantom_00 unseen segmentation", "phantom_01 unseen segmentation"]
+    assert len(read_card(widget.segmenter_path).networks) == 2
+
+
+def answer(button: str) -> None:
+    """Press a button of the question that is asked next."""
+
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(50, press)
+            return
+        (found,) = (one for one in box.buttons() if one.text() == button)
+        found.click()
+
+    QTimer.singleShot(50, press)
+
+
+def test_closing_the_window_asks_for_a_segmenter_that_was_not_saved(
+    qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, window = Session(), QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(QWidget())
+    Closing(session, window)
+    trained, kept = tmp_path / "job-0.medunet", tmp_path / "kept.medunet"
+    trained.write_bytes(b"weights")
+    session.unsaved = [trained]
+    answer("Do not close")
+    assert not window.close()
+    chosen = iter([("", ""), (str(kept), "")])
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: next(chosen))
+    answer("Save...")
+    assert not window.close()  # thought better of it in the dialog
+    assert session.unsaved == [trained]
+    answer("Save...")
+    assert window.close()
+    assert kept.read_bytes() == b"weights"
+
+
 def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_saved(
     viewer: Any,
     widget: TrainWidget,
@@ -134,23 +220,25 @@ def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_sa
     add_phantom(0)
     until(widget.train_button.isEnabled)
     widget.train_button.click()
-    assert not widget.job_bar.isHidden()
+    assert not widget.view.job_bar.isHidden()
     assert widget.train_button.isHidden()
     widget.train()  # a second click while it runs
-    until(lambda: widget.curve.points("dice", "validation")[0])
+    until(lambda: widget.view.curve.points("dice", "validation")[0])
     assert "starting" not in widget.device.text()
     viewer.window.remove_dock_widget(widget)  # closed and opened again, while the training goes on
     widget.deleteLater()
     widget = TrainWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Train again")
-    assert len(widget.curve.points("loss", "training")[0]) == len(widget.session.job.scores)
-    widget.job_bar.stop_button.click()
+    assert len(widget.view.curve.points("loss", "training")[0]) == len(widget.session.job.scores)
+    widget.view.job_bar.stop_button.click()
     until(lambda: not widget.session.busy)
-    assert widget.job_bar.isHidden()
-    assert widget.result.text().startswith("Validation Dice: ")
+    assert widget.view.job_bar.isHidden()
+    assert widget.view.result.text().startswith("Validation Dice: ")
     assert [s.title.startswith("this session: ") for s in widget.session.segmenters] == [True]
+    assert widget.session.unsaved == [widget.segmenter_path]
     widget.save_segmenter(tmp_path / "mine")
-    assert read_card(tmp_path / "mine.medunet").training_cases == ("phantom_00",)
+    assert widget.session.unsaved == []
+    assert read_card(tmp_path / "mine.medunet").cases == ("phantom_00",)
     widget.save_segmenter(tmp_path / "mine.medunet" / "below a file.medunet")
     assert [message.split(":")[0] for message in notifications][1:] == [
         f"Cannot write '{tmp_path / 'mine.medunet' / 'below a file.medunet'}'"
@@ -169,12 +257,14 @@ def test_a_cancelled_training_leaves_nothing_and_the_layers_may_go(
     until(widget.train_button.isEnabled)
     widget.train_button.click()
     until(lambda: widget.session.job is not None and widget.session.job.last is not None)
+    answer("Do not close")
+    assert not widget.window().close()
     image.name = "renamed"
     viewer.layers.clear()
-    widget.job_bar.cancel_button.click()
+    widget.view.job_bar.cancel_button.click()
     until(lambda: not widget.session.busy, seconds=10)
     assert widget.session.segmenters == []
-    assert widget.result.isHidden()
+    assert widget.view.result.isHidden()
     assert not widget.train_button.isHidden()
     assert list(notifications) == []
 
@@ -190,7 +280,7 @@ def test_a_killed_child_is_a_notification_and_another_one_is_started(
     add_phantom(0)
     until(widget.train_button.isEnabled)
     widget.train_button.click()
-    until(lambda: "Building the network" in widget.job_bar.message.text())
+    until(lambda: "Building the network" in widget.view.job_bar.message.text())
     killed = widget.session.worker.pid
     os.kill(killed, signal.SIGKILL)
     until(lambda: not widget.session.busy)
@@ -198,7 +288,7 @@ def test_a_killed_child_is_a_notification_and_another_one_is_started(
     assert "killed by signal 9" in message
     assert "\n" not in message
     assert widget.train_button.isEnabled()
-    assert widget.job_bar.isHidden()
+    assert widget.view.job_bar.isHidden()
     until(lambda: widget.session.worker.pid not in (None, killed))
 
 
@@ -246,6 +336,27 @@ def test_a_closed_viewer_leaves_no_process(
 
 
 def test_the_curve_follows_the_theme(viewer: Any, widget: TrainWidget) -> None:
-    dark = widget.curve.figure.get_facecolor()
+    dark = widget.view.curve.figure.get_facecolor()
     viewer.theme = "light"
-    assert widget.curve.figure.get_facecolor() != dark
+    assert widget.view.curve.figure.get_facecolor() != dark
+
+
+def test_the_curve_shows_what_is_chosen_and_begins_anew_with_each_fold(qtbot: Any) -> None:
+    curve = TrainingCurve("dark")
+    qtbot.addWidget(curve)
+    for epoch in (1, 2):
+        scores = {
+            "minutes": 0.1 * epoch,
+            "loss": 1.0,
+            "val_loss": 1.0,
+            "recall": 0.3,
+            "val_recall": 0.4,
+        }
+        assert curve.has_labels == (epoch > 1)
+        curve.add({**scores, "fold": 1.0, "val_dice_1": 0.5, "val_dice_7": 0.6})
+    curve.show_measure("recall")
+    assert [line.get_ydata()[-1] for line in curve.measured.lines] == [0.3, 0.4]
+    curve.show_measure("labels")
+    assert [line.get_label() for line in curve.measured.lines] == ["label 1", "label 7"]
+    curve.add({**scores, "fold": 2.0})
+    assert curve.points("loss", "training") == ([0.2], [1.0])

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 from napari_medunet.engine.devices import backend_name, package_version
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.segmenter import read_card
+from napari_medunet.plugin.closing import Closing
 from napari_medunet.plugin.form import one_line
 from napari_medunet.plugin.predictions import Predictions
 from napari_medunet.worker import Job, Listener, Worker
@@ -36,6 +37,8 @@ class ViewerJob(QObject):  # type: ignore[misc]
     begin : callable
         Takes a Listener, starts the job and returns it; runs in a thread, since examples are checked and
         copied there. What it raises ends the job.
+    can_stop : bool
+        Whether it has something to keep when it ends early.
     """
 
     progressed = Signal(object)  # Progress
@@ -43,9 +46,12 @@ class ViewerJob(QObject):  # type: ignore[misc]
     ended = Signal()
     _told = Signal(str, object)  # from the reader's thread to the GUI's
 
-    def __init__(self, title: str, begin: Callable[[Listener], Job]) -> None:
+    def __init__(
+        self, title: str, begin: Callable[[Listener], Job], can_stop: bool = False
+    ) -> None:
         super().__init__()
         self.title = title
+        self.can_stop = can_stop
         self.running = True
         self.last: Progress | None = None
         self.scores: list[Mapping[str, float]] = []  # of a training, one an epoch
@@ -149,6 +155,7 @@ class Session(QObject):  # type: ignore[misc]
         self.device = _expected_device()
         self.predictions = Predictions()
         self.segmenters: list[KnownSegmenter] = []
+        self.unsaved: list[Path] = []  # segmenters that go with this session
         self.job: ViewerJob | None = None
         self._following = False
         self._closed = False
@@ -195,7 +202,12 @@ class Session(QObject):  # type: ignore[misc]
         scores = [score for score in read_card(path).validation_dice.values() if score is not None]
         quality = f", Dice {sum(scores) / len(scores):.2f}" if scores else ""
         title = f"this session: {datetime.now().astimezone():%H:%M}{quality}"
+        self.unsaved.append(Path(path))
         self.add_segmenter(KnownSegmenter(Path(path), title))
+
+    def saved(self, path: Path) -> None:
+        """Ask no more for a segmenter: somebody has copied it to where it stays."""
+        self.unsaved = [other for other in self.unsaved if other != path]
 
     def follow(self, widget: QWidget) -> None:
         """Close when the window closes that holds a widget: soon, since docks are filled bottom up."""
@@ -224,6 +236,7 @@ class Session(QObject):  # type: ignore[misc]
             parent = parent.parentWidget()
         if parent is not None and not self._following:
             self._following = True
+            Closing(self, parent)
             parent.destroyed.connect(self.close)
 
 

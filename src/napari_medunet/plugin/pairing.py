@@ -22,6 +22,7 @@ _KINDS = frozenset(
         "prediction",
         "seg",
         "segmentation",
+        "unseen",
     ]
 )
 _PREDICTED = frozenset(["pred", "prediction", "seg", "segmentation"])

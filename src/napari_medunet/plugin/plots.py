@@ -16,10 +16,23 @@ from napari.utils.theme import get_theme
 _ON_DARK = ("#56b4e9", "#e69f00")
 _ON_LIGHT = ("#0072b2", "#d55e00")
 _PREFIX = {"training": "", "validation": "val_"}
+BY_LABEL = "labels"
+_OF_LABEL = "val_dice_"
+
+MEASURES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "accuracy": "Accuracy",
+    BY_LABEL: "Dice, validation, of each label",
+}
+"""What `TrainingCurve` can show below the loss, and what it is called."""
 
 
 class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
-    """Loss and Dice of training and validation over the minutes of a training.
+    """Loss, and a measure to choose, of training and validation over the minutes of a training.
 
     Parameters
     ----------
@@ -31,70 +44,94 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
         margins = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, hspace=0.02)
         self.figure = Figure(figsize=(3.2, 2.3), layout=margins)
         super().__init__(self.figure)
-        self.loss, self.dice = self.figure.subplots(2, 1, sharex=True)
-        self._minutes: list[float] = []
-        self._values: dict[tuple[str, str], list[float]] = {}
-        self._lines = {
-            (measure, side): axes.plot([], [], label=side, linewidth=1.4)[0]
-            for measure, axes in (("loss", self.loss), ("dice", self.dice))
-            for side in _PREFIX
-        }
-        self.loss.set_ylabel("loss")
-        self.dice.set_ylabel("Dice")
-        self.dice.set_xlabel("minutes")
+        self.loss, self.measured = self.figure.subplots(2, 1, sharex=True)
+        self._measure = next(iter(MEASURES))
+        self._scores: list[Mapping[str, float]] = []
+        self._theme = theme
         self.setMinimumSize(200, 170)
         self.clear()
-        self.set_theme(theme)
 
     def clear(self, minutes: float = 1.0) -> None:
         """Forget the curves, and make room for a training of so many minutes."""
-        self._minutes.clear()
-        self._values = {key: [] for key in self._lines}
-        self.dice.set_xlim(0, minutes)
-        self.dice.set_ylim(0, 1)
+        self._scores = []
+        self._minutes = minutes
         self._draw()
 
     def add(self, scores: Mapping[str, float]) -> None:
-        """Append one epoch.
+        """Append one epoch; a new fold begins new curves.
 
         Parameters
         ----------
         scores : mapping of str to float
-            As in `Progress.scores`: ``minutes``, ``loss``, ``dice``, ``val_loss``, ``val_dice``.
+            As in `Progress.scores`.
         """
-        self._minutes.append(scores["minutes"])
-        for measure, side in self._lines:
-            self._values[measure, side].append(scores.get(_PREFIX[side] + measure, float("nan")))
+        if self._scores and self._scores[-1].get("fold") != scores.get("fold"):
+            self._scores = []
+        self._scores.append(scores)
         self._draw()
 
+    def show_measure(self, measure: str) -> None:
+        """Show one of `MEASURES` below the loss."""
+        self._measure = measure
+        self._draw()
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the scores are known of each label."""
+        return bool(self._labels())
+
     def points(self, measure: str, side: str) -> tuple[list[float], list[float]]:
-        """Minutes and values of one curve: "loss" or "dice", of "training" or "validation"."""
-        return list(self._minutes), list(self._values[measure, side])
+        """Minutes and values of one curve: "loss", "dice" and so on, of "training" or "validation"."""
+        return self._points(_PREFIX[side] + measure)
 
     def set_theme(self, theme: str) -> None:
         """Take the colours of a napari theme."""
-        background, text, sides = colours_of(theme)
-        self.figure.set_facecolor(background)
-        for axes in (self.loss, self.dice):
-            colour_axes(axes, background, text)
-        for (_, side), line in self._lines.items():
-            line.set_color(sides[list(_PREFIX).index(side)])
-        self.loss.legend(
-            fontsize=7, frameon=False, labelcolor=text, loc="upper right", handlelength=1.2
+        self._theme = theme
+        self._draw()
+
+    def _points(self, key: str) -> tuple[list[float], list[float]]:
+        return (
+            [scores["minutes"] for scores in self._scores],
+            [scores.get(key, float("nan")) for scores in self._scores],
         )
-        self.draw_idle()
 
     def _draw(self) -> None:
-        single = len(self._minutes) == 1  # one point makes no line: show it as a dot
-        for key, line in self._lines.items():
-            line.set_data(self._minutes, self._values[key])
-            line.set_marker("o" if single else "")
-            line.set_markersize(3)
-        losses = [
-            loss for (kind, _), line in self._values.items() if kind == "loss" for loss in line
-        ]
-        self.loss.set_ylim(0, 1.05 * max(filter(isfinite, losses), default=1.0))
+        background, text, sides = colours_of(self._theme)
+        self.figure.set_facecolor(background)
+        marker = "o" if len(self._scores) == 1 else ""  # one point makes no line
+        for axes, curves in ((self.loss, _sides("loss")), (self.measured, self._curves())):
+            axes.clear()
+            for number, (key, name) in enumerate(curves.items()):
+                colour = sides[number] if len(curves) == len(sides) else f"C{number}"
+                (line,) = axes.plot(*self._points(key), label=name, color=colour, linewidth=1.4)
+                line.set(marker=marker, markersize=3)
+            colour_axes(axes, background, text)
+        fold = self._scores[-1].get("fold") if self._scores else None
+        self.loss.set_ylabel("loss")
+        self.measured.set_ylabel(MEASURES[self._measure].partition(",")[0])
+        self.measured.set_xlabel("minutes" if fold is None else f"minutes of fold {fold:.0f}")
+        losses = [x for side in _PREFIX for x in self.points("loss", side)[1] if isfinite(x)]
+        self.loss.set_ylim(0, 1.05 * max(losses, default=1.0))
+        self.measured.set_ylim(0, 1)
+        self.measured.set_xlim(0, max([self._minutes, *self._points("minutes")[1]]))
+        for axes in (self.loss, self.measured) if self._measure == BY_LABEL else (self.loss,):
+            if axes.lines:
+                axes.legend(fontsize=7, frameon=False, labelcolor=text, handlelength=1.2)
         self.draw_idle()
+
+    def _curves(self) -> dict[str, str]:
+        """Keys of the scores below the loss, and what their curves are called."""
+        if self._measure != BY_LABEL:
+            return _sides(self._measure)
+        return {f"{_OF_LABEL}{label}": f"label {label}" for label in self._labels()}
+
+    def _labels(self) -> list[int]:
+        found = {key for scores in self._scores for key in scores if key.startswith(_OF_LABEL)}
+        return sorted(int(key.removeprefix(_OF_LABEL)) for key in found)
+
+
+def _sides(measure: str) -> dict[str, str]:
+    return {prefix + measure: side for side, prefix in _PREFIX.items()}
 
 
 def colours_of(theme: str) -> tuple[str, str, tuple[str, str]]:

@@ -37,6 +37,7 @@ class Predictions:
         image: Image,
         labels: npt.NDArray[Any],
         names: dict[int, str] | None = None,
+        kind: str = "segmentation",
     ) -> Labels:
         """Show a prediction as "<image> segmentation".
 
@@ -52,12 +53,14 @@ class Predictions:
             On the image's grid; z of length 1 for a 2D image.
         names : dict of label to name
             Shown in the status bar, and saved with the layer.
+        kind : str
+            What to call the layer in place of "segmentation".
 
         Returns
         -------
         layer : Labels
         """
-        name = f"{image.name} segmentation"
+        name = f"{image.name} {kind}"
         voxels = labels if image.ndim >= 3 else labels[0]
         for layer in list(viewer.layers):
             if self._is_ours(layer, name) and layer.data.shape == voxels.shape:

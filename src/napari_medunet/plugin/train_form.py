@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_medunet.engine.coverage import advice
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.plugin.form import Form, names_in_groups, note_label
+from napari_medunet.plugin.form import Form, as_tooltip, names_in_groups, note_label
 from napari_medunet.plugin.outlook import Outlook
 from napari_medunet.plugin.plan_section import PlanSection
 from napari_medunet.plugin.section import Section
@@ -33,7 +33,12 @@ class TrainForm(QWidget):  # type: ignore[misc]
         self.plan = PlanSection(groups["Plan"])
         self.augmentation = Section("Augmentation")
         self.variations = Form(TrainSettings, groups["Augmentation"])
+        self.preview_button = QPushButton("Preview...")
+        self.preview_button.setToolTip(
+            as_tooltip("Show slices with their labels as training will see them.")
+        )
         self.augmentation.add(self.variations)
+        self.augmentation.add(self.preview_button)
         self.more = Section("More")
         self.others = Form(TrainSettings, [name for name in groups[""] if name not in _FIRST])
         self.more.add(self.others)

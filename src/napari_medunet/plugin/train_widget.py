@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,25 +10,26 @@ from weakref import WeakSet
 
 import numpy as np
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
-from napari_medunet.engine.progress import Progress
-from napari_medunet.engine.saving import saved_whole
+from napari_medunet.engine.preview import Preview
 from napari_medunet.engine.segmenter import SUFFIX, read_card
 from napari_medunet.plugin.comparison_layers import is_comparison
 from napari_medunet.plugin.form import note_label, one_line
-from napari_medunet.plugin.job_bar import JobBar
-from napari_medunet.plugin.jobs import ViewerJob, session_of
-from napari_medunet.plugin.label_names import agreed_names
+from napari_medunet.plugin.jobs import Session, ViewerJob, session_of
+from napari_medunet.plugin.keeping import save_segmenter
+from napari_medunet.plugin.label_names import agreed_names, names_in_segmenters
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.newest import Newest
 from napari_medunet.plugin.outlook import examples_of, look_ahead
 from napari_medunet.plugin.pair_table import PairTable
-from napari_medunet.plugin.plots import TrainingCurve
+from napari_medunet.plugin.preview_dialog import PreviewDialog, draw_slices
 from napari_medunet.plugin.section import scrolled
 from napari_medunet.plugin.train_form import TrainForm
+from napari_medunet.plugin.training_view import TrainingView
+from napari_medunet.worker.tasks import CrossValidated
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from napari_medunet.worker import Job, Listener
 
 TITLE = "Training"
+_UNSEEN = "unseen segmentation"  # of cross-validation: by a network that never saw the case
 _PAUSE_MS = 300  # between the last change and a look at what training would make of it
 
 
@@ -76,12 +78,15 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
         def begin(listener: Listener) -> Job:
             examples = examples_of(pairs, layers, settings)
-            return self.session.worker.train(examples, settings, listener, names)
+            worker = self.session.worker
+            start = worker.cross_validate if settings.folds else worker.train
+            return start(examples, settings, listener, names)
 
-        job = ViewerJob(TITLE, begin)
-        job.produced.connect(self.session.keep)
-        self.curve.clear(settings.minutes)
-        self.result.hide()
+        job = ViewerJob(TITLE, begin, can_stop=True)
+        job.produced.connect(
+            partial(_keep, self.session, self.viewer, [image for image, _ in pairs])
+        )
+        self.view.begin(settings.minutes / (settings.folds or 1))
         self.save_button.hide()
         self._follow_job(job)
         self.session.run(job)
@@ -93,9 +98,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.looking = Newest(self, _PAUSE_MS)
         self.train_button = QPushButton("Train")
         self.reason = note_label()
-        self.job_bar = JobBar(can_stop=True)
-        self.curve = TrainingCurve(self.viewer.theme)
-        self.result = note_label()
+        self.view = TrainingView(self.viewer.theme)
+        self.previewing = Newest(self, _PAUSE_MS)
+        self.preview: PreviewDialog | None = None
         self.save_button = QPushButton("Save...")
         self.save_button.setToolTip("Save the segmenter as a .medunet file, to use it later.")
         layout = scrolled(self)
@@ -103,11 +108,10 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         layout.setSpacing(6)
         for widget in (self.device, self.pairs, self.form, self.train_button, self.reason):
             layout.addWidget(widget)
-        for widget in (self.job_bar, self.curve, self.result, self.save_button):
+        for widget in (self.view, self.save_button):
             layout.addWidget(widget)
         layout.addStretch()
-        for widget in (self.curve, self.result, self.save_button):
-            widget.hide()
+        self.save_button.hide()
 
     def _connect(self) -> None:
         self.watch = LayerWatch(self.viewer, self)
@@ -117,6 +121,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.form.plan.opened.connect(self._look_ahead)
         self.looking.done.connect(self.form.show_outlook)
         self.looking.failed.connect(self._cannot_look)
+        self.form.preview_button.clicked.connect(self.open_preview)
+        self.previewing.done.connect(self._show_preview)
+        self.previewing.failed.connect(self._cannot_preview)
         self.train_button.clicked.connect(self.train)
         self.save_button.clicked.connect(self._save)
         self.session.job_changed.connect(self._job_changed)
@@ -139,8 +146,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         problem = self._problem()
         self.train_button.setEnabled(not problem)
         self.reason.setText(problem)
-        self.reason.setVisible(bool(problem) and self.job_bar.isHidden())
+        self.reason.setVisible(bool(problem) and self.view.job_bar.isHidden())
         self._look_ahead()
+        self._draw_preview()
 
     def _look_ahead(self) -> None:
         """Say what training would make of the form, as soon as it is known."""
@@ -164,6 +172,38 @@ class TrainWidget(QWidget):  # type: ignore[misc]
                 self.form.plan.is_open,
             )
         )
+
+    def open_preview(self) -> None:
+        """Show slices as training will see them; they follow the form while the dialog is open."""
+        if self.preview is None:
+            self.preview = PreviewDialog(self, self.viewer.theme)
+            self.preview.wanted.connect(self._draw_preview)
+        self.preview.show()
+        self._draw_preview()
+
+    def _draw_preview(self) -> None:
+        if self.preview is None or not self.preview.isVisible():
+            return
+        problem = "" if self.session.busy else self._problem()
+        try:
+            settings = self.form.settings()
+        except ValueError as error:
+            problem = one_line(error)
+        if problem:
+            self.preview.say(problem)
+            return
+        self.preview.say("Drawing ...")
+        pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
+        self.previewing.ask(partial(draw_slices, pairs, layers, settings, self.preview.seed))
+
+    def _show_preview(self, slices: Preview) -> None:
+        pairs = self.pairs.pairs()
+        if self.preview is not None and pairs:
+            self.preview.show_slices(slices, pairs[0][1].get_color)
+
+    def _cannot_preview(self, why: str) -> None:
+        if self.preview is not None:
+            self.preview.say(why)
 
     def _cannot_look(self, why: str) -> None:
         self.form.advise(why)
@@ -197,34 +237,22 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         return labels in self._painted
 
     def _follow_job(self, job: ViewerJob) -> None:
-        if job.title != TITLE:
-            return
-        self.curve.show()
-        for scores in job.scores:
-            self.curve.add(scores)
-        self.job_bar.show_job(job)
-        job.progressed.connect(self._progressed)
-        job.produced.connect(self._trained)
+        if job.title == TITLE:
+            self.view.follow(job)
+            job.produced.connect(self._trained)
 
-    def _progressed(self, report: Progress) -> None:
-        if report.scores:
-            self.curve.add(report.scores)
-
-    def _trained(self, path: str | Path) -> None:
-        self.segmenter_path = Path(path)
-        scores = read_card(path).validation_dice
-        lines = ", ".join(f"{name} {_score(value)}" for name, value in scores.items())
-        self.result.setText(f"Validation Dice: {lines}. Ready in Segment.")
-        self.result.show()
+    def _trained(self, result: Path | CrossValidated) -> None:
+        self.segmenter_path = _path_of(result)
+        self.view.show_result(read_card(self.segmenter_path))
         self.save_button.show()
 
     def _job_changed(self) -> None:
-        self.train_button.setVisible(self.job_bar.isHidden())
+        self.train_button.setVisible(self.view.job_bar.isHidden())
         self._check()
 
     def _theme_changed(self, event: Any = None) -> None:
         if isalive(self):  # napari may tell a widget that Qt has deleted
-            self.curve.set_theme(self.viewer.theme)
+            self.view.curve.set_theme(self.viewer.theme)
 
     def _save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(
@@ -243,17 +271,20 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         """
         if self.segmenter_path is None:
             return
-        target = Path(path)
-        if target.suffix != SUFFIX:
-            target = target.with_name(target.name + SUFFIX)
-        try:
-            with self.segmenter_path.open("rb") as source, saved_whole(target) as unfinished:
-                shutil.copyfileobj(source, unfinished)
-        except OSError as error:
-            show_error(one_line(error))
-            return
-        show_info(f"Saved {target}")
+        if save_segmenter(self.segmenter_path, path):
+            self.session.saved(self.segmenter_path)
 
 
-def _score(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.2f}"
+def _path_of(result: Path | CrossValidated) -> Path:
+    return result.segmenter if isinstance(result, CrossValidated) else Path(result)
+
+
+def _keep(
+    session: Session, viewer: Viewer, images: Sequence[Image], result: Path | CrossValidated
+) -> None:
+    """Offer what a training has made; it may have outlived its widget."""
+    session.keep(_path_of(result))
+    if isinstance(result, CrossValidated):
+        names = names_in_segmenters([session.segmenters[-1]])
+        for index, labels in result.labels.items():
+            session.predictions.write(viewer, images[index], labels, names, _UNSEEN)

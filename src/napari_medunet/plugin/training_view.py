@@ -1,0 +1,106 @@
+"""TrainingView: a training under way, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from math import isnan
+
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+
+from napari_medunet.engine.card import Card
+from napari_medunet.engine.progress import Progress
+from napari_medunet.plugin.form import as_tooltip, note_label
+from napari_medunet.plugin.job_bar import JobBar
+from napari_medunet.plugin.jobs import ViewerJob
+from napari_medunet.plugin.plots import BY_LABEL, MEASURES, TrainingCurve
+
+
+class TrainingView(QWidget):  # type: ignore[misc]
+    """Progress, live curves, and the scores at the end.
+
+    Parameters
+    ----------
+    theme : str
+        Name of the viewer's theme.
+    """
+
+    def __init__(self, theme: str) -> None:
+        super().__init__()
+        self.job_bar = JobBar(can_stop=True)
+        self.measure = QComboBox()
+        for measure, title in MEASURES.items():
+            if measure != BY_LABEL:
+                self.measure.addItem(title, measure)
+        self.measure.setToolTip(as_tooltip("What the lower curve shows."))
+        self.curve = TrainingCurve(theme)
+        self.result = note_label()
+        self.measure.currentIndexChanged.connect(
+            lambda _: self.curve.show_measure(self.measure.currentData())
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        for widget in (self.job_bar, self.measure, self.curve, self.result):
+            layout.addWidget(widget)
+        for widget in (self.measure, self.curve, self.result):
+            widget.hide()
+
+    def begin(self, minutes: float) -> None:
+        """Make room for a new training of so many minutes."""
+        self.curve.clear(minutes)
+        self.result.hide()
+
+    def follow(self, job: ViewerJob) -> None:
+        """Show a training from where it is now."""
+        self.curve.show()
+        self.measure.show()
+        for scores in job.scores:
+            self._add(scores)
+        self.job_bar.show_job(job)
+        job.progressed.connect(self._progressed)
+
+    def show_result(self, card: Card) -> None:
+        """Say how good the segmenter is."""
+        self.result.setText(_folds(card) if card.cross_validation else _validation(card))
+        self.result.show()
+
+    def _progressed(self, report: Progress) -> None:
+        if report.scores:
+            self._add(report.scores)
+
+    def _add(self, scores: Mapping[str, float]) -> None:
+        """Draw one epoch; where it has scores of each label, let them be chosen."""
+        self.curve.add(scores)
+        if self.curve.has_labels and self.measure.findData(BY_LABEL) < 0:
+            self.measure.addItem(MEASURES[BY_LABEL], BY_LABEL)
+
+
+def _validation(card: Card) -> str:
+    scores = ", ".join(
+        f"{escape(name)} {_score(value)}" for name, value in card.validation_dice.items()
+    )
+    return f"Validation Dice: {scores}. Ready in Segment."
+
+
+def _folds(card: Card) -> str:
+    """Scores of each fold on the cases that its network never saw, as a small table."""
+    found = card.cross_validation
+    assert found is not None  # noqa: S101
+    lines = []
+    for one in card.classes:
+        folds = " &nbsp; ".join(_score(fold.scores[one.value].dice) for fold in found.folds)
+        mean, sd = found.mean[one.value], found.sd[one.value]
+        lines.append(
+            f"<tr><td>{escape(one.name)}&nbsp;</td><td>{folds}&nbsp;</td>"
+            f"<td><b>{_score(mean.dice)}</b>&nbsp;±&nbsp;{_score(sd.dice)}&nbsp;</td>"
+            f"<td>{mean.hd95:.2f} mm</td></tr>"
+        )
+    return (
+        "<table><tr><td></td><td>Dice, folds</td><td>mean&nbsp;±&nbsp;sd</td><td>HD95</td></tr>"
+        f"{''.join(lines)}</table>Each case by a network that never saw it. Ready in Segment."
+    )
+
+
+def _score(value: float | None) -> str:
+    return "not measured" if value is None else "-" if isnan(value) else f"{value:.2f}"
