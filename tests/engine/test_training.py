@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine.demo import annotate_slices
-from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.examples import Example, make_example
 from napari_medunet.engine.phantoms import PHANTOM_LABELS, make_phantom
 from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.progress import Cancelled, StopRequested
 from napari_medunet.engine.segmenter import Segmenter, read_card
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
+from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 SMALL = TrainSettings(minutes=5, epochs=3, filters=4, depth=2, annotated="slices")
 SHAPE = (12, 32, 32)
@@ -124,6 +125,31 @@ def test_minutes_end_a_training():
     card = train(examples(settings=settings), settings).card
     assert card.minutes < 1
     assert card.networks[0].history
+
+
+def with_twenty_voxels(seed):
+    """A large structure, and in it one of about 20 voxels that is brighter."""
+    rng = np.random.default_rng(seed)
+    at, centre = np.indices((16, 40, 40)).T, np.array((8, 20, 20)) + rng.uniform(-2, 2, 3)
+    place = centre + rng.uniform((-2, -6, -6), (2, 6, 6)).round()
+    large = ((((at - centre) / (6, 13, 13)) ** 2).sum(-1) <= 1).T
+    tiny = ((((at - place) / (1.5, 1.7, 1.7)) ** 2).sum(-1) <= 1).T
+    voxels = (rng.normal(0, 0.35, large.shape) + large + 0.9 * tiny).astype(np.float32)
+    image = Volume(voxels, affine_from_spacing((1, 1, 1)), f"case {seed}")
+    return Example(image, np.where(tiny, 2, large).astype(np.uint8), np.ones(large.shape, bool))
+
+
+def test_twenty_voxels_beside_a_large_structure_are_learned():
+    settings = TrainSettings(minutes=20, epochs=15, filters=16, depth=3)
+    segmenter = train([with_twenty_voxels(seed) for seed in range(6)], settings)
+    assert all(segmenter.card.validation_dice.values())  # both are among what is held out
+    found, held, both = 0, 0, 0
+    for case in (with_twenty_voxels(seed) for seed in (50, 51, 52)):
+        prediction = predict(segmenter, case.image) == 2
+        found, held = found + prediction.sum(), held + (case.labels == 2).sum()
+        both += (prediction & (case.labels == 2)).sum()
+    assert 40 < held < 80
+    assert 2 * both / (found + held) > 0.5
 
 
 @pytest.mark.parametrize("dims", ["2d", "2.5d", "3d"])

@@ -10,13 +10,19 @@ from keras import ops
 from napari_medunet.engine.parallel import sum_over_devices
 from napari_medunet.engine.samples import IGNORED
 
+# Of the voxels. Twenty voxels beside a large structure were never learned without it: they hardly count in
+# the cross-entropy, and once their probability is near 0 the Dice loss has no gradient there. After 250
+# steps in 2D: Dice 0.80 with 0.03, 0.73 with 0.1, 0 without. Where classes are larger it changes nothing.
+_LEAST_SHARE = 0.03
+
 
 def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
     """Cross-entropy plus soft Dice loss over the annotated voxels of a batch.
 
     The sum is that of nnU-Net (Isensee et al. 2021, Nature Methods 18, 203-211, Methods); the soft
     Dice is Milletari et al. 2016 (V-Net, section 3) with unsquared sums, over the batch as one volume,
-    averaged over the foreground classes that the batch holds.
+    averaged over the foreground classes that the batch holds. In the cross-entropy a class that the
+    batch holds counts as if it were at least `_LEAST_SHARE` of the voxels.
 
     Parameters
     ----------
@@ -37,16 +43,17 @@ def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
     log_probabilities = ops.log_softmax(logits, axis=-1)
     probabilities = ops.exp(log_probabilities) * seen[:, None]
 
-    voxels, entropy, overlap, held, predicted = sum_over_devices(
+    entropy, overlap, held, predicted = sum_over_devices(
         [
-            ops.sum(seen),
-            -ops.sum(truth * log_probabilities),
+            -ops.sum(truth * log_probabilities, axis=0),
             ops.sum(truth * probabilities, axis=0)[1:],
-            ops.sum(truth, axis=0)[1:],
+            ops.sum(truth, axis=0),
             ops.sum(probabilities, axis=0)[1:],
         ]
     )
-    cross_entropy = entropy / ops.maximum(voxels, 1.0)
+    weights = ops.maximum(1.0, _LEAST_SHARE * ops.sum(held) / ops.maximum(held, 1.0))
+    cross_entropy = ops.sum(weights * entropy) / ops.maximum(ops.sum(weights * held), 1.0)
+    held = held[1:]
     present = ops.cast(held > 0, "float32")
     dice = (2 * overlap + 1) / (held + predicted + 1)
     dice_loss = 1 - ops.sum(dice * present) / ops.maximum(ops.sum(present), 1.0)
