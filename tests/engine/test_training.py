@@ -34,6 +34,7 @@ def test_training_reports_every_score_of_every_epoch(trained):
     assert [scores["epoch"] for scores in epochs] == [1, 2, 3]
     names = {"loss", "dice", "iou", "precision", "recall", "f1", "accuracy"}
     wanted = names | {f"val_{name}" for name in names} | {"epoch", "minutes", "learning_rate"}
+    wanted |= {"val_dice_1", "val_dice_2"}
     for scores in epochs:
         assert set(scores) == wanted
         assert np.isfinite(list(scores.values())).all()

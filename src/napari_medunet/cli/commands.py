@@ -41,12 +41,24 @@ def version(
 @app.command(cls=GroupedCommand)
 @with_settings(TrainSettings)
 def train(
-    images: Annotated[Path, typer.Option(help="Folder of images, or one image.")],
-    labels: Annotated[Path, typer.Option(help="Folder of labels of the same names, or one file.")],
-    model: Annotated[Path, typer.Option(help="The segmenter to write (.medunet).")],
     settings: TrainSettings,
+    images: Annotated[Path | None, typer.Option(help="Folder of images, or one image.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Folder of labels of the same names, or one file.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="The segmenter to write (.medunet).")] = None,
     plan: Annotated[
         Path | None, typer.Option(help="Train by this plan, as `plan` wrote it and you edited it.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for plan, log, history and checkpoints; MODEL-run beside MODEL if not given."
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Go on with the killed training of this run folder; all else is there."),
     ] = None,
     out_of_fold: Annotated[
         Path | None,
@@ -63,53 +75,12 @@ def train(
 
     Ctrl-C once ends the training and keeps the best segmenter so far; with --folds, the finished folds.
     """
-    from napari_medunet.engine.folders import load_examples
-    from napari_medunet.engine.saving import check_writable
-    from napari_medunet.engine.segmenter import with_suffix
-    from napari_medunet.engine.training import choose_folds
+    from napari_medunet.cli import training
 
-    if out_of_fold and not settings.folds:
-        raise typer.BadParameter(
-            "--out-of-fold needs --folds: predictions come from left-out cases."
-        )
-    target = with_suffix(model)
-    check_writable(target)
-    with console.shown(as_json, "Reading") as report:
-        loaded = load_examples(images, labels, settings, report)
-    _warn(loaded.unpaired, loaded.failed)
-    if settings.folds:
-        choose_folds(loaded.examples, settings)  # before the backend takes its seconds to start
-    chosen = planning.choose_plan(loaded.examples, settings.of_fold(0), plan, as_json)
-    _start_backend()
-    if settings.folds:
-        from napari_medunet.cli.cross_validating import Written, cross_validate_and_write
-
-        folder = out_of_fold or target.with_name(f"{target.stem}-folds")
-        return cross_validate_and_write(loaded, settings, chosen, Written(target, folder, as_json))
-    from napari_medunet.engine import training
-
-    with (
-        console.shown(as_json, "Training") as report,
-        console.stopped_by_interrupt(report) as stoppable,
-    ):
-        segmenter = training.train(loaded.examples, settings, stoppable, plan=chosen)
-    segmenter.save(target)
-    if as_json:
-        card = segmenter.card
-        console.print_json(
-            event="result",
-            model=str(target),
-            validation_dice=card.validation_dice,
-            best_epoch=card.networks[0].best_epoch,
-            epochs=len(card.networks[0].history),
-            minutes=card.minutes,
-            failed=loaded.failed,
-            unpaired=loaded.unpaired,
-        )
-    else:
-        console.print_line(segmenter.card.describe())
-        console.print_line(f"Segmenter written to {target}")
-    return FAILED if loaded.failed else DONE
+    files = training.Files(images, labels, model, run, plan, out_of_fold)
+    if resume:
+        return training.resume(resume, files, settings, as_json)
+    return training.train_anew(files, settings, as_json)
 
 
 @app.command(cls=GroupedCommand)
@@ -129,7 +100,7 @@ def plan(
 
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
-    _warn(loaded.unpaired, loaded.failed)
+    console.print_warnings(loaded.unpaired, loaded.failed)
     chosen = planning.choose_plan(loaded.examples, settings.of_fold(0), None, as_json)
     if out is not None:
         write_plan(out, chosen)
@@ -163,7 +134,7 @@ def predict(
     check_writable(out / "labels")
     files, skipped = output_files(cases, out, overwrite)
     outcome = _segment(models, files, settings, scheduler, as_json)
-    _warn([], outcome.failed)
+    console.print_warnings([], outcome.failed)
     if as_json:
         console.print_json(
             event="result", done=outcome.done, skipped=skipped, failed=outcome.failed
@@ -221,7 +192,7 @@ def demo(
     from napari_medunet.engine.saving import check_writable
 
     check_writable(out / "demo.medunet")
-    _start_backend()
+    console.start_backend()
     with console.shown(as_json, "Demo") as report:
         result = engine_demo.run_demo(out, minutes, report)
     if as_json:
@@ -267,7 +238,7 @@ def doctor(as_json: AsJson = False) -> int:
     """Say what will run: backend, device, versions, free memory, what is slow and why."""
     from napari_medunet.engine.devices import examine
 
-    _start_backend()
+    console.start_backend()
     facts, advice = examine()
     if as_json:
         console.print_json(**facts, advice=advice)
@@ -294,21 +265,7 @@ def _segment(
     if scheduler:
         with console.shown(as_json, "Segmenting") as report:
             return cluster.predict_files_on(scheduler, models, files, settings, report)
-    _start_backend()
+    console.start_backend()
     segmenter = prediction.load_segmenters(models)
     with console.shown(as_json, "Segmenting") as report:
         return folders.predict_files(segmenter, files, settings, report)
-
-
-def _start_backend() -> None:
-    from napari_medunet.engine import devices
-
-    with console.starting():
-        devices.start_backend()
-
-
-def _warn(unpaired: list[str], failed: dict[str, str]) -> None:
-    for sentence in unpaired:
-        console.print_warning(sentence)
-    for name, reason in failed.items():
-        console.print_warning(f"'{name}' failed: {reason}")

@@ -44,6 +44,14 @@ def print_warning(message: object) -> None:
     _errors.print(f"Warning: {' '.join(str(message).split())}", style="yellow", markup=False)
 
 
+def print_warnings(sentences: list[str], failed: dict[str, str]) -> None:
+    """Print sentences, and what is wrong with each case that failed, as warnings."""
+    for sentence in sentences:
+        print_warning(sentence)
+    for name, reason in failed.items():
+        print_warning(f"'{name}' failed: {reason}")
+
+
 def print_line(text: object = "") -> None:
     """Print text, or anything that rich can show, on the standard output."""
     if isinstance(text, str):
@@ -70,13 +78,7 @@ def shown(as_json: bool, title: str) -> Iterator[Report]:
         What stands before the bar.
     """
     if as_json:
-        yield lambda progress: print_json(
-            event="progress",
-            fraction=round(progress.fraction, 4),
-            message=progress.message,
-            seconds_left=progress.seconds_left,
-            scores=dict(progress.scores),
-        )
+        yield _report_as_json
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -91,11 +93,24 @@ def shown(as_json: bool, title: str) -> Iterator[Report]:
         def report(progress: Progress) -> None:
             left = "" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
             bar.update(task, completed=progress.fraction, left=left, doing=progress.message)
+            if progress.warning:
+                print_warning(progress.warning)
             if progress.scores:
                 bar.console.print(_epoch_line(progress.scores), markup=False)
 
         yield report
         bar.update(task, completed=1.0, left="", doing="done")
+
+
+def _report_as_json(progress: Progress) -> None:
+    print_json(
+        event="progress",
+        fraction=round(progress.fraction, 4),
+        message=progress.message,
+        seconds_left=progress.seconds_left,
+        scores=dict(progress.scores),
+        **({"warning": progress.warning} if progress.warning else {}),
+    )
 
 
 @contextmanager
@@ -118,6 +133,14 @@ def starting() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(before, 2)
             os.close(before)
+
+
+def start_backend() -> None:
+    """Start the backend without a word from it."""
+    from napari_medunet.engine import devices
+
+    with starting():
+        devices.start_backend()
 
 
 @contextmanager

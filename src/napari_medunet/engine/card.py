@@ -51,6 +51,8 @@ class NetworkCard(BaseModel):
         Whose weights were kept.
     minutes : float
         That training took.
+    warnings : tuple of str
+        What the user was told on the way.
     weights_sha256 : str
         Of the weights' file; empty until the segmenter is saved.
     """
@@ -63,6 +65,7 @@ class NetworkCard(BaseModel):
     history: tuple[dict[ShortText, float], ...]
     best_epoch: Annotated[int, Field(ge=0)]
     minutes: Annotated[float, Field(ge=0)]
+    warnings: tuple[ShortText, ...] = ()
     weights_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
 
 
@@ -202,6 +205,8 @@ class Card(BaseModel):
             f"trained on {cases} {'case' if cases == 1 else 'cases'} in {self.minutes:.1f} min, "
             f"{self.created}, {self.trained_with.get('device', '')}",
         ]
+        if again := self.trained_with.get("again"):
+            lines.append(f"trained again, {again}")
         if count > 1:
             lines.append(
                 f"{count} networks, whose probabilities are averaged: predicting takes {count} times the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -50,6 +51,49 @@ def start_backend() -> None:
 
     keras.backend.backend()
     gpus()
+
+
+def use_threads(count: int | None) -> None:
+    """Compute on so many threads; on as many as the backend chooses where none are given.
+
+    Raises
+    ------
+    ValueError
+        If the backend has begun to compute with another number of threads.
+    """
+    if count is None or count == threads():
+        return
+    name = backend_name()
+    if name == "torch":
+        import torch
+
+        torch.set_num_threads(count)
+        return
+    if name == "tensorflow":
+        from tensorflow.config import threading
+
+        with suppress(RuntimeError):
+            threading.set_intra_op_parallelism_threads(count)
+            threading.set_inter_op_parallelism_threads(count)
+    if threads() != count:
+        raise ValueError(
+            f"{name} computes on {threads() or 'all'} threads in this process, and cannot change to "
+            f"{count} once it has begun (JAX never can). Train in a new process, or leave `threads` out."
+        )
+
+
+def threads() -> int:
+    """Threads of the computation; 0 where the backend has as many as the machine."""
+    name = backend_name()
+    if name == "torch":
+        import torch
+
+        return torch.get_num_threads()  # type: ignore[no-any-return]
+    if name == "tensorflow":
+        from tensorflow.config import threading
+
+        return threading.get_intra_op_parallelism_threads()  # type: ignore[no-any-return]
+    return 0
 
 
 def cpu_has_bfloat16() -> bool:

@@ -34,13 +34,17 @@ class Progress:
     scores : mapping of str to float
         Set once an epoch by training: ``epoch``, ``minutes``, ``learning_rate`` and, for training and
         validation, ``loss``, ``dice``, ``iou``, ``precision``, ``recall``, ``f1``, ``accuracy`` (those of
-        validation with the prefix ``val_``). Empty in every other report.
+        validation with the prefix ``val_``), and the validation Dice of each label that is there,
+        ``val_dice_1`` and so on. Empty in every other report.
+    warning : str
+        What the user should know, in one line; empty in nearly every report.
     """
 
     fraction: float
     message: str
     seconds_left: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    warning: str = ""
 
 
 Report = Callable[[Progress], None]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ ClassArray = npt.NDArray[np.int32]
 Batch = tuple[Float32Array, ClassArray]
 
 _FOREGROUND_SHARE = 0.5  # of the patches are centred on a voxel of a class chosen by even chance
+_AHEAD = 3  # batches that are drawn before they are asked for
 _MOST_CENTRES = 20_000  # remembered per case and class
 
 
@@ -59,6 +61,7 @@ class Samples:
         rng = np.random.default_rng(seed)
         self._cases = [_prepare(example, plan, rng) for example in examples]
         self._holders = self._by_class()
+        self.guesses = 0  # how often what was not annotated was guessed
 
     def _by_class(self) -> dict[int, list[_Case]]:
         """The cases that hold each class; all of them under `IGNORED`."""
@@ -91,6 +94,7 @@ class Samples:
                 centres = _centres(classes, self.plan, rng)
                 self._cases[index] = replace(case, classes=classes, centres=centres)
         self._holders = self._by_class()
+        self.guesses += 1
 
     def annotated_patches(self) -> int:
         """About how many patches it takes to see everything that was annotated once."""
@@ -139,19 +143,28 @@ def draw_batch(
 
 
 def batches(
-    samples: Samples, augmentation: Augmentation, seed: int
+    samples: Samples, augmentation: Augmentation, seed: int, first: int = 0
 ) -> Generator[Batch, None, None]:
     """Draw batches for ever, a few ahead on a thread, so that the network does not wait.
 
-    Close the generator to end the thread.
+    Each batch has its own chance, from `seed` and its number: a training that is resumed goes on with
+    batch number `first` as if nothing had happened. Close the generator to end the thread.
     """
-    rng = np.random.default_rng(seed)
     size = samples.plan.batch
+
+    def draw(number: int) -> Batch:
+        return draw_batch(samples, size, np.random.default_rng((seed, number)), augmentation)
+
     with ThreadPoolExecutor(1, "medunet-samples") as thread:
-        ahead = deque(thread.submit(draw_batch, samples, size, rng, augmentation) for _ in range(3))
-        while True:
+        ahead: deque[Future[Batch]] = deque()
+        guesses = samples.guesses
+        for number in count(first):
+            if guesses != samples.guesses:  # what is ahead was drawn from older ones, or from both
+                ahead.clear()
+                guesses = samples.guesses
+            while len(ahead) < _AHEAD:
+                ahead.append(thread.submit(draw, number + len(ahead)))
             yield ahead.popleft().result()
-            ahead.append(thread.submit(draw_batch, samples, size, rng, augmentation))
 
 
 def _prepare(example: Example, plan: Plan, rng: np.random.Generator) -> _Case:

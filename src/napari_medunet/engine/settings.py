@@ -48,7 +48,10 @@ class TrainSettings(_Settings):
     )
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None,
-        description="End after this many epochs, where the minutes do not end it before.",
+        description=(
+            "End after this many epochs, where the minutes do not end it before; the learning rate "
+            "then follows the epochs, and no longer the clock."
+        ),
     )
     dims: Literal["auto", "2d", "2.5d", "3d"] = Field(
         default="auto",
@@ -143,6 +146,13 @@ class TrainSettings(_Settings):
         description=(
             "Where only part of the volumes is annotated, learn also from what the network is sure of in "
             "the rest."
+        ),
+    )
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        default=None,
+        description=(
+            "Threads of the computation, all of the machine's if not given; with 1, and with epochs, "
+            "the same seed gives the same weights again."
         ),
     )
     augmentation: Literal["auto", "none", "light", "standard", "strong"] = Field(

@@ -49,6 +49,7 @@ def encode_progress(progress: Progress) -> Message:
         "message": progress.message,
         "seconds_left": None if left is None else _encode_number(left),
         "scores": {name: _encode_number(value) for name, value in progress.scores.items()},
+        "warning": progress.warning,
     }
 
 
@@ -60,6 +61,7 @@ def decode_progress(message: Message) -> Progress:
         message=message["message"],
         seconds_left=None if left is None else float(left),
         scores={name: float(value) for name, value in message["scores"].items()},
+        warning=message["warning"],
     )
 
 

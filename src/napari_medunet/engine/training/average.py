@@ -25,6 +25,13 @@ class WeightAverage:
         self._weights = network.weights
         self.variables = [_copied(weight) for weight in self._weights]
 
+    def restart(self) -> None:
+        """Begin anew with the network's weights as they are."""
+        from keras import ops
+
+        for average, weight in zip(self.variables, self._weights, strict=True):
+            average.assign(ops.copy(weight.value))
+
     def update(self, steps: Any) -> None:
         """Take the weights after so many steps into the average; part of a compiled step."""
         from keras import ops

@@ -8,12 +8,20 @@ from napari_medunet.engine.settings import TrainSettings
 
 
 class Clock:
-    """How much of the budget is used, in minutes or in epochs, whichever is further."""
+    """How much of the budget is used, in minutes or in epochs, whichever is further.
 
-    def __init__(self, settings: TrainSettings) -> None:
+    Parameters
+    ----------
+    settings : TrainSettings
+        `minutes` and `epochs` are read.
+    used_seconds : float
+        By what of this training went before, where it was resumed.
+    """
+
+    def __init__(self, settings: TrainSettings, used_seconds: float = 0.0) -> None:
         self._budget_seconds = settings.minutes * 60
         self._epochs = settings.epochs
-        self._start = time.monotonic()
+        self._start = time.monotonic() - used_seconds
         self.epochs_done = 0.0
 
     def seconds(self) -> float:
@@ -22,8 +30,15 @@ class Clock:
 
     def share(self) -> float:
         """Share of the budget that is used, from 0 to 1."""
-        by_epochs = self.epochs_done / self._epochs if self._epochs else 0.0
-        return min(1.0, max(self.seconds() / self._budget_seconds, by_epochs))
+        return min(1.0, max(self.seconds() / self._budget_seconds, self._share_of_epochs()))
+
+    def schedule(self) -> float:
+        """Share of the way from the highest to the lowest learning rate, from 0 to 1.
+
+        Where epochs are given it follows them alone: what the machine does beside must not change
+        the weights. The minutes may still end the training on the way.
+        """
+        return min(1.0, self._share_of_epochs()) if self._epochs else self.share()
 
     def seconds_left(self) -> float:
         """Seconds until the budget is used up, as far as can be told."""
@@ -32,3 +47,6 @@ class Clock:
             by_epochs = self.seconds() * (self._epochs / self.epochs_done - 1)
             left = min(left, by_epochs)
         return max(0.0, left)
+
+    def _share_of_epochs(self) -> float:
+        return self.epochs_done / self._epochs if self._epochs else 0.0

@@ -13,6 +13,7 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, Report, StopRequested
 from napari_medunet.engine.samples import Batch
 from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training import early_warnings
 from napari_medunet.engine.training.clock import Clock
 
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
@@ -21,6 +22,7 @@ _FLAT_EPOCHS = 20  # and at least so many epochs
 # Steps: scores come often enough to watch, and seldom enough to cost little.
 _SHORTEST_EPOCH, _LONGEST_EPOCH = 12, 100
 _AS_GOOD = 0.005  # Dice by which a later epoch may be worse: chance of the few patches measured
+_SLOWER = 0.1  # times the learning rate, once the loss was no number
 
 
 @dataclass
@@ -34,10 +36,46 @@ class Best:
 
 
 class Loop:
-    """One training: a network that gets better until the clock, the user or the curve says stop."""
+    """One training: a network that gets better until the clock, the user or the curve says stop.
 
-    def __init__(self, plan: Plan, settings: TrainSettings, clock: Clock, report: Report) -> None:
+    Parameters
+    ----------
+    plan : Plan
+    names : dict of label to name
+        For warnings.
+    settings : TrainSettings
+    clock : Clock
+    report : callable
+
+    Attributes
+    ----------
+    before_epoch, after_epoch : callables
+        Given the loop: to guess what is not annotated, and to write checkpoints.
+    best : Best
+    risen : (int, float)
+        Epoch and share of the training at the highest score so far.
+    history : list of dict
+        Scores of each epoch.
+    steps_done : int
+        Batches that were learned from.
+    rate : float
+        Factor of the learning rate.
+    rescued : bool
+        Whether the loss was no number once.
+    warnings : list of str
+        What the user was told.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        names: dict[int, str],
+        settings: TrainSettings,
+        clock: Clock,
+        report: Report,
+    ) -> None:
         devices.set_up_backend()
+        devices.use_threads(settings.threads)
         import keras
 
         from napari_medunet.engine.training.steps import compile_steps, new_learner
@@ -47,12 +85,29 @@ class Loop:
         self.learner = new_learner(plan, devices.precision(), self.together)
         self._learn, self._test = compile_steps(self.learner)
         self.plan = plan
+        self.names = names
         self.clock = clock
         self.report = report
         self.before_epoch: Callable[[Loop], None] = lambda loop: None
+        self.after_epoch: Callable[[Loop], None] = lambda loop: None
         self.best = Best()
-        self._risen = (0, 0.0)  # epoch and share of the training at the highest score so far
+        self.risen = (0, 0.0)
         self.history: list[dict[str, float]] = []
+        self.steps_done = 0
+        self.rate = 1.0
+        self.warnings: list[str] = []
+        self.rescued = False
+        self._first = self.learner.network.get_weights()
+
+    def begin_with(self, weights: list[Any]) -> None:
+        """Begin anew with weights of the network, without a memory of other ones."""
+        from keras import ops
+
+        self._first = weights
+        self.learner.network.set_weights(weights)
+        self.learner.average.restart()
+        for variable in self.learner.optimizer.variables:
+            variable.assign(ops.zeros_like(variable.value))
 
     def until_done(self, stream: Iterator[Batch], held_out: list[Batch], steps: int) -> None:
         """Train epoch after epoch; a stop by the user ends the epoch, which still counts."""
@@ -75,14 +130,19 @@ class Loop:
                 **training,
             }
             with self.learner.average.in_place():
-                scores |= {f"val_{name}": value for name, value in self._measure(held_out).items()}
+                scores |= self._validate(held_out)
                 self._keep_if_best(epoch, scores)
             self.history.append(scores)
             done = done or self._is_flat(epoch)
             try:
                 self._say(f"Epoch {epoch}: validation Dice {scores['val_dice']:.3f}", scores)
+                self.warn(
+                    early_warnings.of_history(self.history, self.clock.schedule(), self.names)
+                )
             except StopRequested:
                 done = True
+            if not done:
+                self.after_epoch(self)
 
     def best_network(self) -> Any:
         """The network with the weights of the best epoch, where one device predicts."""
@@ -100,12 +160,32 @@ class Loop:
         return copy
 
     def _epoch(self, stream: Iterator[Batch], steps: int) -> dict[str, float]:
+        """Train for an epoch; where the loss is lost, once more from the best weights, and slower."""
+        try:
+            return self._learn_from(stream, steps)
+        except LossNotFinite:
+            if self.rescued:
+                raise
+        self.rescued = True
+        self.rate *= _SLOWER
+        self.begin_with(self.best.weights or self._first)
+        self.warn(
+            [
+                f"The loss was no finite number in epoch {len(self.history) + 1}: training goes on from "
+                "the best weights so far with a tenth of the learning rate. Check the images for extreme "
+                "intensities."
+            ]
+        )
+        return self._learn_from(stream, steps)
+
+    def _learn_from(self, stream: Iterator[Batch], steps: int) -> dict[str, float]:
         self.learner.reset()
         epoch = len(self.history)
         loss = None
         for step in range(steps):
             self.learner.optimizer.learning_rate = self._learning_rate()
             before, loss = loss, self._learn(*next(stream))
+            self.steps_done += 1
             self.clock.epochs_done = epoch + (step + 1) / steps
             # The loss of the step before: the device has this step to do while Python waits for it.
             shown = "" if before is None else f": loss {_finite(float(before)):.3f}"
@@ -117,9 +197,18 @@ class Loop:
         return results
 
     def _learning_rate(self) -> float:
-        share = self.clock.share()
+        share = self.clock.schedule()
         cosine = 0.5 * (1 + math.cos(math.pi * share))
-        return self.plan.learning_rate * max(0.01, cosine * min(1.0, 0.1 + share / _WARM_UP))
+        return (
+            self.rate
+            * self.plan.learning_rate
+            * max(0.01, cosine * min(1.0, 0.1 + share / _WARM_UP))
+        )
+
+    def _validate(self, held_out: list[Batch]) -> dict[str, float]:
+        scores = {f"val_{name}": value for name, value in self._measure(held_out).items()}
+        dice = zip(self.plan.labels[1:], self.learner.scores.dice_per_class(), strict=True)
+        return scores | {f"val_dice_{label}": d for label, d in dice if not math.isnan(d)}
 
     def _measure(self, held_out: list[Batch]) -> dict[str, float]:
         self.learner.reset()
@@ -130,8 +219,10 @@ class Loop:
     def _keep_if_best(self, epoch: int, scores: dict[str, float]) -> None:
         """Keep the weights of the best epoch, or of a later one that is as good: it learned longer."""
         score = scores["val_dice"]
+        if not math.isfinite(scores["val_loss"]):
+            return
         if score > self.best.score:
-            self._risen = (epoch, self.clock.share())
+            self.risen = (epoch, self.clock.schedule())
         if score >= self.best.score - _AS_GOOD:
             self.best = Best(
                 epoch=epoch,
@@ -141,13 +232,21 @@ class Loop:
             )
 
     def _is_flat(self, epoch: int) -> bool:
-        risen_epoch, risen_share = self._risen
-        waited = self.clock.share() - risen_share
+        risen_epoch, risen_share = self.risen
+        waited = self.clock.schedule() - risen_share
         return waited > _FLAT and epoch - risen_epoch >= _FLAT_EPOCHS
 
     def _say(self, message: str, scores: dict[str, float] | None = None) -> None:
         left = self.clock.seconds_left()
         self.report(Progress(self.clock.share(), message, left, scores or {}))
+
+    def warn(self, sentences: list[str]) -> None:
+        """Say what was not said before."""
+        for sentence in sentences:
+            if sentence not in self.warnings:
+                self.warnings.append(sentence)
+                left = self.clock.seconds_left()
+                self.report(Progress(self.clock.share(), "", left, warning=sentence))
 
 
 def steps_per_epoch(patches: int, batch: int) -> int:
@@ -155,10 +254,17 @@ def steps_per_epoch(patches: int, batch: int) -> int:
     return max(_SHORTEST_EPOCH, min(_LONGEST_EPOCH, math.ceil(patches / batch)))
 
 
-def _finite(loss: float) -> float:
-    if not math.isfinite(loss):
-        raise ValueError(
+class LossNotFinite(ValueError):
+    """The loss is no longer a number, and going back to earlier weights did not help."""
+
+    def __init__(self) -> None:
+        super().__init__(
             "The loss is no longer a number; wanted a finite one. Check the images for extreme "
             "intensities, or train again with another seed."
         )
+
+
+def _finite(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise LossNotFinite
     return loss

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,13 @@ from napari_medunet.engine.card import NetworkCard, SegmentClass
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.parallel import joined
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.progress import Progress, Report
+from napari_medunet.engine.progress import Progress, Report, StopRequested
 from napari_medunet.engine.samples import Batch, Samples, batches, draw_batch
 from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training import early_warnings
+from napari_medunet.engine.training.checkpoints import GoingOn
 from napari_medunet.engine.training.clock import Clock
-from napari_medunet.engine.training.loop import Loop, steps_per_epoch
+from napari_medunet.engine.training.loop import Loop, LossNotFinite, steps_per_epoch
 from napari_medunet.engine.training.self_training import SelfTraining
 
 _VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from
@@ -39,6 +41,7 @@ def train_network(
     classes: tuple[SegmentClass, ...],
     settings: TrainSettings,
     report: Report,
+    going_on: GoingOn | None = None,
 ) -> TrainedNetwork:
     """Train the network of a plan within a budget of time.
 
@@ -57,16 +60,19 @@ def train_network(
         Budget, seed and augmentation are read: what the network is stands in the plan.
     report : callable
         See `train`.
+    going_on : GoingOn, optional
+        Where it does not begin from chance, or is to be resumed.
 
     Raises
     ------
     ValueError
         If the loss is no longer a number.
     """
-    clock = Clock(settings)
+    going_on = going_on or GoingOn()
+    names = {one.value: one.name for one in classes}
+    loop = _new_loop(plan, names, settings, report, going_on)
+    loop.warn(early_warnings.of_examples(training, validation, plan, names))
     samples = Samples(training, plan, settings.seed)
-    report(Progress(0, f"Building the network: {plan.describe()}"))
-    loop = Loop(plan, settings, clock, report)
     # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
     devices = loop.together.count
     batch = plan.batch * devices
@@ -75,8 +81,14 @@ def train_network(
     if settings.self_training:
         loop.before_epoch = SelfTraining(samples, steps * batch * math.prod(plan.patch))
     augmentation = augmentation_of(plan.augmentation, settings)
-    with closing(batches(samples, augmentation, settings.seed)) as stream:
+    first = loop.steps_done * devices
+    with closing(batches(samples, augmentation, settings.seed, first)) as stream:
         loop.until_done(joined(stream, devices), held_out, steps)
+    if loop.clock.share() >= 1:
+        with suppress(StopRequested):  # a wish of before: it has ended
+            loop.warn(early_warnings.of_the_end(loop.clock.epochs_done, settings.epochs))
+    if not loop.best.weights:
+        raise LossNotFinite
     card = NetworkCard(
         training_cases=tuple(example.name for example in training),
         validation_cases=tuple(example.name for example in validation),
@@ -86,9 +98,32 @@ def train_network(
         },
         history=tuple(loop.history),
         best_epoch=loop.best.epoch,
-        minutes=clock.seconds() / 60,
+        minutes=loop.clock.seconds() / 60,
+        warnings=tuple(loop.warnings),
     )
     return TrainedNetwork(loop.best_network(), card)
+
+
+def _new_loop(
+    plan: Plan,
+    names: dict[int, str],
+    settings: TrainSettings,
+    report: Report,
+    going_on: GoingOn,
+) -> Loop:
+    """Build a loop, and put it where an earlier training was."""
+    checkpoint, checkpoints = going_on.checkpoint, going_on.checkpoints
+    clock = Clock(settings, checkpoint.told["seconds"] if checkpoint else 0.0)
+    report(Progress(clock.share(), f"Building the network: {plan.describe()}"))
+    loop = Loop(plan, names, settings, clock, report)
+    loop.rate = going_on.rate
+    if going_on.weights is not None:
+        loop.begin_with(going_on.weights)
+    if checkpoint is not None:
+        checkpoint.restore(loop)
+    if checkpoints is not None:
+        loop.after_epoch = checkpoints.write_if_due
+    return loop
 
 
 def _validation_batches(

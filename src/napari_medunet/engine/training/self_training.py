@@ -44,7 +44,7 @@ class SelfTraining:
 
     def __call__(self, loop: Loop) -> None:
         """Before an epoch: label the rest with the averaged weights, where a round is due."""
-        share = loop.clock.share()
+        share = loop.clock.schedule()
         due = sum(share >= start for start in _ROUNDS)
         if due <= self._rounds:
             return

@@ -16,6 +16,7 @@ from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.split import split_examples
 from napari_medunet.engine.training.network import TrainedNetwork, train_network
+from napari_medunet.engine.training.run_folder import RunFolder, kept_in
 
 
 def train(
@@ -24,6 +25,7 @@ def train(
     report: Report = ignore,
     names: dict[int, str] | None = None,
     plan: Plan | None = None,
+    run: RunFolder | None = None,
 ) -> Segmenter:
     """Train a segmenter of one network within a budget of time.
 
@@ -40,11 +42,17 @@ def train(
         For the card; a label without a name is called after its number.
     plan : Plan, optional
         Decided before, or edited; made by the rules of `planning` where none is given.
+    run : RunFolder, optional
+        That keeps plan, log, history and checkpoints, or from which a killed training is resumed. Call
+        its `finish` when the segmenter is saved.
 
     Raises
     ------
     ValueError
-        If the examples cannot be learned from, the plan is for others, or the loss is no longer a number.
+        If the examples cannot be learned from, the plan is for others, they are not those of the run, or
+        the loss is no longer a number.
+    OSError
+        If the run folder cannot be written.
     """
     if not examples:
         raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
@@ -55,11 +63,12 @@ def train(
     report(Progress(0, "Reading the examples"))
     for example in examples:
         check_image(example.image)
-    plan = plan or make_plan(examples, settings)
+    plan = (run.plan if run else None) or plan or make_plan(examples, settings)
     check_plan(plan, examples)
     classes = name_classes(plan, names or {})
     training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
-    trained = train_network(training, validation, plan, classes, settings, report)
+    with kept_in(run, examples, plan, report) as (kept, going_on):
+        trained = train_network(training, validation, plan, classes, settings, kept, going_on)
     return make_segmenter([trained], plan, classes, settings)
 
 
@@ -86,12 +95,12 @@ def make_segmenter(
         networks=tuple(one.card for one in trained),
         cross_validation=cross_validation,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        trained_with=_trained_with(),
+        trained_with=_trained_with(settings),
     )
     return Segmenter(tuple(one.network for one in trained), card)
 
 
-def _trained_with() -> dict[str, str]:
+def _trained_with(settings: TrainSettings) -> dict[str, str]:
     from napari_medunet import __version__
 
     return {
@@ -99,4 +108,20 @@ def _trained_with() -> dict[str, str]:
         "backend": devices.backend_name(),
         "device": devices.describe(),
         "keras": devices.package_version("keras"),
+        "again": _again(settings),
     }
+
+
+def _again(settings: TrainSettings) -> str:
+    """Say what could differ if the same were trained again."""
+    reasons = []
+    if settings.epochs is None:
+        reasons.append("the learning rate follows the clock (give epochs)")
+    if devices.gpus():
+        reasons.append("a GPU adds in an order of its own")
+    elif settings.threads != 1:
+        reasons.append("several threads add in an order of their own (give 1 thread)")
+    same = "the same seed, data, versions and machine"
+    if not reasons:
+        return f"{same} give the same weights"
+    return f"{same} may give slightly other weights: {'; '.join(reasons)}"

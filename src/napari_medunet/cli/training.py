@@ -1,0 +1,146 @@
+"""`train`: what it reads, trains and writes, anew or out of the run folder of a killed training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from napari_medunet.cli import DONE, FAILED, console, planning
+from napari_medunet.engine.folders import LoadedExamples, load_examples
+from napari_medunet.engine.saving import check_writable
+from napari_medunet.engine.segmenter import Segmenter, with_suffix
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training import choose_folds
+from napari_medunet.engine.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of a training are, or are to be; None for what was not given."""
+
+    images: Path | None = None
+    labels: Path | None = None
+    model: Path | None = None
+    run: Path | None = None
+    plan: Path | None = None
+    out_of_fold: Path | None = None
+
+    def needed(self) -> dict[str, Path]:
+        """Images, labels and model.
+
+        Raises
+        ------
+        typer.BadParameter
+            If one is missing.
+        """
+        given = {"images": self.images, "labels": self.labels, "model": self.model}
+        for name, path in given.items():
+            if path is None:
+                raise typer.BadParameter(f"--{name} is missing; only --resume needs no files.")
+        paths = {name: path for name, path in given.items() if path is not None}
+        return paths | {"model": with_suffix(paths["model"])}
+
+
+def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
+    """Train and write a segmenter: of one network, in a run folder, or of one for each fold.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    if files.out_of_fold and not settings.folds:
+        raise typer.BadParameter(
+            "--out-of-fold needs --folds: predictions come from left-out cases."
+        )
+    if files.run and settings.folds:
+        raise typer.BadParameter("--run is of one training; --folds keeps no run folder.")
+    paths = files.needed()
+    target = paths["model"]
+    check_writable(target)
+    if not settings.folds:
+        known = {name: str(path.absolute()) for name, path in paths.items()}
+        run = RunFolder.new(files.run or target.with_name(f"{target.stem}-run"), settings, known)
+        return _train(run, files.plan, as_json)
+
+    loaded = _load(paths, settings, as_json)
+    choose_folds(loaded.examples, settings)  # before the backend takes its seconds to start
+    plan = planning.choose_plan(loaded.examples, settings.of_fold(0), files.plan, as_json)
+    console.start_backend()
+    from napari_medunet.cli.cross_validating import Written, cross_validate_and_write
+
+    folder = files.out_of_fold or target.with_name(f"{target.stem}-folds")
+    return cross_validate_and_write(loaded, settings, plan, Written(target, folder, as_json))
+
+
+def resume(folder: Path, files: Files, settings: TrainSettings, as_json: bool) -> int:
+    """Go on with the training of a run folder, with its own files and settings.
+
+    Raises
+    ------
+    typer.BadParameter
+        If files or settings were given that the run has already.
+    OSError, ValueError
+        If it cannot be resumed.
+    """
+    run = RunFolder.open(folder)
+    if files != Files() or settings not in (TrainSettings(), run.record.settings):
+        raise typer.BadParameter(
+            "--resume takes files and options from its run folder; leave all others out, or train anew."
+        )
+    missing = {"images", "labels", "model"} - set(run.record.files)
+    if missing:
+        raise ValueError(
+            f"The training in '{folder}' was not begun by this command: it does not say where "
+            f"{', '.join(sorted(missing))} are. Resume it from where it was begun."
+        )
+    return _train(run, None, as_json)
+
+
+def _train(run: RunFolder, plan_file: Path | None, as_json: bool) -> int:
+    """Train in a run folder, new or old, and write the segmenter."""
+    files, settings = {n: Path(p) for n, p in run.record.files.items()}, run.record.settings
+    check_writable(files["model"])
+    loaded = _load(files, settings, as_json)
+    plan = run.plan or planning.choose_plan(loaded.examples, settings, plan_file, as_json)
+    console.start_backend()
+    from napari_medunet.engine import training
+
+    with (
+        console.shown(as_json, "Training") as report,
+        console.stopped_by_interrupt(report) as stoppable,
+    ):
+        segmenter = training.train(loaded.examples, settings, stoppable, plan=plan, run=run)
+    segmenter.save(files["model"])
+    run.finish()
+    _show(segmenter, run, loaded, as_json)
+    return FAILED if loaded.failed else DONE
+
+
+def _load(paths: dict[str, Path], settings: TrainSettings, as_json: bool) -> LoadedExamples:
+    with console.shown(as_json, "Reading") as report:
+        loaded = load_examples(paths["images"], paths["labels"], settings, report)
+    console.print_warnings(loaded.unpaired, loaded.failed)
+    return loaded
+
+
+def _show(segmenter: Segmenter, run: RunFolder, loaded: LoadedExamples, as_json: bool) -> None:
+    card, target = segmenter.card, run.record.files["model"]
+    if not as_json:
+        console.print_line(card.describe())
+        console.print_line(f"Segmenter written to {target}, its log and history are in {run.path}")
+        return
+    console.print_json(
+        event="result",
+        model=target,
+        run=str(run.path),
+        validation_dice=card.validation_dice,
+        best_epoch=card.networks[0].best_epoch,
+        epochs=len(card.networks[0].history),
+        minutes=card.minutes,
+        warnings=card.networks[0].warnings,
+        failed=loaded.failed,
+        unpaired=loaded.unpaired,
+    )

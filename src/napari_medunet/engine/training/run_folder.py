@@ -1,0 +1,238 @@
+"""Run folder: all that is known about one training while it runs, and what resumes it after it was killed.
+
+`run.json` says what was asked for and of what, `plan.json` what was decided; `log.txt`, `history.csv` and
+`tensorboard/` (where that package is installed) grow epoch by epoch; checkpoints stay until the segmenter
+is saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_medunet.engine.examples import Example
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.progress import Progress, Report
+from napari_medunet.engine.saving import check_writable, saved_whole
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.checkpoints import Checkpoint, Checkpoints, GoingOn
+from napari_medunet.engine.training.history import (
+    tensorboard_writer,
+    write_events,
+    write_history,
+)
+
+_RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
+    "run.json",
+    "plan.json",
+    "log.txt",
+    "history.csv",
+    "tensorboard",
+)
+
+
+class RunRecord(BaseModel):
+    """What was asked for, and of what.
+
+    Attributes
+    ----------
+    settings : TrainSettings
+    files : dict of str to str
+        Where the caller's files are, absolute, by the caller's own words: a resumed command finds
+        images, labels and the place of the segmenter here.
+    examples_sha256 : str
+        Of all examples, voxel for voxel; empty until they are known.
+    cases : tuple of str
+        Names of the examples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    settings: TrainSettings
+    files: dict[str, str] = {}
+    examples_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+    cases: tuple[str, ...] = ()
+
+
+class RunFolder:
+    """The folder of one training. `new` and `open` make one.
+
+    Attributes
+    ----------
+    path : Path
+    record : RunRecord
+    plan : Plan or None
+        None until the training has begun.
+    checkpoints : Checkpoints
+    """
+
+    def __init__(self, path: Path, record: RunRecord, plan: Plan | None) -> None:
+        self.path = path
+        self.record = record
+        self.plan = plan
+        self.checkpoints = Checkpoints(path)
+
+    @classmethod
+    def new(cls, path: Path, settings: TrainSettings, files: dict[str, str]) -> RunFolder:
+        """Prepare a folder for a new training; what an earlier, finished one left is replaced.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, or holds a training that can be resumed.
+        """
+        check_writable(path / _RUN)
+        if Checkpoints(path).exist():
+            raise OSError(
+                f"'{path}' holds a training that has not ended: go on with it by --resume '{path}', or "
+                "delete the folder to begin anew."
+            )
+        return cls(path, RunRecord(settings=settings, files=files), None)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open the folder of a training that was killed.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it is no run folder, is damaged, or its training is done.
+        """
+        try:
+            record = RunRecord.model_validate_json((path / _RUN).read_bytes())
+            plan = Plan.model_validate_json((path / _PLAN).read_bytes())
+        except OSError as error:
+            raise OSError(
+                f"'{path}' is no run folder ({Path(error.filename or _RUN).name}: {error.strerror}); "
+                "wanted the one that `train` named when it began. If the training never began, train anew."
+            ) from error
+        except ValidationError as error:
+            raise ValueError(
+                f"The run folder '{path}' is damaged, or of another version ({error.errors()[0]['msg']}). "
+                "Train anew, into another folder."
+            ) from error
+        run = cls(path, record, plan)
+        if not run.checkpoints.exist():
+            raise ValueError(
+                f"'{path}' holds no checkpoint: its training is done, or ended before its first epoch did. "
+                "Train anew."
+            )
+        return run
+
+    def begin(self, examples: Sequence[Example], plan: Plan) -> Checkpoint | None:
+        """Note what is trained on, or see that it is what it was when the training began.
+
+        Returns
+        -------
+        Checkpoint or None
+            To go on from; None for a new training.
+
+        Raises
+        ------
+        OSError, ValueError
+            If the folder cannot be written, the examples have changed, or all checkpoints are damaged.
+        """
+        found = _fingerprint(examples)
+        if self.record.examples_sha256:
+            if found != self.record.examples_sha256:
+                raise ValueError(
+                    f"The examples have changed since the training in '{self.path}' began ("
+                    f"{_difference(self.record.cases, examples)}); wanted the same, to go on with it. "
+                    "Restore them, or train anew, perhaps from the best segmenter that you have."
+                )
+            return self.checkpoints.latest()
+        self.plan = plan
+        names = tuple(example.name for example in examples)
+        self.record = self.record.model_copy(update={"examples_sha256": found, "cases": names})
+        for name, model in ((_PLAN, plan), (_RUN, self.record)):
+            with saved_whole(self.path / name) as stream:
+                stream.write(model.model_dump_json(indent=1).encode())
+        for old in (_LOG, _HISTORY):
+            (self.path / old).unlink(missing_ok=True)
+        return None
+
+    @contextmanager
+    def kept(self, report: Report, checkpoint: Checkpoint | None) -> Iterator[Report]:
+        """Context that gives a report which keeps log, history and events beside passing it on."""
+        history = list(checkpoint.told["history"]) if checkpoint else []
+        writer = tensorboard_writer(self.path / _EVENTS)
+        self.log(f"Resumed after epoch {len(history)}" if checkpoint else "Began")
+
+        def keep(progress: Progress) -> None:
+            if progress.warning:
+                self.log(f"Warning: {progress.warning}")
+            if progress.scores:
+                history.append(dict(progress.scores))
+                self.log(progress.message)
+                write_history(self.path / _HISTORY, history)
+                if writer is not None:
+                    write_events(writer, progress.scores)
+            report(progress)
+
+        try:
+            yield keep
+            self.log("Trained")
+        except Exception as error:
+            self.log(f"Ended: {type(error).__name__} {error}".rstrip())
+            raise
+        finally:
+            if writer is not None:
+                writer.close()
+
+    def finish(self) -> None:
+        """Remove the checkpoints: the segmenter is saved."""
+        self.checkpoints.remove()
+        self.log("The segmenter is saved")
+
+    def log(self, line: str) -> None:
+        """Append a line to the log, after the time."""
+        with (self.path / _LOG).open("a", encoding="utf-8") as stream:
+            stream.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {line}\n")
+
+
+@contextmanager
+def kept_in(
+    run: RunFolder | None, examples: Sequence[Example], plan: Plan, report: Report
+) -> Iterator[tuple[Report, GoingOn]]:
+    """Context of a training, in a run folder or without one: its report, and what it goes on from.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `RunFolder.begin`.
+    """
+    if run is None:
+        yield report, GoingOn()
+        return
+    checkpoint = run.begin(examples, plan)
+    with run.kept(report, checkpoint) as kept:
+        yield kept, GoingOn(run.checkpoints, checkpoint)
+
+
+def _fingerprint(examples: Sequence[Example]) -> str:
+    """SHA-256 of all that is learned from, in its order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(example.name.encode())
+        digest.update(np.asarray(example.image.affine, np.float64).tobytes())
+        for array in (example.image.voxels, example.labels, np.packbits(example.annotated)):
+            digest.update(f"{array.shape} {array.dtype.str}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _difference(cases: Sequence[str], examples: Sequence[Example]) -> str:
+    now = [example.name for example in examples]
+    if gone := [name for name in cases if name not in now]:
+        return f"'{gone[0]}' is missing"
+    if new := [name for name in now if name not in cases]:
+        return f"'{new[0]}' is new"
+    return "voxels, labels or their order differ"
