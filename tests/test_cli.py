@@ -13,8 +13,13 @@ import PIL.Image
 import pytest
 
 from napari_medunet.engine.demo import annotate_slices
+from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.nifti import write_labels, write_volume
 from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.planning import make_plan
+from napari_medunet.engine.segmenter import read_card
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.run_folder import RunFolder
 
 QUICK = ("--minutes", "2", "--epochs", "1", "--filters", "4", "--depth", "2")
 
@@ -305,6 +310,33 @@ def test_wrong_usage_is_one_line_and_code_2(arguments, message, folder, tmp_path
     ran = run("train", "--images", folder / "images", "--labels", folder / "labels", "--model",
               tmp_path / "m", *arguments)  # fmt: skip
     assert message in one_line_error(ran, 2)
+
+
+def test_a_resumed_training_takes_no_other_options(tmp_path):
+    run_folder = RunFolder.new(tmp_path / "run", TrainSettings(), {})
+    image, truth = make_phantom(0, (10, 32, 32))
+    examples = [make_example(image, truth, TrainSettings())]
+    run_folder.begin(examples, make_plan(examples, TrainSettings()))
+    ran = run("train", "--resume", run_folder.path)
+    assert "holds no checkpoint" in one_line_error(ran, 1)
+    (run_folder.path / "checkpoint-1.npz").write_bytes(b"")
+    ran = run("train", "--resume", run_folder.path, "--epochs", "9")
+    assert "leave all others out" in one_line_error(ran, 2)
+
+
+def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
+    path = tmp_path / "more.medunet"
+    given = ("train", "--images", folder / "images", "--labels", folder / "labels", "--model", path)
+    replay = ("--replay-images", folder / "images", "--replay-labels", folder / "truth")
+    quick = ("--minutes", "2", "--epochs", "1", "--annotated", "slices", "--start-from", model)
+    ran = run(*given, *replay, *quick, "--json")
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout.splitlines()[-1])
+    assert (tmp_path / "more-run" / "history.csv").exists()
+    assert result["run"] == str(tmp_path / "more-run")
+    assert read_card(path).plan.patch == read_card(model).plan.patch
+    ran = run(*given, *quick, "--filters", "8")
+    assert "filters cannot be chosen" in one_line_error(ran, 1)
 
 
 def test_an_unwritable_output_is_found_before_the_work(folder, model, tmp_path):

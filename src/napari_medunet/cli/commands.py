@@ -56,6 +56,19 @@ def train(
             help="Folder for plan, log, history and checkpoints; MODEL-run beside MODEL if not given."
         ),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Fine-tune this segmenter (.medunet), perhaps with labels more than it has."
+        ),
+    ] = None,
+    replay_images: Annotated[
+        Path | None,
+        typer.Option(help="With --start-from: images that it was trained on, not to forget them."),
+    ] = None,
+    replay_labels: Annotated[
+        Path | None, typer.Option(help="The labels of --replay-images.")
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with the killed training of this run folder; all else is there."),
@@ -77,7 +90,9 @@ def train(
     """
     from napari_medunet.cli import training
 
-    files = training.Files(images, labels, model, run, plan, out_of_fold)
+    files = training.Files(
+        images, labels, model, run, plan, out_of_fold, start_from, replay_images, replay_labels
+    )
     if resume:
         return training.resume(resume, files, settings, as_json)
     return training.train_anew(files, settings, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,15 @@ import typer
 
 from napari_medunet.cli import DONE, FAILED, console, planning
 from napari_medunet.engine.folders import LoadedExamples, load_examples
+from napari_medunet.engine.progress import Report
 from napari_medunet.engine.saving import check_writable
-from napari_medunet.engine.segmenter import Segmenter, with_suffix
+from napari_medunet.engine.segmenter import Segmenter, read_card, with_suffix
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import choose_folds
 from napari_medunet.engine.training.run_folder import RunFolder
+
+Learn = Callable[[Report], Segmenter]
+_KNOWN = ("start_from", "replay_images", "replay_labels")
 
 
 @dataclass(frozen=True)
@@ -26,21 +31,36 @@ class Files:
     run: Path | None = None
     plan: Path | None = None
     out_of_fold: Path | None = None
+    start_from: Path | None = None
+    replay_images: Path | None = None
+    replay_labels: Path | None = None
 
     def needed(self) -> dict[str, Path]:
-        """Images, labels and model.
+        """Images, labels and model, and what a segmenter is fine-tuned from, where one is.
 
         Raises
         ------
         typer.BadParameter
-            If one is missing.
+            If one is missing, or they do not go together.
         """
         given = {"images": self.images, "labels": self.labels, "model": self.model}
         for name, path in given.items():
             if path is None:
                 raise typer.BadParameter(f"--{name} is missing; only --resume needs no files.")
         paths = {name: path for name, path in given.items() if path is not None}
-        return paths | {"model": with_suffix(paths["model"])}
+        if bool(self.replay_images) != bool(self.replay_labels):
+            raise typer.BadParameter("--replay-images and --replay-labels need one another.")
+        if self.replay_images and not self.start_from:
+            raise typer.BadParameter(
+                "--replay-images needs --start-from: nothing is forgotten anew."
+            )
+        if self.start_from and self.plan:
+            raise typer.BadParameter(
+                "--start-from keeps the segmenter's own plan: leave --plan out."
+            )
+        known = {name: getattr(self, name) for name in _KNOWN}
+        more = {name: path for name, path in known.items() if path is not None}
+        return paths | more | {"model": with_suffix(paths["model"])}
 
 
 def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
@@ -57,6 +77,8 @@ def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
         )
     if files.run and settings.folds:
         raise typer.BadParameter("--run is of one training; --folds keeps no run folder.")
+    if files.start_from and settings.folds:
+        raise typer.BadParameter("--start-from trains one network: leave --folds out.")
     paths = files.needed()
     target = paths["model"]
     check_writable(target)
@@ -65,7 +87,7 @@ def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
         run = RunFolder.new(files.run or target.with_name(f"{target.stem}-run"), settings, known)
         return _train(run, files.plan, as_json)
 
-    loaded = _load(paths, settings, as_json)
+    loaded = _load(paths["images"], paths["labels"], settings, as_json)
     choose_folds(loaded.examples, settings)  # before the backend takes its seconds to start
     plan = planning.choose_plan(loaded.examples, settings.of_fold(0), files.plan, as_json)
     console.start_backend()
@@ -103,25 +125,53 @@ def _train(run: RunFolder, plan_file: Path | None, as_json: bool) -> int:
     """Train in a run folder, new or old, and write the segmenter."""
     files, settings = {n: Path(p) for n, p in run.record.files.items()}, run.record.settings
     check_writable(files["model"])
-    loaded = _load(files, settings, as_json)
-    plan = run.plan or planning.choose_plan(loaded.examples, settings, plan_file, as_json)
-    console.start_backend()
-    from napari_medunet.engine import training
-
+    loaded = _load(files["images"], files["labels"], settings, as_json)
+    learn = (
+        _fine_tuning(files, loaded, run, as_json)
+        if "start_from" in files
+        else _training(plan_file, loaded, run, as_json)
+    )
     with (
         console.shown(as_json, "Training") as report,
         console.stopped_by_interrupt(report) as stoppable,
     ):
-        segmenter = training.train(loaded.examples, settings, stoppable, plan=plan, run=run)
+        segmenter = learn(stoppable)
     segmenter.save(files["model"])
     run.finish()
     _show(segmenter, run, loaded, as_json)
     return FAILED if loaded.failed else DONE
 
 
-def _load(paths: dict[str, Path], settings: TrainSettings, as_json: bool) -> LoadedExamples:
+def _training(
+    plan_file: Path | None, loaded: LoadedExamples, run: RunFolder, as_json: bool
+) -> Learn:
+    settings = run.record.settings
+    plan = run.plan or planning.choose_plan(loaded.examples, settings, plan_file, as_json)
+    console.start_backend()
+    from napari_medunet.engine.training import train
+
+    return lambda report: train(loaded.examples, settings, report, plan=plan, run=run)
+
+
+def _fine_tuning(
+    files: dict[str, Path], loaded: LoadedExamples, run: RunFolder, as_json: bool
+) -> Learn:
+    settings, replay = run.record.settings, LoadedExamples()
+    read_card(files["start_from"])  # before the backend takes its seconds to start
+    if "replay_images" in files:
+        replay = _load(files["replay_images"], files["replay_labels"], settings, as_json)
+    console.start_backend()
+    from napari_medunet.engine.training import fine_tune
+
+    old = Segmenter.load(files["start_from"])
+    return lambda report: fine_tune(
+        old, loaded.examples, settings, report, replay=replay.examples, run=run
+    )
+
+
+def _load(images: Path, labels: Path, settings: TrainSettings, as_json: bool) -> LoadedExamples:
     with console.shown(as_json, "Reading") as report:
-        loaded = load_examples(paths["images"], paths["labels"], settings, report)
+        loaded = load_examples(images, labels, settings, report)
     console.print_warnings(loaded.unpaired, loaded.failed)
     return loaded
 

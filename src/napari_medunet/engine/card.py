@@ -205,6 +205,8 @@ class Card(BaseModel):
             f"trained on {cases} {'case' if cases == 1 else 'cases'} in {self.minutes:.1f} min, "
             f"{self.created}, {self.trained_with.get('device', '')}",
         ]
+        if before := self.trained_with.get("fine-tuned from"):
+            lines.append(f"fine-tuned from {before}")
         if again := self.trained_with.get("again"):
             lines.append(f"trained again, {again}")
         if count > 1:

@@ -59,13 +59,14 @@ class Worker:
         settings: TrainSettings,
         listener: Listener,
         names: dict[int, str] | None = None,
+        start_from: Path | None = None,
     ) -> Job:
-        """Train a segmenter; `names` of labels go onto its card.
+        """Train a segmenter, or fine-tune that of a file; `names` of labels go onto its card.
 
         The result is the path of a ``.medunet`` file in a temporary folder that is removed with the
         worker: copy it to keep it. Images must not be changed in place before the job has begun.
         """
-        return self.run(training(examples, settings, names), listener)
+        return self.run(training(examples, settings, names, start_from), listener)
 
     def cross_validate(
         self,

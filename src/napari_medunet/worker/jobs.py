@@ -39,12 +39,17 @@ def preload() -> str:
 
 
 def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
-    """Train a segmenter and leave it in the folder as a ``.medunet`` file."""
-    from napari_medunet.engine.training import train
+    """Train or fine-tune a segmenter and leave it in the folder as a ``.medunet`` file."""
+    from napari_medunet.engine.training import fine_tune, train
 
     examples = [map_example(folder, message) for message in request["examples"]]
     settings = TrainSettings.model_validate(request["settings"])
-    segmenter = train(examples, settings, report, names=dict(request["names"]))
+    names = dict(request["names"])
+    if "start_from" in request:
+        known = _load(Path(request["start_from"]))
+        segmenter = fine_tune(known, examples, settings, report, names)
+    else:
+        segmenter = train(examples, settings, report, names=names)
     path = folder / "segmenter.medunet"
     segmenter.save(path)
     deliver({"segmenter": path.name})

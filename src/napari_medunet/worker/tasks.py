@@ -56,13 +56,23 @@ class CrossValidated:
 
 
 def training(
-    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None = None
+    examples: list[Example],
+    settings: TrainSettings,
+    names: dict[int, str] | None = None,
+    start_from: Path | None = None,
 ) -> Task:
     """Train on examples; the result is the path of a ``.medunet`` file in the worker's folder.
 
-    `names` says what labels are called, for the segmenter's card.
+    `names` says what labels are called, for the segmenter's card; a segmenter in `start_from` is
+    fine-tuned.
     """
-    return Task("train", "Training", _pack_examples(examples, settings, names), _keep_segmenter)
+    pack_examples = _pack_examples(examples, settings, names)
+
+    def pack(folder: Path) -> Message:
+        known = {"start_from": str(start_from.absolute())} if start_from else {}
+        return pack_examples(folder) | known
+
+    return Task("train", "Training", pack, _keep_segmenter)
 
 
 def cross_validation(

@@ -1,10 +1,12 @@
 """Training: examples in, segmenter out.
 
 `train` is the way in: it makes a plan and trains a `network`, for which a `clock` and batches go to the
-`loop`, which keeps the `average` of the weights. `cross_validate` trains one for each of several `folds`.
+`loop`, which keeps the `average` of the weights. `fine_tune` trains one further, `cross_validate` one for
+each of several `folds`. A `run_folder` keeps what resumes a training.
 """
 
+from napari_medunet.engine.training.fine_tuning import fine_tune
 from napari_medunet.engine.training.folds import CrossValidation, choose_folds, cross_validate
 from napari_medunet.engine.training.train import train
 
-__all__ = ["CrossValidation", "choose_folds", "cross_validate", "train"]
+__all__ = ["CrossValidation", "choose_folds", "cross_validate", "fine_tune", "train"]

@@ -57,5 +57,6 @@ class FoldReport:
                 f"Fold {number} of {self._count}: {progress.message}",
                 left,
                 scores,
+                progress.warning and f"Fold {number}: {progress.warning}",
             )
         )

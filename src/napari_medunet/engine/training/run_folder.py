@@ -89,7 +89,7 @@ class RunFolder:
         OSError
             If it cannot be written, or holds a training that can be resumed.
         """
-        check_writable(path / _RUN)
+        check_writable(path / _RUN if path.exists() else path)
         if Checkpoints(path).exist():
             raise OSError(
                 f"'{path}' holds a training that has not ended: go on with it by --resume '{path}', or "

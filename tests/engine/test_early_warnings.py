@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from napari_medunet.engine.examples import Example
+from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.split import split_examples
+from napari_medunet.engine.training import early_warnings, train
+from napari_medunet.engine.training.clock import Clock
+from napari_medunet.engine.training.loop import Loop, LossNotFinite
+
+PLAN = Plan(
+    dims=2, spacing_mm=(2, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
+)
+NAMES = {1: "organ", 2: "lesion"}
+
+
+def example(slices):
+    """Both labels in so many slices, and only those annotated."""
+    image, _ = make_phantom(0, (12, 16, 16))
+    labels = np.zeros(image.shape, np.uint8)
+    labels[:slices, 4:8, 4:8] = 1
+    labels[:slices, 10, 10] = 2
+    annotated = np.zeros(image.shape, bool)
+    annotated[:slices] = True
+    return Example(image, labels, annotated)
+
+
+def test_a_large_training_set_that_was_split_needs_no_warning():
+    one = [example(12)]
+    assert early_warnings.of_examples(*split_examples(one, 0.2, 0), PLAN, NAMES) == []
+
+
+def test_few_slices_that_cannot_be_split_are_told():
+    training, validation = split_examples([example(4)], 0.2, 0)
+    few, same = early_warnings.of_examples(training, validation, PLAN, NAMES)
+    assert "'organ', 'lesion' (organ: 4, lesion: 4)" in few and "at least 5 slices" in few
+    assert "Nothing could be held out" in same
+
+
+def test_a_label_that_validation_lacks_is_told():
+    training, validation = [example(12)], [example(12)]
+    validation[0].labels[validation[0].labels == 2] = 0
+    (lacking,) = early_warnings.of_examples(training, validation, PLAN, NAMES)
+    assert lacking.startswith("Validation holds no 'lesion'")
+
+
+def test_a_label_whose_dice_stays_zero_is_told_after_a_third():
+    history = [{"val_dice_1": 0.1 * epoch, "val_dice_2": 0.0} for epoch in range(5)]
+    assert early_warnings.of_history(history, 0.3, NAMES) == []
+    (zero,) = early_warnings.of_history(history, 0.4, NAMES)
+    assert "'lesion'" in zero and "'organ'" not in zero
+    assert early_warnings.of_history([*history, {"val_dice_2": 0.01}], 0.5, NAMES) == []
+
+
+def test_minutes_that_end_a_training_before_its_epochs_are_told():
+    reports = []
+    settings = TrainSettings(minutes=1e-4, epochs=50, filters=4, depth=2, dims="2d")
+    card = train([example(12)], settings, reports.append).card.networks[0]
+    told = [report.warning for report in reports if report.warning]
+    assert "ended in epoch 1 of 50" in told[-1]
+    assert card.warnings == tuple(told)
+
+
+def test_with_epochs_the_learning_rate_does_not_follow_the_clock():
+    settings = TrainSettings(minutes=1, epochs=10)
+    clock = Clock(settings, used_seconds=30)
+    assert clock.schedule() == 0
+    assert clock.share() == pytest.approx(0.5, abs=0.05)
+    clock.epochs_done = 4
+    assert clock.schedule() == 0.4
+    assert Clock(settings.model_copy(update={"epochs": None}), 30).schedule() >= 0.5
+
+
+def stream(bad):
+    """Batches of noise; those of the given numbers hold an infinite voxel."""
+    rng = np.random.default_rng(0)
+    number = 0
+    while True:
+        images = rng.normal(size=(2, 16, 16, 1)).astype(np.float32)
+        if number in bad:
+            images[0, 0, 0, 0] = np.inf
+        number += 1
+        yield images, (images[..., 0] > 0).astype(np.int32)
+
+
+def run_loop(bad, epochs=3):
+    reports = []
+    settings = TrainSettings(minutes=5, epochs=epochs)
+    loop = Loop(PLAN, NAMES, settings, Clock(settings), reports.append)
+    loop.until_done(stream(bad), [next(stream(()))], steps=4)
+    return loop, [report.warning for report in reports if report.warning]
+
+
+def test_a_loss_that_is_no_number_sends_training_back_once():
+    loop, told = run_loop(bad={6})
+    assert told and "epoch 2: training goes on from the best weights" in told[0]
+    assert [scores["epoch"] for scores in loop.history] == [1, 2, 3]
+    assert np.isfinite([list(scores.values()) for scores in loop.history]).all()
+    assert all(np.isfinite(weight).all() for weight in loop.best.weights)
+    rates = [scores["learning_rate"] for scores in loop.history]
+    assert rates[1] < 0.11 * rates[0]
+
+
+def test_a_loss_that_is_no_number_again_ends_training():
+    with pytest.raises(LossNotFinite, match="Check the images"):
+        run_loop(bad={6, 14})

@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.planning import make_plan
+from napari_medunet.engine.prediction import predict
+from napari_medunet.engine.segmenter import Segmenter
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training import fine_tune, train
+from napari_medunet.engine.training.fine_tuning import (
+    extended_plan,
+    extended_weights,
+    keep_known,
+    without_doubt,
+)
+from napari_medunet.engine.unet import build_unet
+
+SHAPE = (12, 32, 32)
+BASE = TrainSettings(
+    minutes=5, epochs=10, filters=8, depth=3, dims="2d", flip="none", augmentation="light"
+)
+FURTHER = TrainSettings(minutes=5, epochs=12, flip="none", augmentation="light")
+
+
+def case(seed, labels_of):
+    image, truth = make_phantom(seed, SHAPE)
+    return make_example(image, replace(truth, voxels=labels_of(truth.voxels)), BASE)
+
+
+def organ(labels):
+    return (labels > 0).astype(np.uint8) * 3  # as label 3: a new one comes before it
+
+
+def lesion(labels):
+    return (labels == 2).astype(np.uint8) * 2
+
+
+def dice(found, truth):
+    return 2 * (found & truth).sum() / (found.sum() + truth.sum())
+
+
+@pytest.fixture(scope="module")
+def known():
+    """A segmenter of organs alone."""
+    return train([case(seed, organ) for seed in range(5)], BASE, names={3: "organ"})
+
+
+def test_a_new_label_begins_unlikely_and_old_ones_as_they_were(known):
+    examples = [case(5, lesion)]
+    plan = extended_plan(known.plan, examples, FURTHER)
+    assert plan.labels == (0, 2, 3)
+    network = build_unet(plan)
+    network.set_weights(extended_weights(known, plan))
+    wider = Segmenter((network,), known.card.model_copy(update={"plan": plan}))
+    image = make_phantom(9, SHAPE)[0]
+    before, after = predict(known, image), predict(wider, image)
+    assert (before == after).mean() > 0.999  # bfloat16 rounds differently with another width
+
+
+def test_what_was_known_is_filled_in_where_nothing_was_said(known):
+    example = case(5, lesion)
+    annotated = np.zeros(SHAPE, bool)
+    annotated[4:8] = True
+    seen = predict(known, example.image)
+    (kept,) = keep_known(known.plan, [replace(example, annotated=annotated)], [seen])
+    assert set(np.unique(kept.labels)) == {0, 2, 3}
+    assert not kept.labels[~annotated & (example.labels == 0)].any()
+    np.testing.assert_array_equal(kept.labels[example.labels == 2], 2)
+    said = [
+        example,
+        case(6, organ),
+    ]  # an organ is painted somewhere: where it is not, there is none
+    assert keep_known(known.plan, said, [seen, seen]) == said
+
+
+def test_old_examples_do_not_speak_where_a_new_label_may_be():
+    new, old = case(5, lesion), case(0, organ)
+    seen = organ(make_phantom(5, SHAPE)[1].voxels)  # the lesion lies in what was known as organ
+    plan = make_plan([old], BASE)
+    (certain,) = without_doubt(plan, [old], [new], [seen])
+    np.testing.assert_array_equal(certain.annotated, old.labels != 3)
+    (same,) = without_doubt(plan, [old], [case(5, organ)], [seen])
+    assert same.annotated.all()
+
+
+def test_a_segmenter_learns_a_label_more_and_keeps_what_it_knew(known):
+    image, truth = make_phantom(9, SHAPE)
+    before = dice(predict(known, image) == 3, truth.voxels > 0)
+    assert before > 0.6
+    more = fine_tune(known, [case(s, lesion) for s in (5, 6, 7)], FURTHER, names={2: "lesion"})
+    assert [(c.value, c.name) for c in more.card.classes] == [(2, "lesion"), (3, "organ")]
+    found = predict(more, image)
+    assert dice(found > 0, truth.voxels > 0) > before - 0.05
+    assert "fine-tuned" in more.card.describe()
+
+
+def test_a_fine_tuned_segmenter_keeps_its_network(known):
+    with pytest.raises(ValueError, match=r"depth, filters cannot be chosen.*train anew"):
+        fine_tune(known, [case(5, lesion)], BASE.model_copy(update={"dims": "auto"}))
+
+
+def test_old_examples_are_replayed(known):
+    new, old = [case(5, lesion)], [case(seed, organ) for seed in range(5)]
+    settings = FURTHER.model_copy(update={"epochs": 1})
+    card = fine_tune(known, new, settings, replay=old).card
+    assert len(card.cases) == 4  # three old ones for each new one
+    assert "phantom_05" in card.cases
