@@ -88,14 +88,14 @@ def stream(bad):
 def run_loop(bad, epochs=3):
     reports = []
     settings = TrainSettings(minutes=5, epochs=epochs)
-    loop = Loop(PLAN, NAMES, settings, Clock(settings), reports.append)
+    loop = Loop(PLAN, {1: "organ"}, settings, Clock(settings), reports.append)
     loop.until_done(stream(bad), [next(stream(()))], steps=4)
     return loop, [report.warning for report in reports if report.warning]
 
 
 def test_a_loss_that_is_no_number_sends_training_back_once():
     loop, told = run_loop(bad={6})
-    assert told and "epoch 2: training goes on from the best weights" in told[0]
+    assert any("epoch 2: training goes on from the best weights" in one for one in told)
     assert [scores["epoch"] for scores in loop.history] == [1, 2, 3]
     assert np.isfinite([list(scores.values()) for scores in loop.history]).all()
     assert all(np.isfinite(weight).all() for weight in loop.best.weights)

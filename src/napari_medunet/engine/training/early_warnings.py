@@ -43,8 +43,8 @@ def of_examples(
             "good. Annotate at least five slices or volumes, with each label in two or more."
         )
         return found
-    measured = _slices_of_labels(validation, plan)
-    unseen = [label for label, count in measured.items() if not count and slices[label]]
+    seen = measured(validation, plan, names)
+    unseen = [label for label, count in slices.items() if count and label not in seen]
     if unseen:
         found.append(
             f"Validation holds no {_named(unseen, names)}: nobody measures how well it is learned. "
@@ -63,6 +63,7 @@ def of_history(history: Sequence[Mapping[str, float]], share: float, names: Name
     share : float
         Of the training that is done, from 0 to 1.
     names : mapping of label to name
+        Of the labels that validation holds.
     """
     if share < _ZERO_AFTER:
         return []
@@ -77,6 +78,12 @@ def of_history(history: Sequence[Mapping[str, float]], share: float, names: Name
         f"After a third of the training the validation Dice of {_named(zero, names)} is still zero. "
         "Check its annotation, paint it in more slices, or give more minutes."
     ]
+
+
+def measured(validation: Sequence[Example], plan: Plan, names: Names) -> dict[int, str]:
+    """The names of the labels that validation holds."""
+    counts = _slices_of_labels(validation, plan)
+    return {label: names[label] for label, count in counts.items() if count}
 
 
 def of_the_end(epochs_done: float, epochs: int | None) -> list[str]:

@@ -42,7 +42,7 @@ class Loop:
     ----------
     plan : Plan
     names : dict of label to name
-        For warnings.
+        Of the labels that validation holds, for warnings.
     settings : TrainSettings
     clock : Clock
     report : callable

@@ -70,7 +70,8 @@ def train_network(
     """
     going_on = going_on or GoingOn()
     names = {one.value: one.name for one in classes}
-    loop = _new_loop(plan, names, settings, report, going_on)
+    measured = early_warnings.measured(validation, plan, names)
+    loop = _new_loop(plan, measured, settings, report, going_on)
     loop.warn(early_warnings.of_examples(training, validation, plan, names))
     samples = Samples(training, plan, settings.seed)
     # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
