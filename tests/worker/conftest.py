@@ -1,5 +1,6 @@
 """A real worker whose child runs the small jobs beside this file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from napari_medunet.worker import Worker
 @pytest.fixture
 def small_jobs(monkeypatch):
     """Let child processes import the small jobs."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
 
 
 @pytest.fixture
