@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("checkpoint-1.npz", "checkpoint-2.npz")
 # Seconds between two checkpoints, as a multiple of what writing one takes: writing costs 2% at most. A
-# network of 8 million weights takes some 0.2 s, so that epochs of 10 s and more are all kept.
+# network of 8 million weights takes some 0.3 s, so that epochs of 15 s and more are all kept.
 _PAUSE = 50
 
 
