@@ -360,3 +360,5 @@ def test_the_curve_shows_what_is_chosen_and_begins_anew_with_each_fold(qtbot: An
     assert [line.get_label() for line in curve.measured.lines] == ["label 1", "label 7"]
     curve.add({**scores, "fold": 2.0})
     assert curve.points("loss", "training") == ([0.2], [1.0])
+    curve.add({**scores, "fold": 2.0, "val_loss": 300.0})
+    assert curve.loss.get_ylim() == pytest.approx((0, 2.1))

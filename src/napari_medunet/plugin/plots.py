@@ -110,14 +110,21 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
         self.loss.set_ylabel("loss")
         self.measured.set_ylabel(MEASURES[self._measure].partition(",")[0])
         self.measured.set_xlabel("minutes" if fold is None else f"minutes of fold {fold:.0f}")
-        losses = [x for side in _PREFIX for x in self.points("loss", side)[1] if isfinite(x)]
-        self.loss.set_ylim(0, 1.05 * max(losses, default=1.0))
+        self.loss.set_ylim(0, self._highest_loss())
         self.measured.set_ylim(0, 1)
         self.measured.set_xlim(0, max([self._minutes, *self._points("minutes")[1]]))
         for axes in (self.loss, self.measured) if self._measure == BY_LABEL else (self.loss,):
             if axes.lines:
                 axes.legend(fontsize=7, frameon=False, labelcolor=text, handlelength=1.2)
         self.draw_idle()
+
+    def _highest_loss(self) -> float:
+        """Upper end of the losses' axis: a validation far above in the first epochs would hide the rest."""
+        training, validation = (
+            max(filter(isfinite, self.points("loss", side)[1]), default=0.0) for side in _PREFIX
+        )
+        highest = min(max(training, validation), 2 * training or validation)
+        return 1.05 * highest or 1.0
 
     def _curves(self) -> dict[str, str]:
         """Keys of the scores below the loss, and what their curves are called."""
