@@ -14,13 +14,16 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, QWidget
 
+from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.closing import Closing
-from napari_medunet.plugin.jobs import Session, session_of
+from napari_medunet.plugin.jobs import Session, ViewerJob, session_of
 from napari_medunet.plugin.plan_section import DECISIONS
 from napari_medunet.plugin.plots import TrainingCurve
 from napari_medunet.plugin.train_widget import TrainWidget
+from napari_medunet.plugin.training_view import TrainingView
+from napari_medunet.worker import Listener
 
 AddPhantom = Callable[..., Any]
 Until = Callable[..., None]
@@ -279,8 +282,9 @@ def test_a_killed_child_is_a_notification_and_another_one_is_started(
 ) -> None:
     add_phantom(0)
     until(widget.train_button.isEnabled)
+    widget.form.fields.minutes.value = 5
     widget.train_button.click()
-    until(lambda: "Building the network" in widget.view.job_bar.message.text())
+    until(lambda: widget.session.job.last is not None and widget.session.job.last.fraction > 0)
     killed = widget.session.worker.pid
     os.kill(killed, signal.SIGKILL)
     until(lambda: not widget.session.busy)
@@ -339,6 +343,26 @@ def test_the_curve_follows_the_theme(viewer: Any, widget: TrainWidget) -> None:
     dark = widget.view.curve.figure.get_facecolor()
     viewer.theme = "light"
     assert widget.view.curve.figure.get_facecolor() != dark
+
+
+def test_warnings_of_a_training_stay_in_the_widget(qtbot: Any, until: Until) -> None:
+    view = TrainingView("dark")
+    qtbot.addWidget(view)
+
+    def begin(listener: Listener) -> Any:
+        listener.progress(Progress(0.5, "Epoch 1"))
+        listener.progress(Progress(0.5, "", warning="Label 2 < 20 voxels."))
+        listener.finished()
+
+    job = ViewerJob("Training", begin)
+    view.follow(job)
+    job.start()
+    until(lambda: not job.running)
+    assert "Label 2 &lt; 20 voxels." in view.warnings.text()
+    assert view.job_bar.message.text() == "Epoch 1"
+    assert not view.warnings.isHidden()
+    view.begin(minutes=1)
+    assert view.warnings.isHidden()
 
 
 def test_the_curve_shows_what_is_chosen_and_begins_anew_with_each_fold(qtbot: Any) -> None:

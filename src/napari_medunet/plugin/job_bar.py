@@ -62,7 +62,7 @@ class JobBar(QWidget):  # type: ignore[misc]
         self.bar.setValue(round(1000 * report.fraction))
         left = "" if report.seconds_left is None else f", {time_left(report.seconds_left)} left"
         self.bar.setFormat(f"{100 * report.fraction:.0f} %{left}")
-        if self.stop_button.isEnabled():  # else the user's wish stands there
+        if report.message and self.stop_button.isEnabled():  # else the user's wish stands there
             self.message.setText(report.message)
 
     def _stop(self) -> None:

@@ -55,6 +55,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
         self.running = True
         self.last: Progress | None = None
         self.scores: list[Mapping[str, float]] = []  # of a training, one an epoch
+        self.warnings: list[str] = []  # of a training
         self._wish = ""  # "stop" or "cancel", once the user has asked
         self._job: Job | None = None
         self._lock = threading.Lock()
@@ -111,6 +112,8 @@ class ViewerJob(QObject):  # type: ignore[misc]
             self.last = value
             if value.scores:
                 self.scores.append(value.scores)
+            if value.warning:
+                self.warnings.append(value.warning)
             if self._bar is not None:
                 self._bar.update(max(0, int(100 * value.fraction) - self._bar.n))
             self.progressed.emit(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import isnan
 
@@ -17,7 +17,7 @@ from napari_medunet.plugin.plots import BY_LABEL, MEASURES, TrainingCurve
 
 
 class TrainingView(QWidget):  # type: ignore[misc]
-    """Progress, live curves, and the scores at the end.
+    """Progress, warnings, live curves, and the scores at the end.
 
     Parameters
     ----------
@@ -28,6 +28,7 @@ class TrainingView(QWidget):  # type: ignore[misc]
     def __init__(self, theme: str) -> None:
         super().__init__()
         self.job_bar = JobBar(can_stop=True)
+        self.warnings = note_label()
         self.measure = QComboBox()
         for measure, title in MEASURES.items():
             if measure != BY_LABEL:
@@ -41,15 +42,16 @@ class TrainingView(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        for widget in (self.job_bar, self.measure, self.curve, self.result):
+        for widget in (self.job_bar, self.warnings, self.measure, self.curve, self.result):
             layout.addWidget(widget)
-        for widget in (self.measure, self.curve, self.result):
+        for widget in (self.warnings, self.measure, self.curve, self.result):
             widget.hide()
 
     def begin(self, minutes: float) -> None:
         """Make room for a new training of so many minutes."""
         self.curve.clear(minutes)
         self.result.hide()
+        self._warn([])
 
     def follow(self, job: ViewerJob) -> None:
         """Show a training from where it is now."""
@@ -57,7 +59,9 @@ class TrainingView(QWidget):  # type: ignore[misc]
         self.measure.show()
         for scores in job.scores:
             self._add(scores)
+        self._warn(job.warnings)
         self.job_bar.show_job(job)
+        self._job = job
         job.progressed.connect(self._progressed)
 
     def show_result(self, card: Card) -> None:
@@ -68,6 +72,14 @@ class TrainingView(QWidget):  # type: ignore[misc]
     def _progressed(self, report: Progress) -> None:
         if report.scores:
             self._add(report.scores)
+
+        if report.warning:
+            self._warn(self._job.warnings)
+
+    def _warn(self, sentences: Sequence[str]) -> None:
+        """Show what is wrong for as long as the training's other results are shown."""
+        self.warnings.setText("<br>".join(f"<b>!</b> {escape(text)}" for text in sentences))
+        self.warnings.setVisible(bool(sentences))
 
     def _add(self, scores: Mapping[str, float]) -> None:
         """Draw one epoch; where it has scores of each label, let them be chosen."""
