@@ -134,5 +134,5 @@ class Plan(BaseModel):
         name = "2.5D" if self.context else f"{self.dims}D"
         return (
             f"{name} U-Net, {self.depth} levels from {self.filters} filters, patches of {size} at "
-            f"{spacing} mm, batches of {self.batch}, {self.classes - 1} labels, {self.channels} channels"
+            f"{spacing} mm, batches of {self.batch}, {self.classes - 1} labels"
         )
