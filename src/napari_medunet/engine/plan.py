@@ -135,4 +135,5 @@ class Plan(BaseModel):
         return (
             f"{name} U-Net, {self.depth} levels from {self.filters} filters, patches of {size} at "
             f"{spacing} mm, batches of {self.batch}, {self.classes - 1} labels"
+            + (f", {self.channels} channels" if self.channels > 1 else "")
         )
