@@ -112,6 +112,20 @@ def test_a_damaged_segmenter_is_refused(worker, segmenter, phantoms, tmp_path):
     assert labels == {}
 
 
+def test_a_segmenter_is_fine_tuned(worker, segmenter, phantoms):
+    settings = TrainSettings(minutes=0.001, epochs=50)
+    examples = [make_example(image, labels, settings) for image, labels in phantoms]
+    ears = Ears()
+    job = worker.train(examples, settings, ears.listener, start_from=segmenter[0])
+    assert ears.wait() == [("finished", None)], job.details
+    (path,) = ears.all("result")
+    card = read_card(path)
+    assert "fine-tuned from" in card.describe()
+    assert [c.name for c in card.classes] == ["label 1", "lesion"]
+    warnings = [report.warning for report in ears.all("progress") if report.warning]
+    assert "ended in epoch 1 of 50" in warnings[-1]
+
+
 def test_a_training_that_cannot_begin_says_why(worker, phantoms):
     image, labels = phantoms[0]
     example = make_example(image, labels, SMALL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -179,11 +179,14 @@ class RunFolder:
 
         try:
             yield keep
+            self.checkpoints.wait()
             self.log("Trained")
         except Exception as error:
             self.log(f"Ended: {type(error).__name__} {error}".rstrip())
             raise
         finally:
+            with suppress(OSError):  # where it matters, it was raised above
+                self.checkpoints.wait()
             if writer is not None:
                 writer.close()
 
