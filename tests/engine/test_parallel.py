@@ -66,6 +66,7 @@ print(json.dumps([both.count, *map(max, differing.values()), scores_differ]))
 
 WHOLE_TRAINING = """
 import json, sys
+from pathlib import Path
 import numpy as np
 from napari_medunet.engine.demo import annotate_slices
 from napari_medunet.engine.devices import describe
@@ -75,18 +76,21 @@ from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
+from napari_medunet.engine.training.run_folder import RunFolder
 
 settings = TrainSettings(
     minutes=60, epochs=2, filters=4, depth=2, dims="2d", annotated="slices", self_training=True
 )
 pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(3)]
 examples = [make_example(image, annotate_slices(truth, 4), settings) for image, truth in pairs[:2]]
-segmenter = train(examples, settings)
+run = RunFolder.new(Path(sys.argv[1]).parent / "run", settings, {})
+segmenter = train(examples, settings, run=run)
+kept = run.checkpoints.latest().epochs
 loaded = Segmenter.load(segmenter.save(sys.argv[1]))
 image = pairs[2][0]
 same = float((predict(loaded, image) == predict(segmenter, image)).mean())
 history = segmenter.card.networks[0].history
-print(json.dumps([describe(), len(history), all(np.isfinite(list(history[-1].values()))), same]))
+print(json.dumps([describe(), len(history), all(np.isfinite(list(history[-1].values()))), same, kept]))
 """
 
 
@@ -113,11 +117,12 @@ def test_two_devices_learn_what_one_learns_from_the_same_batches(backend):
 
 @pytest.mark.parametrize("backend", START)
 def test_a_whole_training_on_two_devices(backend, tmp_path):
-    about, epochs, finite, same = run(backend, WHOLE_TRAINING, tmp_path / "two.medunet")
+    about, epochs, finite, same, kept = run(backend, WHOLE_TRAINING, tmp_path / "two.medunet")
     assert "2 x CPU" in about
     assert epochs == 2
     assert finite
     assert same == 1.0
+    assert kept == 1  # epochs in the checkpoint: after the last one none is written
 
 
 def test_batches_are_put_together_and_none_is_lost():

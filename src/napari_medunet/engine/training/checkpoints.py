@@ -128,10 +128,8 @@ class Checkpoints:
         start, busy = time.monotonic(), time.thread_time()
         if not self._is_due(start):
             return
-        from keras import ops
-
         arrays = {
-            f"variable_{number}": np.array(ops.convert_to_numpy(variable.value))
+            f"variable_{number}": np.array(variable.numpy())
             for number, variable in enumerate(loop.learner.variables())
         }
         arrays |= {f"best_{number}": value for number, value in enumerate(loop.best.weights)}
