@@ -8,7 +8,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.split import split_examples
 from napari_medunet.engine.training import early_warnings, train
 from napari_medunet.engine.training.clock import Clock
-from napari_medunet.engine.training.loop import Loop, LossNotFinite
+from napari_medunet.engine.training.loop import HeldOut, Loop, LossNotFinite
 
 PLAN = Plan(
     dims=2, spacing_mm=(2, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
@@ -89,7 +89,7 @@ def run_loop(bad, epochs=3):
     reports = []
     settings = TrainSettings(minutes=5, epochs=epochs)
     loop = Loop(PLAN, {1: "organ"}, settings, Clock(settings), reports.append)
-    loop.until_done(stream(bad), [next(stream(()))], steps=4)
+    loop.until_done(stream(bad), HeldOut([next(stream(()))], 1), steps=4)
     return loop, [report.warning for report in reports if report.warning]
 
 

@@ -184,6 +184,28 @@ def test_mirroring_follows_left_and_right():
     assert axes("left-right", dims="3d") == (2,)
     assert axes("all") == (0, 1)
     assert axes("none") == ()
+    assert axes("auto") == (1,)
+
+
+def test_labels_that_are_left_and_right_of_a_pair_are_not_mirrored():
+    def flip_axes(*boxes):
+        pair = example((20, 40, 60))
+        pair.labels[...] = 0
+        for label, (y, x, width) in enumerate(boxes, 1):
+            pair.labels[5:15, y : y + width, x : x + width] = label
+        plan, reasons = reasoned_plan([pair], TrainSettings(dims="2d"))
+        (why,) = (reason.why for reason in reasons if reason.what == "mirrored")
+        return plan.flip_axes, why
+
+    kidneys, spine = [(15, 8, 10), (15, 42, 10)], (18, 26, 8)
+    axes, why = flip_axes(spine, *kidneys)
+    assert axes == ()
+    assert "labels 2 and 3" in why
+    assert flip_axes(spine, kidneys[0])[0] == (1,)
+    assert flip_axes((4, 25, 10), (26, 25, 10))[0] == (1,)  # front and back
+    assert flip_axes((10, 4, 20), (18, 44, 6))[0] == (1,)  # large and small
+    many = [(5 + 10 * (n % 3), 3 + 5 * n, 4) for n in range(11)]
+    assert flip_axes(*many)[0] == ()
 
 
 @pytest.mark.parametrize(

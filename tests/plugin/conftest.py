@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,11 @@ import pytest
 from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
 
+from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.layers import layer_data_from_volume
+from napari_medunet.worker import Listener, Worker
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-xvfb has looked for a display, or started one
@@ -76,3 +82,20 @@ def until(qtbot: Any) -> Callable[..., None]:
         qtbot.waitUntil(lambda: bool(holds()), timeout=int(seconds * 1000))
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained for one epoch, in a child: this process shows a canvas and must not load Keras."""
+    settings = TrainSettings(minutes=1, epochs=1, filters=4)
+    examples = [make_example(*make_phantom(0, (8, 32, 32)), settings)]
+    answers: Queue[Any] = Queue()
+    worker = Worker()
+    try:
+        listener = Listener(result=answers.put, failed=answers.put)
+        worker.train(examples, settings, listener, {2: "lesion"})
+        path = tmp_path_factory.mktemp("segmenter") / "small.medunet"
+        shutil.copy(answers.get(timeout=120), path)
+    finally:
+        worker.close()
+    return path

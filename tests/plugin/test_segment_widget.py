@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.jobs import session_of
 from napari_medunet.plugin.segment_widget import SegmentWidget
-from napari_medunet.worker import Listener, Worker
 
 AddPhantom = Callable[..., Any]
 Until = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trained for one epoch, in a child: this process shows a canvas and must not load Keras."""
-    settings = TrainSettings(minutes=1, epochs=1, filters=4)
-    examples = [make_example(*make_phantom(0, (8, 32, 32)), settings)]
-    answers: Queue[Any] = Queue()
-    worker = Worker()
-    try:
-        listener = Listener(result=answers.put, failed=answers.put)
-        worker.train(examples, settings, listener, {2: "lesion"})
-        path = tmp_path_factory.mktemp("segmenter") / "small.medunet"
-        shutil.copy(answers.get(timeout=120), path)
-    finally:
-        worker.close()
-    return path
 
 
 @pytest.fixture
@@ -70,12 +48,12 @@ def test_it_says_in_one_line_what_is_missing(
     assert widget.reason.text() == "Train a segmenter, or open one from a file."
     wrong = tmp_path / "notes.medunet"
     wrong.write_text("no zip")
-    widget.open_segmenter(wrong)
-    widget.open_segmenter(tmp_path / "missing.medunet")
+    widget.segmenters.open_segmenter(wrong)
+    widget.segmenters.open_segmenter(tmp_path / "missing.medunet")
     first, second = notifications
     assert "is no segmenter" in first
     assert "Cannot read the segmenter" in second
-    widget.open_segmenter(segmenter)
+    widget.segmenters.open_segmenter(segmenter)
     assert widget.segmenters.currentText() == "small.medunet"
     assert "1 case" in widget.description.text()
     assert widget.reason.text() == "Open an image first."
@@ -90,7 +68,7 @@ def test_predictions_are_new_layers_on_the_image_s_grid(
     (first, annotation), (second, _) = add_phantom(0), add_phantom(1)
     before = annotation.data.copy()
     viewer.layers.selection.active = annotation
-    widget.open_segmenter(segmenter)
+    widget.segmenters.open_segmenter(segmenter)
     widget.scope.setCurrentText("all")
     segment(widget, until)
     assert names(viewer)[-2:] == ["phantom_00 segmentation", "phantom_01 segmentation"]
@@ -114,7 +92,7 @@ def test_a_prediction_is_replaced_until_somebody_edits_it(
     image, _ = add_phantom(0)
     own = viewer.add_labels(np.zeros(image.data.shape, np.uint8), name="phantom_00 segmentation")
     viewer.layers.selection.active = image
-    widget.open_segmenter(segmenter)
+    widget.segmenters.open_segmenter(segmenter)
     segment(widget, until)
     segment(widget, until)
     assert names(viewer)[2:] == ["phantom_00 segmentation", "phantom_00 segmentation [1]"]
@@ -139,7 +117,7 @@ def test_an_image_that_cannot_be_segmented_does_not_hold_up_a_flat_one(
     broken.data = np.full(broken.data.shape, np.nan, np.float32)
     slice_ = make_phantom(0, (8, 32, 32))[0].voxels[4]
     viewer.add_image(slice_, name="slice", scale=(1.5, 1.5), units="mm")
-    widget.open_segmenter(segmenter)
+    widget.segmenters.open_segmenter(segmenter)
     widget.scope.setCurrentText("all")
     segment(widget, until)
     assert "phantom_00 segmentation" not in names(viewer)
@@ -159,7 +137,7 @@ def test_cancel_ends_it_and_layers_may_go_meanwhile(
     notifications: list[str],
 ) -> None:
     add_phantom(0)
-    widget.open_segmenter(segmenter)
+    widget.segmenters.open_segmenter(segmenter)
     until(widget.segment_button.isEnabled)
     widget.segment_button.click()
     assert widget.segment_button.isHidden()

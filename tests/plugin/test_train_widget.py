@@ -190,6 +190,44 @@ def answer(button: str) -> None:
     QTimer.singleShot(50, press)
 
 
+def test_a_segmenter_goes_on_learning_a_label_more(
+    viewer: Any,
+    widget: TrainWidget,
+    segmenter: Path,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
+) -> None:
+    _, labels = add_phantom(1)
+    labels.data[1, 3:6, 3:6] = 7
+    form = widget.form
+    assert form.start_from.currentText() == "a new network"
+    form.plan.form.fields.dims.value = "2d"
+    form.others.fields.folds.value = 2
+    form.start_from.open_segmenter(segmenter)
+    assert form.start_from.currentText() == "small.medunet"
+    assert not form.plan.form.fields.dims.enabled
+    assert form.plan.form.fields.learning_rate.enabled
+    assert not form.others.fields.folds.enabled
+    form.plan.button.setChecked(True)
+    until(lambda: "new labels" in form.plan.why.text())
+    assert "<b>new labels</b> 7" in form.plan.why.text()
+    form.fields.minutes.value = 0.02
+    until(widget.train_button.isEnabled)
+    widget.train_button.click()
+    until(lambda: not widget.session.busy)
+    assert list(notifications) == []
+    assert form.start_from.segmenter.path == segmenter  # the newest is offered, and not chosen
+    card = read_card(widget.segmenter_path)
+    assert "fine-tuned from" in card.describe()
+    assert [c.name for c in card.classes] == ["label 1", "lesion", "label 7"]
+    form.start_from.setCurrentIndex(0)
+    form.start_from.activated.emit(0)
+    assert form.segmenter is None
+    assert form.settings().dims == "2d"  # what was set before counts again
+    assert form.settings().folds == 2
+
+
 def test_closing_the_window_asks_for_a_segmenter_that_was_not_saved(
     qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,10 +163,11 @@ class TrainSettings(_Settings):
         ),
         json_schema_extra=_AUGMENTATION,
     )
-    flip: Literal["none", "left-right", "all"] = Field(
-        default="left-right",
+    flip: Literal["auto", "none", "left-right", "all"] = Field(
+        default="auto",
         description=(
-            "Axes along which training images are mirrored by chance, where the preset is not none."
+            "Axes along which training images are mirrored by chance, where the preset is not none; auto "
+            "mirrors left and right where no labels look like a pair of them."
         ),
         json_schema_extra=_AUGMENTATION,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import types
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -79,6 +79,12 @@ class Form(QWidget):  # type: ignore[misc]
         """Show or hide a field with its label."""
         self.fields[name].native.setVisible(shown)
         self._labels[name].setVisible(shown)
+
+    def enable(self, names: Collection[str], enabled: bool) -> None:
+        """Let those of some fields be changed that the form has, or not."""
+        for field in self.fields:
+            if field.name in names:
+                field.enabled = enabled
 
     def say_unset(self, name: str, text: str) -> None:
         """Say what is taken where a field is not set: in the field itself, where there is room for it."""

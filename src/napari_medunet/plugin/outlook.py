@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from napari.layers import Image, Labels, Layer
 
@@ -11,7 +12,9 @@ from napari_medunet.engine.coverage import Coverage, coverage
 from napari_medunet.engine.examples import Example, make_example
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import Reason, reasoned_plan
+from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.fine_tuning import reasoned_extension
 from napari_medunet.plugin.layers import volume_from_layer
 
 Pairs = Sequence[tuple[Image, Labels]]
@@ -40,7 +43,12 @@ class Outlook:
 
 
 def look_ahead(
-    pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings, annotated: str, plan: bool
+    pairs: Pairs,
+    layers: Sequence[Layer],
+    settings: TrainSettings,
+    annotated: str,
+    plan: bool,
+    start_from: Path | None = None,
 ) -> Outlook:
     """Look at layers as training would; takes seconds for large ones, so call it in a thread.
 
@@ -55,11 +63,15 @@ def look_ahead(
         difference to the voxels that count but lets the plan choose blocks; else *slices*.
     plan : bool
         Whether to make a plan, too.
+    start_from : Path, optional
+        Of the segmenter that goes on learning.
 
     Raises
     ------
     ValueError
-        If the layers cannot be learned from.
+        If the layers cannot be learned from, or not by that segmenter.
+    OSError
+        If its file cannot be read.
     """
     volumes = [volume_from_layer(labels, layers) for _, labels in pairs]
     found = tuple(coverage(labels.voxels, settings.axis) for labels in volumes)
@@ -68,7 +80,11 @@ def look_ahead(
     settings = settings.model_copy(update={"annotated": annotated})
     if not plan:
         return Outlook(found, settings)
-    made, reasons = reasoned_plan(examples_of(pairs, layers, settings), settings)
+    examples = examples_of(pairs, layers, settings)
+    if start_from is not None:
+        made, reasons = reasoned_extension(read_card(start_from).plan, examples, settings)
+    else:
+        made, reasons = reasoned_plan(examples, settings)
     return Outlook(found, settings, made, tuple(reasons))
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_medunet.engine.card import Card
-from napari_medunet.engine.segmenter import SUFFIX, read_card
+from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import PredictSettings
-from napari_medunet.plugin.combo import ElidedCombo
 from napari_medunet.plugin.form import Form, as_tooltip, note_label, one_line
 from napari_medunet.plugin.job_bar import JobBar
-from napari_medunet.plugin.jobs import KnownSegmenter, ViewerJob, session_of
+from napari_medunet.plugin.jobs import ViewerJob, session_of
 from napari_medunet.plugin.label_names import names_in_segmenters
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.layers import volume_from_layer
+from napari_medunet.plugin.segmenter_chooser import SegmenterChooser
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 TITLE = "Segmentation"
 _ACTIVE, _ALL = "the active one", "all"
-_OPEN = "Open file..."
 
 
 class SegmentWidget(QWidget):  # type: ignore[misc]
@@ -47,14 +45,14 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         self.session.start()
         self._build()
         self._connect()
-        self._segmenters_changed()
+        self._show_segmenter()
         if self.session.job is not None and self.session.job.running:
             self._follow_job(self.session.job)
         self._job_changed()
 
     def segment(self) -> None:
         """Start segmenting the images that the form names."""
-        segmenter = self.segmenter()
+        segmenter = self.segmenters.segmenter
         if segmenter is None or self._problem():
             return
         images = self.images()
@@ -78,11 +76,6 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         self._follow_job(job)
         self.session.run(job)
 
-    def segmenter(self) -> KnownSegmenter | None:
-        """The chosen segmenter."""
-        chosen: KnownSegmenter | None = self.segmenters.currentData()
-        return chosen
-
     def images(self) -> list[Image]:
         """The images to segment."""
         images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
@@ -90,19 +83,9 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
             return images
         return [layer for layer in images if layer is self._active] or images[:1]
 
-    def open_segmenter(self, path: str | Path) -> None:
-        """Offer and choose a `.medunet` file."""
-        try:
-            read_card(path)
-        except (OSError, ValueError) as error:
-            show_error(one_line(error))
-            return
-        self.session.add_segmenter(KnownSegmenter(Path(path), Path(path).name))
-
     def _build(self) -> None:
         self._active: Image | None = None
-        self.segmenters = ElidedCombo()
-        self.segmenters.setPlaceholderText("none yet")
+        self.segmenters = SegmenterChooser(self.session)
         self.description = note_label()
         self.scope = QComboBox()
         self.scope.addItems([_ACTIVE, _ALL])
@@ -130,37 +113,12 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         self.watch = LayerWatch(self.viewer, self)
         self.watch.changed.connect(self._check)
         self.scope.currentTextChanged.connect(self._check)
-        self.segmenters.activated.connect(self._chosen)
+        self.segmenters.changed.connect(self._show_segmenter)
         self.segment_button.clicked.connect(self.segment)
-        self.session.segmenters_changed.connect(self._segmenters_changed)
         self.session.job_changed.connect(self._job_changed)
 
-    def _segmenters_changed(self) -> None:
-        """Offer what there is, and choose the newest."""
-        self.segmenters.clear()
-        for known in self.session.segmenters:
-            self.segmenters.addItem(known.title, known)
-            self.segmenters.setItemData(
-                self.segmenters.count() - 1, str(known.path), Qt.ItemDataRole.ToolTipRole
-            )
-        self.segmenters.setCurrentIndex(self.segmenters.count() - 1)
-        self.segmenters.addItem(_OPEN, None)
-        self._show_segmenter()
-
-    def _chosen(self, index: int) -> None:
-        if self.segmenters.itemData(index) is None:
-            name, _ = QFileDialog.getOpenFileName(
-                self, "Open a segmenter", "", f"Segmenter (*{SUFFIX})"
-            )
-            self.segmenters.setCurrentIndex(self._shown)
-            if name:
-                self.open_segmenter(name)
-        else:
-            self._show_segmenter()
-
     def _show_segmenter(self) -> None:
-        self._shown = self.segmenters.currentIndex()
-        chosen = self.segmenter()
+        chosen = self.segmenters.segmenter
         self._unusable = ""
         self.description.setVisible(chosen is not None)
         if chosen is not None:
@@ -192,7 +150,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
     def _problem(self) -> str:
         if self.session.busy:
             return f"{self.session.job_title} is running."
-        if self.segmenter() is None:
+        if self.segmenters.segmenter is None:
             return "Train a segmenter, or open one from a file."
         if self._unusable:
             return self._unusable

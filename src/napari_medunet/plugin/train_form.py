@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_medunet.engine.coverage import advice
 from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.fine_tuning import DECIDED
 from napari_medunet.plugin.form import Form, as_tooltip, names_in_groups, note_label
+from napari_medunet.plugin.jobs import Session
 from napari_medunet.plugin.outlook import Outlook
 from napari_medunet.plugin.plan_section import PlanSection
 from napari_medunet.plugin.section import Section
+from napari_medunet.plugin.segmenter_chooser import SegmenterChooser
 
 _FIRST = ["annotated", "background_label", "minutes"]
+_NEW = "a new network"
+_OF_A_NEW_NETWORK = {*DECIDED, "folds"}  # settings that a segmenter leaves nothing to
 
 
 class TrainForm(QWidget):  # type: ignore[misc]
@@ -20,15 +27,27 @@ class TrainForm(QWidget):  # type: ignore[misc]
 
     Which voxels count is left open until the user chooses: *slices*, since somebody who paints in the
     viewer paints some slices, or *all* where every slice holds a label.
+
+    Parameters
+    ----------
+    session : Session
+        Whose segmenters can go on learning.
     """
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         groups = names_in_groups(TrainSettings)
         self.first = Form(TrainSettings, _FIRST)
         self.fields = self.first.fields
+        self.start_from = SegmenterChooser(session, none=_NEW)
+        self.first.add_row("Start from", self.start_from).setToolTip(
+            as_tooltip(
+                "Train a new network, or let a segmenter go on learning from these layers. It keeps what "
+                "it knew, best where images that it learned from are ticked, too; new labels are added."
+            )
+        )
         self.advice = note_label()
         self.plan = PlanSection(groups["Plan"])
         self.augmentation = Section("Augmentation")
@@ -50,6 +69,7 @@ class TrainForm(QWidget):  # type: ignore[misc]
         for widget in (self.first, self.advice, self.plan, self.augmentation, self.more):
             layout.addWidget(widget)
         self.fields.annotated.changed.connect(self._annotated_chosen)
+        self.start_from.changed.connect(self._changed)
         for form in self._forms():
             form.changed.connect(self._changed)
         self._changed()
@@ -60,6 +80,12 @@ class TrainForm(QWidget):  # type: ignore[misc]
         """What the user chose; "auto" as long as nothing was chosen."""
         return "auto" if self._annotated_is_open else str(self.fields.annotated.value)
 
+    @property
+    def segmenter(self) -> Path | None:
+        """The file of the segmenter that is to go on learning; None for a new network."""
+        chosen = self.start_from.segmenter
+        return None if chosen is None else chosen.path
+
     def settings(self) -> TrainSettings:
         """What the form says.
 
@@ -69,6 +95,9 @@ class TrainForm(QWidget):  # type: ignore[misc]
             In one line, if a value is refused.
         """
         values = {name: value for form in self._forms() for name, value in form.values().items()}
+        if self.segmenter is not None:
+            defaults = TrainSettings().model_dump()
+            values |= {name: defaults[name] for name in _OF_A_NEW_NETWORK}
         settings: TrainSettings = self.first.read(**values)
         return settings
 
@@ -97,4 +126,6 @@ class TrainForm(QWidget):  # type: ignore[misc]
 
     def _changed(self) -> None:
         self.first.show_row("background_label", self.fields.annotated.value == "voxels")
+        for form in self._forms():
+            form.enable(_OF_A_NEW_NETWORK, self.segmenter is None)
         self.changed.emit()

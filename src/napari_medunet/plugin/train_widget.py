@@ -75,12 +75,14 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return
         pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
         names = agreed_names(labels for _, labels in pairs)
+        start_from = self.form.segmenter
 
         def begin(listener: Listener) -> Job:
             examples = examples_of(pairs, layers, settings)
             worker = self.session.worker
-            start = worker.cross_validate if settings.folds else worker.train
-            return start(examples, settings, listener, names)
+            if settings.folds:
+                return worker.cross_validate(examples, settings, listener, names)
+            return worker.train(examples, settings, listener, names, start_from)
 
         job = ViewerJob(TITLE, begin, can_stop=True)
         job.produced.connect(
@@ -94,7 +96,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     def _build(self) -> None:
         self.device = note_label()
         self.pairs = PairTable()
-        self.form = TrainForm()
+        self.form = TrainForm(self.session)
         self.looking = Newest(self, _PAUSE_MS)
         self.train_button = QPushButton("Train")
         self.reason = note_label()
@@ -170,6 +172,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
                 settings,
                 self.form.annotated,
                 self.form.plan.is_open,
+                self.form.segmenter,
             )
         )
 

@@ -73,7 +73,6 @@ class Checkpoint:
         loop.warnings = self.told["warnings"]
         loop.steps_done = self.told["steps_done"]
         loop.rate, loop.rescued = self.told["rate"], self.told["rescued"]
-        loop.risen = tuple(self.told["risen"])
         loop.best = Best(**self.told["best"], weights=self.best)
         loop.clock.epochs_done = float(self.epochs)
 
@@ -205,7 +204,6 @@ def _told(loop: Loop) -> dict[str, Any]:
         "rate": loop.rate,
         "rescued": loop.rescued,
         "seconds": loop.clock.seconds(),
-        "risen": loop.risen,
         "best": best,
     }
 

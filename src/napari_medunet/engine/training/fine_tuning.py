@@ -18,6 +18,7 @@ from napari_medunet.engine import devices
 from napari_medunet.engine.examples import Example, check_image, label_values
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
+from napari_medunet.engine.planning import Reason
 from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.segmenter import Segmenter
@@ -36,8 +37,7 @@ _REPLAYED_PER_NEW = 3  # old examples, at most: the new ones are to be seen ofte
 # unlikely that it takes long to learn.
 _UNLIKELY = -1.0
 _DOUBTFUL = 0.05  # share of a new label's voxels that were something known before
-# Settings that decide what the network is, or on which grid it looks: the segmenter has decided them.
-_DECIDED = frozenset(
+DECIDED = frozenset(
     (
         "dims",
         "axis",
@@ -50,7 +50,7 @@ _DECIDED = frozenset(
         "normalisation",
     )
 )
-
+"""Settings that decide what the network is, or on which grid it looks: the segmenter has decided them."""
 
 Labels = npt.NDArray[Any]
 
@@ -102,7 +102,7 @@ def fine_tune(
         replayed = without_doubt(segmenter.plan, replayed, examples, seen)
         split = split_examples([*known, *replayed], settings.validation, settings.seed, plan.axis)
         weights = extended_weights(segmenter, plan)
-        rate = _SLOWER if plan.labels == segmenter.plan.labels else 1.0
+        rate = learning_rate_share(segmenter.plan, plan)
         begun = replace(going_on, weights=weights, rate=rate)
         trained = train_network(*split, plan, classes, settings, kept, begun)
     more = make_segmenter([trained], plan, classes, settings)
@@ -121,7 +121,7 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
     """
     if not examples:
         raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
-    other = sorted(name for name in _DECIDED if getattr(settings, name) != _DEFAULTS[name])
+    other = sorted(name for name in DECIDED if getattr(settings, name) != _DEFAULTS[name])
     if other:
         raise ValueError(
             f"A segmenter that is trained further keeps its network and grid; {', '.join(other)} cannot be "
@@ -136,6 +136,26 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
 
 
 _DEFAULTS = TrainSettings().model_dump()
+
+
+def reasoned_extension(
+    plan: Plan, examples: list[Example], settings: TrainSettings
+) -> tuple[Plan, list[Reason]]:
+    """As `extended_plan`, with what is decided and why."""
+    extended = extended_plan(plan, examples, settings)
+    reasons = [Reason("network", plan.describe(), "that of the segmenter, which goes on learning")]
+    if new := sorted(set(extended.labels) - set(plan.labels)):
+        known = "the segmenter does not know them: they are added to what it tells apart"
+        reasons.append(Reason("new labels", ", ".join(map(str, new)), known))
+    rate = extended.learning_rate * learning_rate_share(plan, extended)
+    slower = "with a label to learn from nothing" if new else "slower than from the beginning"
+    reasons.append(Reason("learning rate", f"{rate:g}", f"at its highest, {slower}"))
+    return extended, reasons
+
+
+def learning_rate_share(known: Plan, extended: Plan) -> float:
+    """Factor of the plan's learning rate with which a segmenter goes on learning."""
+    return _SLOWER if extended.labels == known.labels else 1.0
 
 
 def keep_known(plan: Plan, examples: list[Example], seen: list[Labels]) -> list[Example]:

@@ -15,12 +15,12 @@ from napari_medunet.engine.examples import Example
 from napari_medunet.engine.parallel import joined
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, Report, StopRequested
-from napari_medunet.engine.samples import Batch, Samples, batches, draw_batch
+from napari_medunet.engine.samples import Samples, batches, draw_batch
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import early_warnings
 from napari_medunet.engine.training.checkpoints import GoingOn
 from napari_medunet.engine.training.clock import Clock
-from napari_medunet.engine.training.loop import Loop, LossNotFinite, steps_per_epoch
+from napari_medunet.engine.training.loop import HeldOut, Loop, LossNotFinite, steps_per_epoch
 from napari_medunet.engine.training.self_training import SelfTraining
 
 _VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from
@@ -78,7 +78,7 @@ def train_network(
     devices = loop.together.count
     batch = plan.batch * devices
     steps = steps_per_epoch(samples.annotated_patches(), batch)
-    held_out = _validation_batches(validation, plan, settings.seed, steps, devices)
+    held_out = _held_out(validation, plan, settings.seed, steps, devices)
     if settings.self_training:
         loop.before_epoch = SelfTraining(samples, steps * batch * math.prod(plan.patch))
     augmentation = augmentation_of(plan.augmentation, settings)
@@ -127,13 +127,11 @@ def _new_loop(
     return loop
 
 
-def _validation_batches(
-    examples: list[Example], plan: Plan, seed: int, steps: int, devices: int
-) -> list[Batch]:
+def _held_out(examples: list[Example], plan: Plan, seed: int, steps: int, devices: int) -> HeldOut:
     """Draw what is measured after each epoch, the same patches every time."""
     samples = Samples(examples, plan, seed)
     rng = np.random.default_rng(seed)
     all_twice = 2 * samples.annotated_patches() / (plan.batch * devices)
     count = math.ceil(min(_VALIDATION_SHARE * steps, all_twice))
     drawn = (draw_batch(samples, plan.batch, rng) for _ in range(count * devices))
-    return list(joined(drawn, devices))
+    return HeldOut(list(joined(drawn, devices)), len(examples))
