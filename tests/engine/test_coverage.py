@@ -40,3 +40,7 @@ def test_advice_tells_what_counts_and_what_else_looks_meant():
     assert advice([whole], "all") == ""
     assert advice([everything], "slices") == "Every slice holds a label: all voxels count."
     assert advice([some], "voxels") == ""
+    both = painted(1, 4, 9)
+    both[2:8, 2:8, 5] = 1
+    across_two = "3 of 12 slices across z hold a label, and 1 across another axis, and count."
+    assert advice([coverage(both)], "slices") == across_two

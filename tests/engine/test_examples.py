@@ -118,6 +118,18 @@ def test_a_small_structure_on_scattered_slices_is_painted_across_them():
     assert annotated_voxels(labels, "slices").sum() == 5 * 60 * 60
 
 
+@pytest.mark.parametrize("turn", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_slices_painted_on_two_axes_of_one_volume_count_each_on_its_own(turn):
+    organ = np.zeros((20, 30, 30), np.uint8)
+    organ[4:16, 6:24, 8:22] = 1
+    organ[8:11, 12:15, 12:15] = 2
+    labels, counts = np.zeros_like(organ), np.zeros(organ.shape, bool)
+    for painted in (np.s_[6], np.s_[10], np.s_[13], np.s_[:, :, 12]):
+        labels[painted], counts[painted] = organ[painted], True
+    annotated = annotated_voxels(labels.transpose(turn), "slices")
+    np.testing.assert_array_equal(annotated, counts.transpose(turn))
+
+
 def test_the_axis_across_painted_slices_can_be_chosen():
     labels = np.zeros((6, 8, 10), np.uint8)
     labels[2, 3, 4] = 1  # one voxel: any axis could be meant

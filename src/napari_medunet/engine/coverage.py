@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.examples import AXES, annotated_axis
+from napari_medunet.engine.examples import AXES, annotated_axis, painted_slices
 
 _MUCH = 1 / 3  # of the slices: seldom does anybody paint so many one beside the other and stop
 
@@ -23,7 +23,9 @@ class Coverage:
     axis : 0, 1 or 2
         Array axis (of z, y, x) across the slices.
     held, slices : int
-        How many hold a label, of how many.
+        How many were painted, of how many.
+    others : int
+        Slices that were painted across another axis.
     unbroken : bool
         Whether they lie side by side, as in a volume that is annotated whole.
     """
@@ -32,6 +34,7 @@ class Coverage:
     held: int
     slices: int
     unbroken: bool
+    others: int = 0
 
     @property
     def everywhere(self) -> bool:
@@ -49,10 +52,11 @@ def coverage(labels: npt.NDArray[Any], axis: str = "auto") -> Coverage:
         Across the slices; "auto" finds it as training does.
     """
     across = annotated_axis(labels) if axis == "auto" else AXES.index(axis)
-    held = (labels > 0).any(axis=tuple(other for other in range(3) if other != across))
-    where = np.flatnonzero(held)
+    found = painted_slices(labels, axis)
+    where = np.flatnonzero(found[across])
     unbroken = where.size > 0 and int(where[-1] - where[0]) + 1 == where.size
-    return Coverage(across, where.size, held.size, unbroken)
+    others = sum(int(found[other].sum()) for other in range(3) if other != across)
+    return Coverage(across, where.size, found[across].size, unbroken, others)
 
 
 def advice(found: Sequence[Coverage], annotated: str) -> str:
@@ -79,6 +83,8 @@ def advice(found: Sequence[Coverage], annotated: str) -> str:
             "slices if they are not annotated yet."
         )
     whole = all(one.unbroken and one.held >= _MUCH * one.slices for one in found)
-    return f"{held} of {slices} slices across {names} hold a label, and count." + (
-        " If the volumes are annotated whole, choose all." if whole else ""
+    others = sum(one.others for one in found)
+    also = f", and {others} across another axis" if others else ""
+    return f"{held} of {slices} slices across {names} hold a label{also}, and count." + (
+        " If the volumes are annotated whole, choose all." if whole and not others else ""
     )

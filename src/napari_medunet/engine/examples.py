@@ -151,10 +151,67 @@ def annotated_voxels(
         return np.ones(labels.shape, bool)
     if rule == "voxels":
         return labels > 0
+    across_z, across_y, across_x = painted_slices(labels, axis)
+    return across_z[:, None, None] | across_y[:, None] | across_x
+
+
+def painted_slices(
+    labels: npt.NDArray[Any], axis: str = "auto"
+) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Which slices somebody painted, across z, y and x.
+
+    Parameters
+    ----------
+    labels : (z, y, x) array of numbers
+    axis : "auto", "z", "y" or "x"
+        Across the slices; "auto" finds it, see `annotated_axis`, and slices that were painted alone across
+        another axis besides. A slice that holds no label but where it meets one of those was not
+        painted.
+
+    Returns
+    -------
+    tuple of bool arrays
+        One entry per slice across each axis.
+    """
+    painted = labels > 0
+    found = [np.zeros(size, bool) for size in labels.shape]
     across = annotated_axis(labels) if axis == "auto" else AXES.index(axis)
-    others = tuple(other for other in range(3) if other != across)
-    held = (labels > 0).any(axis=others, keepdims=True)
-    return np.broadcast_to(held, labels.shape).copy()
+    rest = painted
+    if axis == "auto":
+        others = [other for other in range(3) if other != across]
+        for other in others:
+            found[other] = _painted_alone(painted, other, across)
+        crossed = [_along(found[other], other) for other in others if found[other].any()]
+        rest = painted & ~np.logical_or.reduce(crossed) if crossed else painted
+    found[across] = rest.any(axis=tuple(other for other in range(3) if other != across))
+    return found[0], found[1], found[2]
+
+
+def _painted_alone(painted: BoolArray, axis: int, across: int) -> BoolArray:
+    """Slices across an axis that were painted alone, while most were painted across another one.
+
+    Most of what such a slice holds has nothing beside it along `axis` and something along `across`.
+    """
+    (third,) = {0, 1, 2} - {axis, across}
+    alone = _without_neighbours(painted, axis) & ~_without_neighbours(painted, across)
+    of_slice = (across, third)
+    spread = painted.any(axis=across)  # over the axis and the third one
+    wide = spread.sum(axis=spread.ndim - 1 if third > axis else 0) > 1
+    return np.asarray((2 * alone.sum(axis=of_slice) > painted.sum(axis=of_slice)) & wide)
+
+
+def _without_neighbours(painted: BoolArray, axis: int) -> BoolArray:
+    """The painted voxels that have no painted one before or behind them along an axis."""
+    lines = np.moveaxis(painted, axis, 0)
+    alone = lines.copy()
+    alone[1:] &= ~lines[:-1]
+    alone[:-1] &= ~lines[1:]
+    return np.moveaxis(alone, 0, axis)
+
+
+def _along(slices: BoolArray, axis: int) -> BoolArray:
+    """One entry per slice, as an array that fits to volumes."""
+    return np.expand_dims(slices, tuple(other for other in range(3) if other != axis))
 
 
 def annotated_axis(labels: npt.NDArray[np.integer[Any]] | BoolArray) -> int:

@@ -1,0 +1,312 @@
+"""Rules: one function for each decision of a plan, which returns its choice and why.
+
+Their numbers stand at the top. What the user has set goes before every rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_medunet.engine.examples import AXES, Example, annotated_axis
+from napari_medunet.engine.mirroring import left_and_right
+from napari_medunet.engine.plan import Preset
+from napari_medunet.engine.settings import TrainSettings
+
+# In 3D a first level of 32 takes five times as long a step as one of 16 (750 ms against 145 ms for two
+# volumes of 40 x 56 x 40 on two cores), and learns less in the same minutes.
+_FILTERS: dict[int, int] = {2: 32, 3: 16}
+_DEEPEST: dict[int, int] = {2: 5, 3: 4}
+_PATCH_VOXELS: dict[int, int] = {2: 256**2, 3: 64**3}
+# A block needs not hold the whole volume: with four fifths of each side twice as many are seen in the same
+# minutes. Hippocampus, two minutes on two cores: Dice 0.898 and 0.881, whole volumes 0.890 and 0.876.
+_BLOCK_SHARE = 0.8
+# Voxels per step about constant: memory and a step's time stay in hand. Four blocks of hippocampus a
+# step in place of two, and half as many steps, cost 0.002 of Dice.
+_STEP_VOXELS: dict[int, int] = {2: 2**18, 3: 2**17}
+_BATCH = (2, 16)  # fewest: a step of one patch is too noisy; most: small images need many steps
+_LEARNING_RATE: dict[int, float] = {2: 1e-3, 3: 3e-3}  # of Adam; it follows the budget from there
+_SMALLEST_LEVEL = 4  # voxels across: one level fewer cost 0.01 of Dice on slices of 50 x 35
+CONTEXT = 1  # slices on each side in 2.5D
+_ANISOTROPIC = 3.0  # coarsest to finest spacing, from where blocks gain little (as in nnU-Net)
+_THIN = 8  # slices: blocks need more
+# Voxels of a volume, in ten minutes at most and in proportion in more: of a larger one a 3D network has not
+# seen enough by then. One CT of 1.2 million voxels, 2 minutes on two cores: with 8 organs Dice 0.93 in 2D
+# and 0.57 in 3D; with 40 organs 0.90 in 2.5D, 0.86 in 2D and 0.09 in 3D.
+_LARGEST_FOR_3D = 64**3
+_MINUTES_FOR_LARGEST = 10.0
+# Fifteen slices of hippocampus, two minutes on two cores: Dice 0.81 and 0.79 in 3D with strong
+# augmentation, 0.76 and 0.77 with standard; in 2D 0.76 and 0.72 with strong, 0.76 and 0.73 with standard.
+_MANY_SLICES = 300
+_MANY_LABELS = (
+    10  # from so many on, some are told apart by their place alone; CT with 40 organs, 2 minutes
+)
+# in 3D: Dice 0.05 with left and right mirrored, 0.09 without
+_SHORTEST_FOR_3D = 1.5  # minutes: in less a 3D network is not yet ahead of a 2D one
+
+Pools = tuple[tuple[Literal[1, 2], ...], ...]
+Intensity = tuple[Literal["zscore", "ct"], tuple[float, float, float, float]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What most rules look at.
+
+    Attributes
+    ----------
+    spacing_mm : (z, y, x) floats
+        Of the network's grid.
+    sizes : (z, y, x) ints
+        Voxels on that grid of three in four volumes, at most.
+    axis : int
+        Across the slices.
+    labels : int
+        Their number, without background.
+    """
+
+    examples: list[Example]
+    settings: TrainSettings
+    spacing_mm: tuple[float, float, float]
+    sizes: tuple[int, int, int]
+    axis: int
+    labels: int
+
+    @property
+    def slices(self) -> int:
+        """Slices of a volume."""
+        return self.sizes[self.axis]
+
+    @property
+    def anisotropy(self) -> float:
+        """Coarsest to finest spacing."""
+        return max(self.spacing_mm) / min(self.spacing_mm)
+
+
+def spacing(
+    examples: list[Example], settings: TrainSettings
+) -> tuple[tuple[float, float, float], str]:
+    """Voxel size of the network's grid in mm."""
+    if settings.spacing_mm:
+        return settings.spacing_mm, "as set"
+    z, y, x = np.median([e.image.spacing_mm for e in examples], axis=0)
+    why = "the median of the images: few are blown up, and few lose detail"
+    return (float(z), float(y), float(x)), why
+
+
+def axis(examples: list[Example], settings: TrainSettings) -> tuple[int, str]:
+    """Axis across the slices that a 2D network looks at."""
+    if settings.axis != "auto":
+        return AXES.index(settings.axis), "as set"
+    if any(min(e.image.shape) == 1 for e in examples):
+        return int(np.argmin(examples[0].image.shape)), "the images are flat"
+    if settings.annotated != "all":
+        axes = [annotated_axis(e.annotated) for e in examples]
+        axis = max(set(axes), key=axes.count)
+        others = len(axes) - axes.count(axis)
+        mixed = f"; {others} painted otherwise count where they cross" if others else ""
+        return axis, f"{axes.count(axis)} of {len(axes)} volumes were painted so{mixed}"
+    spacing = np.median([e.image.spacing_mm for e in examples], axis=0)
+    if spacing.max() > 1.5 * np.median(spacing):
+        return int(np.argmax(spacing)), "the coarsest axis: slices are sharpest in their plane"
+    return 0, "no axis is clearly coarser: axial slices"
+
+
+def sizes_on_grid(
+    examples: list[Example], spacing_mm: tuple[float, float, float]
+) -> tuple[int, int, int]:
+    """Largest usual size in voxels of the network's grid: three in four volumes fit whole."""
+    sizes = [np.asarray(e.image.shape) * e.image.spacing_mm / spacing_mm for e in examples]
+    z, y, x = (max(1, round(size)) for size in np.percentile(sizes, 75, axis=0))
+    return z, y, x
+
+
+def dims(data: Data) -> tuple[str, str]:
+    """Slices, slices with neighbours, or blocks."""
+    if data.settings.dims == "3d":
+        thin = [e.name for e in data.examples if min(e.image.shape) < 4]
+        if thin:
+            raise ValueError(
+                f"Image '{thin[0]}' is fewer than 4 voxels thick; blocks (3d) need more. Choose 2d or auto."
+            )
+    if data.settings.dims != "auto":
+        return data.settings.dims, "as set"
+    if any(min(e.image.shape) == 1 for e in data.examples):
+        return "2d", "a single slice has no neighbours"
+    if data.settings.patch:
+        return f"{len(data.settings.patch)}d", "the patch that was set has so many sizes"
+    if data.settings.annotated == "voxels":
+        return "2d", "voxels were painted here and there: a network of slices learns most from few"
+    if data.anisotropy >= _ANISOTROPIC:
+        return "2.5d", (
+            f"voxels are {data.anisotropy:.1f} times as long across the slices: blocks gain little, and "
+            "the neighbouring slices help"
+        )
+    if data.settings.axis != "auto":
+        return "2d", "slices across this axis were asked for"
+    if data.slices < _THIN:
+        return "2.5d", f"{data.slices} slices are too few for blocks, and the neighbours help"
+    if data.settings.minutes < _SHORTEST_FOR_3D:
+        return "2d", f"blocks need more than {data.settings.minutes:g} minutes"
+    painted = data.settings.annotated == "slices"  # of a larger volume most blocks would hold none
+    longer = 1.0 if painted else max(1.0, data.settings.minutes / _MINUTES_FOR_LARGEST)
+    if np.prod(data.sizes) > _LARGEST_FOR_3D * longer:
+        minutes = f"{data.settings.minutes:g} minutes"
+        return "2.5d", (
+            f"{by(data.sizes)} voxels are too many to learn from in blocks in {minutes}, and the "
+            "neighbouring slices help"
+        )
+    return (
+        "3d",
+        "small volumes of nearly even voxels: blocks beat slices from two minutes on",
+    )
+
+
+def patch(data: Data, axes: list[int], dims: int) -> tuple[tuple[int, ...], str]:
+    """Voxels of a patch along `axes`, before `rounded_up`."""
+    if data.settings.patch:
+        if len(data.settings.patch) != dims:
+            raise ValueError(
+                f"The patch {by(data.settings.patch)} has {len(data.settings.patch)} sizes; wanted {dims} "
+                f"for a {dims}D network. Give as many, or leave it out."
+            )
+        return data.settings.patch, "as set"
+    sizes = [data.sizes[axis] for axis in axes]
+    if dims == 3:
+        sizes = [max(_SMALLEST_LEVEL, round(_BLOCK_SHARE * size)) for size in sizes]
+    if np.prod(sizes) <= _PATCH_VOXELS[dims]:
+        part = (
+            "three in four images" if dims == 2 else f"{_BLOCK_SHARE:.0%} of three in four volumes"
+        )
+        return tuple(sizes), f"{part} fit whole"
+    while np.prod(sizes) > _PATCH_VOXELS[dims]:
+        extents = [size * data.spacing_mm[axis] for size, axis in zip(sizes, axes, strict=True)]
+        longest = int(np.argmax(extents))
+        sizes[longest] = max(1, min(sizes[longest] - 1, int(sizes[longest] * 0.97)))
+    return tuple(
+        sizes
+    ), f"about as long in mm on each side, of at most {_PATCH_VOXELS[dims]} voxels"
+
+
+def pools(
+    patch: tuple[int, ...], spacing_mm: list[float], dims: int, settings: TrainSettings
+) -> tuple[Pools, str]:
+    """Halve what is fine enough and large enough, level by level (as nnU-Net does)."""
+    sizes, spacing = np.asarray(patch, float), np.asarray(spacing_mm)
+    deepest = settings.depth or _DEEPEST[dims]
+    pools: list[tuple[Literal[1, 2], ...]] = []
+    while len(pools) < deepest - 1:
+        large = sizes >= 2 * _SMALLEST_LEVEL
+        if not large.any():
+            if len(pools) and not settings.depth:
+                break
+            # So many levels were asked for, or two are the fewest. The first axis never gets 2 voxels.
+            large = np.array([dims == 2 or sizes[0] > _SMALLEST_LEVEL, *[True] * (dims - 1)])
+        fine = spacing < 2 * spacing[large].min()
+        factors = np.where(large & fine, 2, 1)
+        pools.append(tuple(2 if factor == 2 else 1 for factor in factors))
+        sizes, spacing = sizes / factors, spacing * factors
+    if settings.depth:
+        return tuple(pools), "as set"
+    why = f"until the deepest sees the patch as about {_SMALLEST_LEVEL} voxels, {deepest} at most"
+    if any(1 in factors for factors in pools):
+        why += "; a coarse or short axis is halved less often"
+    return tuple(pools), why
+
+
+def rounded_up(patch: tuple[int, ...], pools: Pools) -> tuple[int, ...]:
+    """A patch that each level divides."""
+    steps = [int(np.prod(factors)) for factors in zip(*pools, strict=True)]
+    return tuple(-(-size // step) * step for size, step in zip(patch, steps, strict=True))
+
+
+def filters(dims: int, settings: TrainSettings) -> tuple[int, str]:
+    """Filters of the first level."""
+    if settings.filters:
+        return settings.filters, "as set"
+    return _FILTERS[dims], "on the first level: more are slower than they learn in minutes"
+
+
+def batch(patch: tuple[int, ...], dims: int, settings: TrainSettings) -> tuple[int, str]:
+    """Patches in a step."""
+    if settings.batch:
+        return settings.batch, "as set"
+    fewest, most = _BATCH
+    voxels = _STEP_VOXELS[dims]
+    batch = int(np.clip(voxels // int(np.prod(patch)), fewest, most))
+    return batch, f"about {voxels} voxels a step, {fewest} to {most} patches"
+
+
+def learning_rate(dims: int, settings: TrainSettings) -> tuple[float, str]:
+    """The highest of the training."""
+    if settings.learning_rate:
+        return settings.learning_rate, "as set"
+    length = f"{settings.epochs} epochs" if settings.epochs else f"{settings.minutes:g} minutes"
+    return _LEARNING_RATE[
+        dims
+    ], f"at its highest; falls to 0 over as many steps as fit into {length}"
+
+
+def augmentation(data: Data, dims: int) -> tuple[Preset, str]:
+    """Preset of augmentation."""
+    if data.settings.augmentation != "auto":
+        return data.settings.augmentation, "as set"
+    if dims == 2:
+        return "standard", "slices that are varied more take longer to learn"
+    others = tuple(axis for axis in range(3) if axis != data.axis)
+    slices = sum(int(e.annotated.any(axis=others).sum()) for e in data.examples)
+    if slices < _MANY_SLICES:
+        return "strong", f"{slices} annotated slices are few: varied much, they teach more"
+    return "standard", f"{slices} annotated slices differ enough to be varied a little"
+
+
+def flip_axes(data: Data, in_patch: list[int]) -> tuple[tuple[int, ...], str]:
+    """Axes of the patch that are mirrored by chance; `in_patch` are the volume's axes."""
+    flip = data.settings.flip
+    if flip == "all":
+        return tuple(range(len(in_patch))), "all axes, as set"
+    if flip == "none":
+        return (), "as set"
+    if 2 not in in_patch:
+        return (), "sagittal slices have no left and right"
+    left_right = (in_patch.index(2),)
+    if flip == "left-right":
+        return left_right, "as set"
+    if data.labels >= _MANY_LABELS:
+        return (), f"{data.labels} labels are told apart by where they lie, too"
+    if pairs := left_and_right(data.examples):
+        return (), "labels {} and {} look like left and right of a pair".format(*pairs[0])
+    return left_right, "no labels that look like left and right of a pair"
+
+
+def intensity(examples: list[Example], settings: TrainSettings) -> tuple[Intensity, str]:
+    """Normalisation, and the window of intensities that CT is clipped to."""
+    whole: Intensity = ("zscore", (0.0, 1.0, 0.0, 1.0))
+    if settings.intensity == "zscore":
+        return whole, "as set"
+    if settings.intensity == "auto" and not _looks_like_ct(examples):
+        return whole, "each image by its own mean and deviation: its units are its own"
+    inside = np.concatenate([_labelled_intensities(e) for e in examples])
+    low, high = np.percentile(inside, (0.5, 99.5))
+    clipped = np.clip(inside, low, high)
+    window = (float(low), float(high), float(clipped.mean()), float(max(clipped.std(), 1e-3)))
+    found = "as set" if settings.intensity == "ct" else "air lies far below 0, as in CT"
+    return ("ct", window), f"{found}: clipped to {low:.0f} ... {high:.0f}, 99 % of what is labelled"
+
+
+def _looks_like_ct(examples: list[Example]) -> bool:
+    """CT has absolute units, and air at -1000 HU; nothing else goes so far below 0."""
+    samples = [e.image.voxels.ravel()[:: max(1, e.image.voxels.size // 10_000)] for e in examples]
+    grey = not examples[0].image.leading_axes
+    return bool(grey and np.percentile(np.concatenate(samples), 1) < -200)
+
+
+def _labelled_intensities(example: Example) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    values = example.image.voxels[example.labels > 0].astype(np.float64)
+    return values[:: max(1, values.size // 10_000)]
+
+
+def by(sizes: Any) -> str:
+    """Sizes in words: 64 x 64."""
+    return " x ".join(str(size) for size in sizes)
