@@ -176,8 +176,9 @@ def _describe(card: Card) -> str:
         for name, score in card.validation_dice.items()
     )
     cases = len(card.cases)
+    measured = "Cross-validated" if card.cross_validation else "Validation"
     return (
         f"{names}; {card.plan.dims}D at {spacing} mm\n"
         f"{cases} {'case' if cases == 1 else 'cases'}, {card.minutes:.1f} min of training\n"
-        f"Validation Dice: {scores}"
+        f"{measured} Dice: {scores}"
     )
