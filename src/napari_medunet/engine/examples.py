@@ -183,7 +183,7 @@ def painted_slices(
             found[other] = _painted_alone(painted, other, across)
         crossed = [_along(found[other], other) for other in others if found[other].any()]
         rest = painted & ~np.logical_or.reduce(crossed) if crossed else painted
-    found[across] = rest.any(axis=tuple(other for other in range(3) if other != across))
+    found[across] = np.asarray(rest.any(axis=tuple(o for o in range(3) if o != across)))
     return found[0], found[1], found[2]
 
 

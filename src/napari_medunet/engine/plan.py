@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from napari_medunet.engine.settings import Millimetres
+from napari_medunet.engine.settings.common import Millimetres
 
 Voxels = Annotated[int, Field(ge=1, le=1024)]
 Pool = Annotated[tuple[Literal[1, 2], ...], Field(min_length=2, max_length=3)]

@@ -1,0 +1,23 @@
+"""Options of a prediction."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from napari_medunet.engine.settings.common import Settings
+
+
+class PredictSettings(Settings):
+    """What a user can choose before a prediction."""
+
+    tta: bool = Field(
+        default=True,
+        title="Average mirrored copies",
+        description=(
+            "Average over copies mirrored as in training: a little more accurate, and twice as slow for "
+            "each axis."
+        ),
+    )
+    largest_component: bool = Field(
+        default=False, description="Keep only the largest connected piece of each label."
+    )
