@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.extending import extended_plan, reasoned_extension
 from napari_medunet.engine.phantoms import make_phantom
 from napari_medunet.engine.planning import make_plan
 from napari_medunet.engine.prediction import predict
@@ -11,7 +12,6 @@ from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import fine_tune, train
 from napari_medunet.engine.training.fine_tuning import (
-    extended_plan,
     extended_weights,
     keep_known,
     without_doubt,
@@ -58,6 +58,22 @@ def test_a_new_label_begins_unlikely_and_old_ones_as_they_were(known):
     image = make_phantom(9, SHAPE)[0]
     before, after = predict(known, image), predict(wider, image)
     assert (before == after).mean() > 0.999  # bfloat16 rounds differently with another width
+
+
+def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot(known):
+    examples = [case(5, lesion)]
+    varied = TrainSettings(flip="all", augmentation="strong", batch=3)
+    plan, reasons = reasoned_extension(known.plan, examples, varied)
+    assert (plan.flip_axes, plan.augmentation, plan.batch) == ((0, 1), "strong", 3)
+    assert plan.pools == known.plan.pools
+    assert {"new labels": "3", "learning rate": "0.001"}.items() <= {
+        reason.what: reason.choice for reason in reasons
+    }.items()
+    kept, reasons = reasoned_extension(known.plan, [case(5, organ)], TrainSettings())
+    assert kept == known.plan
+    assert reasons[-1].choice == "0.0003"  # slower, where there is nothing new
+    with pytest.raises(ValueError, match="dims, filters cannot be chosen"):
+        reasoned_extension(known.plan, examples, TrainSettings(dims="3d", filters=16))
 
 
 def test_what_was_known_is_filled_in_where_nothing_was_said(known):

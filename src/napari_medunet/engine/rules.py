@@ -265,20 +265,22 @@ def augmentation(data: Data, dims: int) -> tuple[Preset, str]:
 def flip_axes(data: Data, in_patch: list[int]) -> tuple[tuple[int, ...], str]:
     """Axes of the patch that are mirrored by chance; `in_patch` are the volume's axes."""
     flip = data.settings.flip
-    if flip == "all":
-        return tuple(range(len(in_patch))), "all axes, as set"
-    if flip == "none":
-        return (), "as set"
-    if 2 not in in_patch:
+    if 2 not in in_patch and flip in ("auto", "left-right"):
         return (), "sagittal slices have no left and right"
-    left_right = (in_patch.index(2),)
-    if flip == "left-right":
-        return left_right, "as set"
+    if flip != "auto":
+        return chosen_flip_axes(flip, in_patch), "as set"
+    left_right = chosen_flip_axes("left-right", in_patch)
     if data.labels >= _MANY_LABELS:
         return (), f"{data.labels} labels are told apart by where they lie, too"
     if pairs := left_and_right(data.examples):
         return (), "labels {} and {} look like left and right of a pair".format(*pairs[0])
     return left_right, "no labels that look like left and right of a pair"
+
+
+def chosen_flip_axes(flip: str, in_patch: list[int]) -> tuple[int, ...]:
+    """Axes of the patch that a setting other than "auto" mirrors."""
+    mirrored = {"none": (), "left-right": (2,), "all": (0, 1, 2)}[flip]
+    return tuple(index for index, axis in enumerate(in_patch) if axis in mirrored)
 
 
 def intensity(examples: list[Example], settings: TrainSettings) -> tuple[Intensity, str]:

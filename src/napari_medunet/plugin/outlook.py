@@ -10,11 +10,11 @@ from napari.layers import Image, Labels, Layer
 
 from napari_medunet.engine.coverage import Coverage, coverage
 from napari_medunet.engine.examples import Example, make_example
+from napari_medunet.engine.extending import reasoned_extension
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import Reason, reasoned_plan
 from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training.fine_tuning import reasoned_extension
 from napari_medunet.plugin.layers import volume_from_layer
 
 Pairs = Sequence[tuple[Image, Labels]]

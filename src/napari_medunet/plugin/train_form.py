@@ -8,8 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_medunet.engine.coverage import advice
+from napari_medunet.engine.extending import DECIDED
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training.fine_tuning import DECIDED
 from napari_medunet.plugin.form import Form, as_tooltip, names_in_groups, note_label
 from napari_medunet.plugin.jobs import Session
 from napari_medunet.plugin.outlook import Outlook

@@ -1,0 +1,83 @@
+"""Extending: the plan of a segmenter that goes on learning, perhaps labels that it did not know."""
+
+from __future__ import annotations
+
+from napari_medunet.engine.examples import Example, label_values
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.plan_file import check_plan
+from napari_medunet.engine.planning import Reason
+from napari_medunet.engine.rules import chosen_flip_axes
+from napari_medunet.engine.settings import TrainSettings
+
+DECIDED = frozenset(
+    (
+        "dims",
+        "axis",
+        "spacing_mm",
+        "patch",
+        "intensity",
+        "filters",
+        "depth",
+        "dropout",
+        "normalisation",
+    )
+)
+"""Settings that decide what the network is, or on which grid it looks: the segmenter has decided them."""
+_DEFAULTS = TrainSettings().model_dump()
+
+# Times the learning rate of the plan, where no label is new. A new one has to be learned from nothing, and
+# what was filled in keeps the others: phantoms, 25 epochs, organ known with Dice 0.960 and lesion new:
+# 0.963 and 0.784 at the full rate, 0.951 and 0.440 at 0.3; 0.386 for the organ where nothing is filled in.
+_SLOWER = 0.3
+
+
+def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) -> Plan:
+    """The plan of a segmenter with further labels: those of the examples that it does not know.
+
+    Raises
+    ------
+    ValueError
+        If the examples have other channels, or settings ask for another network.
+    """
+    if not examples:
+        raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
+    other = sorted(name for name in DECIDED if getattr(settings, name) != _DEFAULTS[name])
+    if other:
+        raise ValueError(
+            f"A segmenter that is trained further keeps its network and grid; {', '.join(other)} cannot be "
+            "chosen. Leave them out, or train anew."
+        )
+    labels = sorted({*plan.labels, *label_values(examples)})
+    given: dict[str, object] = {}
+    if settings.batch:
+        given["batch"] = settings.batch
+    if settings.learning_rate:
+        given["learning_rate"] = settings.learning_rate
+    if settings.augmentation != "auto":
+        given["augmentation"] = settings.augmentation
+    if settings.flip != "auto":
+        in_patch = [axis for axis in range(3) if plan.dims == 3 or axis != plan.axis]
+        given["flip_axes"] = chosen_flip_axes(settings.flip, in_patch)
+    extended = plan.model_copy(update={"labels": tuple(labels), **given})
+    check_plan(extended, examples)
+    return extended
+
+
+def reasoned_extension(
+    plan: Plan, examples: list[Example], settings: TrainSettings
+) -> tuple[Plan, list[Reason]]:
+    """As `extended_plan`, with what is decided and why."""
+    extended = extended_plan(plan, examples, settings)
+    reasons = [Reason("network", plan.describe(), "that of the segmenter, which goes on learning")]
+    if new := sorted(set(extended.labels) - set(plan.labels)):
+        known = "the segmenter does not know them: they are added to what it tells apart"
+        reasons.append(Reason("new labels", ", ".join(map(str, new)), known))
+    rate = extended.learning_rate * learning_rate_share(plan, extended)
+    slower = "with a label to learn from nothing" if new else "slower than from the beginning"
+    reasons.append(Reason("learning rate", f"{rate:g}", f"at its highest, {slower}"))
+    return extended, reasons
+
+
+def learning_rate_share(known: Plan, extended: Plan) -> float:
+    """Factor of the plan's learning rate with which a segmenter goes on learning."""
+    return _SLOWER if extended.labels == known.labels else 1.0
