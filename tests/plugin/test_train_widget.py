@@ -250,6 +250,27 @@ def test_closing_the_window_asks_for_a_segmenter_that_was_not_saved(
     assert kept.read_bytes() == b"weights"
 
 
+def test_closing_the_window_can_stop_a_training_and_save_what_there_is(
+    viewer: Any,
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_phantom(0)
+    widget.form.fields.minutes.value = 30
+    until(widget.train_button.isEnabled)
+    widget.train_button.click()
+    until(lambda: widget.session.job.scores)
+    kept, window = tmp_path / "kept.medunet", widget.window()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(kept), ""))
+    answer("Stop it and save...")
+    assert not window.close()  # not yet: the training has to end first
+    until(lambda: not window.isVisible())
+    assert read_card(kept).cases == ("phantom_00",)
+
+
 def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_saved(
     viewer: Any,
     widget: TrainWidget,
