@@ -24,8 +24,9 @@ _PATCH_VOXELS: dict[int, int] = {2: 256**2, 3: 64**3}
 # minutes. Hippocampus, two minutes on two cores: Dice 0.898 and 0.881, whole volumes 0.890 and 0.876.
 _BLOCK_SHARE = 0.8
 # Voxels per step about constant: memory and a step's time stay in hand. Four blocks of hippocampus a
-# step in place of two, and half as many steps, cost 0.002 of Dice.
-_STEP_VOXELS: dict[int, int] = {2: 2**18, 3: 2**17}
+# step in place of two, and half as many steps, cost 0.002 of Dice; with fifteen slices to learn from
+# steps count more.
+_STEP_VOXELS: dict[int, int] = {2: 2**18, 3: 2**16}
 _BATCH = (2, 16)  # fewest: a step of one patch is too noisy; most: small images need many steps
 _LEARNING_RATE: dict[int, float] = {2: 1e-3, 3: 3e-3}  # of Adam; it follows the budget from there
 _SMALLEST_LEVEL = 4  # voxels across: one level fewer cost 0.01 of Dice on slices of 50 x 35
