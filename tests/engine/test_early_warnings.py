@@ -106,3 +106,14 @@ def test_a_loss_that_is_no_number_sends_training_back_once():
 def test_a_loss_that_is_no_number_again_ends_training():
     with pytest.raises(LossNotFinite, match="Check the images"):
         run_loop(bad={6, 14})
+
+
+@pytest.mark.parametrize(("cases", "kept"), [(1, 4), (16, 2)])
+def test_a_later_epoch_is_kept_unless_an_earlier_one_was_better_by_more_than_chance(cases, kept):
+    """Of one case a Dice that is lower by 0.04 says little, of sixteen it does."""
+    settings = TrainSettings()
+    loop = Loop(PLAN, {1: "organ"}, settings, Clock(settings), lambda report: None)
+    for epoch, dice in enumerate((0.5, 0.84, 0.79, 0.80, 0.70), 1):
+        loop.keep_if_best(epoch, {"val_dice": dice, "val_loss": 0.5}, cases)
+    assert loop.best.epoch == kept
+    assert loop.best.score == 0.84

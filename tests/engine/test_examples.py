@@ -5,6 +5,7 @@ import pytest
 
 from napari_medunet.engine.examples import (
     annotated_axis,
+    annotated_slices,
     annotated_voxels,
     label_values,
     make_example,
@@ -128,6 +129,26 @@ def test_slices_painted_on_two_axes_of_one_volume_count_each_on_its_own(turn):
         labels[painted], counts[painted] = organ[painted], True
     annotated = annotated_voxels(labels.transpose(turn), "slices")
     np.testing.assert_array_equal(annotated, counts.transpose(turn))
+
+
+def test_a_thin_structure_in_adjacent_slices_is_no_slice_of_another_axis():
+    labels = np.zeros((20, 30, 30), np.uint8)
+    labels[4:9, 10:25, 10:25] = 1
+    labels[4:9, 10:12, 3] = 2  # a vessel, one voxel wide
+    annotated = annotated_voxels(labels, "slices")
+    assert annotated[4:9].all()
+    assert not annotated[:4].any()
+    assert not annotated[9:].any()
+
+
+def test_annotated_slices_are_those_that_are_full_across_any_axis():
+    annotated = np.zeros((6, 7, 8), bool)
+    annotated[2], annotated[:, :, 5] = True, True
+    assert annotated_slices(annotated, 0) == [(0, 2), (2, 5)]
+    assert annotated_slices(np.ones((2, 3, 4), bool), 1) == [(1, 0), (1, 1), (1, 2)]
+    strokes = np.zeros((6, 7, 8), bool)
+    strokes[3, 2:5, 4] = True
+    assert annotated_slices(strokes, 0) == [(0, 3)]
 
 
 def test_the_axis_across_painted_slices_can_be_chosen():

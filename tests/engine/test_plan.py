@@ -206,8 +206,11 @@ def test_labels_that_are_left_and_right_of_a_pair_are_not_mirrored():
     assert flip_axes(spine, kidneys[0])[0] == (1,)
     assert flip_axes((4, 25, 10), (26, 25, 10))[0] == (1,)  # front and back
     assert flip_axes((10, 4, 20), (18, 44, 6))[0] == (1,)  # large and small
-    many = [(5 + 10 * (n % 3), 3 + 5 * n, 4) for n in range(11)]
-    assert flip_axes(*many)[0] == ()
+    many = [(3 * n, 5 * n, 3) for n in range(10)]
+    axes, why = flip_axes(*many)
+    assert axes == ()
+    assert "10 labels are told apart by where they lie" in why
+    assert flip_axes(*many[:9])[0] == (1,)
 
 
 @pytest.mark.parametrize(

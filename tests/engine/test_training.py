@@ -69,7 +69,8 @@ def test_the_best_epochs_weights_are_kept(trained):
     (card,) = trained[0].card.networks
     dice = [scores["val_dice"] for scores in card.history]
     kept = dice[card.best_epoch - 1]
-    assert kept >= max(dice) - 0.005 > max(dice[card.best_epoch :], default=-1)
+    as_good = max(dice) - 0.05 / np.sqrt(len(card.validation_cases))
+    assert kept >= as_good > max(dice[card.best_epoch :], default=-1)
     assert np.mean(list(card.validation_dice.values())) == pytest.approx(kept, abs=1e-5)
 
 

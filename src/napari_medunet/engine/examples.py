@@ -179,12 +179,59 @@ def painted_slices(
     rest = painted
     if axis == "auto":
         others = [other for other in range(3) if other != across]
+        alone = {other: _painted_alone(painted, other, across) for other in others}
+        rest = painted.copy()
         for other in others:
-            found[other] = _painted_alone(painted, other, across)
-        crossed = [_along(found[other], other) for other in others if found[other].any()]
-        rest = painted & ~np.logical_or.reduce(crossed) if crossed else painted
-    found[across] = np.asarray(rest.any(axis=tuple(o for o in range(3) if o != across)))
+            rest &= ~_along(alone[other], other)
+        held = _held(rest, across)
+        for other in others:
+            found[other] = alone[other] & _reaches_beyond(painted, other, across, held)
+        rest = painted.copy()
+        for other in others:
+            rest &= ~_along(found[other], other)
+    found[across] = _held(rest, across)
     return found[0], found[1], found[2]
+
+
+def annotated_slices(annotated: BoolArray, axis: int) -> list[tuple[int, int]]:
+    """Slices that are annotated throughout, each as (axis across it, index).
+
+    Parameters
+    ----------
+    annotated : (z, y, x) bool array
+    axis : int
+        Across the slices where every voxel is annotated. Where no slice is annotated throughout (voxels
+        were painted), those with an annotated voxel, across the axis along which these are thinnest.
+    """
+    if annotated.all():
+        return [(axis, index) for index in range(annotated.shape[axis])]
+    whole = [(a, i) for a in range(3) for i in np.flatnonzero(_whole(annotated, a)).tolist()]
+    if whole:
+        return whole
+    across = annotated_axis(annotated)
+    return [(across, index) for index in np.flatnonzero(_held(annotated, across)).tolist()]
+
+
+def _held(painted: BoolArray, axis: int) -> BoolArray:
+    """Which slices across an axis hold something."""
+    return np.asarray(painted.any(axis=tuple(other for other in range(3) if other != axis)))
+
+
+def _whole(annotated: BoolArray, axis: int) -> BoolArray:
+    """Which slices across an axis are full."""
+    return np.asarray(annotated.all(axis=tuple(other for other in range(3) if other != axis)))
+
+
+def _reaches_beyond(painted: BoolArray, axis: int, across: int, held: BoolArray) -> BoolArray:
+    """Which slices across an axis hold most of their planes where no slice across `across` was painted.
+
+    What looks like a slice painted alone may be a thin structure in slices that were painted side by side.
+    """
+    (third,) = {0, 1, 2} - {axis, across}
+    spread = np.asarray(painted.any(axis=third))
+    lines = spread if across < axis else spread.T  # (across, axis)
+    beyond = lines[~held].sum(axis=0)
+    return np.asarray((2 * beyond > lines.sum(axis=0)) & held.any())
 
 
 def _painted_alone(painted: BoolArray, axis: int, across: int) -> BoolArray:

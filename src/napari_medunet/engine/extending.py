@@ -6,7 +6,7 @@ from napari_medunet.engine.examples import Example, label_values
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
 from napari_medunet.engine.planning import Reason
-from napari_medunet.engine.rules import chosen_flip_axes
+from napari_medunet.engine.rules import chosen_flip_axes, why_sides_matter
 from napari_medunet.engine.settings import TrainSettings
 
 DECIDED = frozenset(
@@ -55,9 +55,11 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
         given["learning_rate"] = settings.learning_rate
     if settings.augmentation != "auto":
         given["augmentation"] = settings.augmentation
+    in_patch = [axis for axis in range(3) if plan.dims == 3 or axis != plan.axis]
     if settings.flip != "auto":
-        in_patch = [axis for axis in range(3) if plan.dims == 3 or axis != plan.axis]
         given["flip_axes"] = chosen_flip_axes(settings.flip, in_patch)
+    elif len(labels) > len(plan.labels) and why_sides_matter(examples, len(labels) - 1):
+        given["flip_axes"] = tuple(axis for axis in plan.flip_axes if in_patch[axis] != 2)
     extended = plan.model_copy(update={"labels": tuple(labels), **given})
     check_plan(extended, examples)
     return extended
@@ -72,12 +74,16 @@ def reasoned_extension(
     if new := sorted(set(extended.labels) - set(plan.labels)):
         known = "the segmenter does not know them: they are added to what it tells apart"
         reasons.append(Reason("new labels", ", ".join(map(str, new)), known))
-    rate = extended.learning_rate * learning_rate_share(plan, extended)
+    rate = extended.learning_rate * learning_rate_share(plan, extended, settings)
     slower = "with a label to learn from nothing" if new else "slower than from the beginning"
-    reasons.append(Reason("learning rate", f"{rate:g}", f"at its highest, {slower}"))
+    why = "as set" if settings.learning_rate else f"at its highest, {slower}"
+    reasons.append(Reason("learning rate", f"{rate:g}", why))
+    reasons.append(
+        Reason("batch", str(extended.batch), "as set" if settings.batch else "as it was")
+    )
     return extended, reasons
 
 
-def learning_rate_share(known: Plan, extended: Plan) -> float:
+def learning_rate_share(known: Plan, extended: Plan, settings: TrainSettings) -> float:
     """Factor of the plan's learning rate with which a segmenter goes on learning."""
-    return _SLOWER if extended.labels == known.labels else 1.0
+    return _SLOWER if extended.labels == known.labels and not settings.learning_rate else 1.0

@@ -12,9 +12,8 @@ import numpy.typing as npt
 from napari_medunet.engine.examples import Example
 
 _ALIKE = 1.5  # times as many voxels, at most, has the larger one of a pair
-_APART = (
-    1.0  # times their mean half width from left to right: their centres are further from each other
-)
+# Their centres are further from each other than so many times their mean half width from left to right.
+_APART = 1.0
 _FEW_VOXELS = 500_000  # of which structures are measured
 
 

@@ -40,7 +40,11 @@ class Preview:
 
 
 def preview(
-    examples: list[Example], settings: TrainSettings, count: int = 8, seed: int = 0
+    examples: list[Example],
+    settings: TrainSettings,
+    count: int = 8,
+    seed: int = 0,
+    plan: Plan | None = None,
 ) -> Preview:
     """Draw training patches and show one slice of each.
 
@@ -56,13 +60,15 @@ def preview(
     count : int
         How many patches.
     seed : int
+    plan : Plan, optional
+        Decided before; made by the rules where none is given.
 
     Raises
     ------
     ValueError
         If the examples cannot be learned from, as `make_plan` says.
     """
-    plan = make_plan(examples, settings)
+    plan = plan or make_plan(examples, settings)
     chosen = np.random.default_rng(seed).permutation(len(examples))[:count]
     samples = Samples([examples[i] for i in chosen], plan, seed)
     augmentation = augmentation_of(plan.augmentation, settings)

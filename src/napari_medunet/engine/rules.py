@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_medunet.engine.examples import AXES, Example, annotated_axis
+from napari_medunet.engine.examples import AXES, Example, annotated_axis, annotated_slices
 from napari_medunet.engine.mirroring import left_and_right
 from napari_medunet.engine.plan import Preset
 from napari_medunet.engine.settings import TrainSettings
@@ -42,10 +42,9 @@ _MINUTES_FOR_LARGEST = 10.0
 # Fifteen slices of hippocampus, two minutes on two cores: Dice 0.81 and 0.79 in 3D with strong
 # augmentation, 0.76 and 0.77 with standard; in 2D 0.76 and 0.72 with strong, 0.76 and 0.73 with standard.
 _MANY_SLICES = 300
-_MANY_LABELS = (
-    10  # from so many on, some are told apart by their place alone; CT with 40 organs, 2 minutes
-)
-# in 3D: Dice 0.05 with left and right mirrored, 0.09 without
+# From so many labels on, some are told apart by their place alone. CT with 40 organs, 2 minutes in 3D: Dice
+# 0.05 with left and right mirrored, 0.09 without.
+_MANY_LABELS = 10
 _SHORTEST_FOR_3D = 1.5  # minutes: in less a 3D network is not yet ahead of a 2D one
 
 Pools = tuple[tuple[Literal[1, 2], ...], ...]
@@ -256,8 +255,7 @@ def augmentation(data: Data, dims: int) -> tuple[Preset, str]:
         return data.settings.augmentation, "as set"
     if dims == 2:
         return "standard", "slices that are varied more take longer to learn"
-    others = tuple(axis for axis in range(3) if axis != data.axis)
-    slices = sum(int(e.annotated.any(axis=others).sum()) for e in data.examples)
+    slices = sum(len(annotated_slices(e.annotated, data.axis)) for e in data.examples)
     if slices < _MANY_SLICES:
         return "strong", f"{slices} annotated slices are few: varied much, they teach more"
     return "standard", f"{slices} annotated slices differ enough to be varied a little"
@@ -271,11 +269,18 @@ def flip_axes(data: Data, in_patch: list[int]) -> tuple[tuple[int, ...], str]:
     if flip != "auto":
         return chosen_flip_axes(flip, in_patch), "as set"
     left_right = chosen_flip_axes("left-right", in_patch)
-    if data.labels >= _MANY_LABELS:
-        return (), f"{data.labels} labels are told apart by where they lie, too"
-    if pairs := left_and_right(data.examples):
-        return (), "labels {} and {} look like left and right of a pair".format(*pairs[0])
+    if why := why_sides_matter(data.examples, data.labels):
+        return (), why
     return left_right, "no labels that look like left and right of a pair"
+
+
+def why_sides_matter(examples: list[Example], labels: int) -> str:
+    """Why left and right must not be exchanged; empty where nothing says so."""
+    if labels >= _MANY_LABELS:
+        return f"{labels} labels are told apart by where they lie, too"
+    if pairs := left_and_right(examples):
+        return "labels {} and {} look like left and right of a pair".format(*pairs[0])
+    return ""
 
 
 def chosen_flip_axes(flip: str, in_patch: list[int]) -> tuple[int, ...]:

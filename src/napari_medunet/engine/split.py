@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_medunet.engine.examples import Example, annotated_axis, case_labels
+from napari_medunet.engine.examples import Example, annotated_slices, case_labels
 
 # More tell little more about which epoch is best, and training would miss them.
 _MOST_HELD_OUT = 16
@@ -127,10 +127,8 @@ def _split_slices(
 
 def _annotated_slices(example: Example, axis: int) -> list[tuple[slice | int, ...]]:
     """Indices of the slices in which something was annotated."""
-    if not example.annotated.all():
-        axis = annotated_axis(example.annotated)
-    held = example.annotated.any(axis=tuple(other for other in range(3) if other != axis))
-    return [(slice(None),) * axis + (int(index),) for index in np.flatnonzero(held)]
+    slices = annotated_slices(example.annotated, axis)
+    return [(slice(None),) * across + (index,) for across, index in slices]
 
 
 def _hold_out(classes: list[set[int]], share: float, rng: np.random.Generator) -> set[int]:

@@ -78,11 +78,12 @@ def look_ahead(
     if annotated == "auto":
         annotated = "all" if all(one.everywhere for one in found) else "slices"
     settings = settings.model_copy(update={"annotated": annotated})
+    known = None if start_from is None else read_card(start_from).plan
     if not plan:
         return Outlook(found, settings)
     examples = examples_of(pairs, layers, settings)
-    if start_from is not None:
-        made, reasons = reasoned_extension(read_card(start_from).plan, examples, settings)
+    if known is not None:
+        made, reasons = reasoned_extension(known, examples, settings)
     else:
         made, reasons = reasoned_plan(examples, settings)
     return Outlook(found, settings, made, tuple(reasons))

@@ -51,11 +51,11 @@ class PlanSection(Section):
         for field in self.form.fields:
             if field.name in DECISIONS:
                 self.form.say_unset(field.name, "automatic")
+                field.native.setToolTip(field.tooltip)
 
     def show_plan(self, plan: Plan, reasons: Sequence[Reason]) -> None:
         """Say a plan: what is automatic stands in its field, and all reasons below."""
-        self.summary.setText(f"{plan.describe()}.")
-        self.summary.show()
+        self.clear(f"{plan.describe()}.")
         found = {reason.what: reason for reason in reasons}
         values = self.form.values()
         for name, what in DECISIONS.items():

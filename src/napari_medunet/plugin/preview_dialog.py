@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from napari.layers import Layer
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_medunet.engine.extending import extended_plan
 from napari_medunet.engine.preview import Preview, preview
+from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.form import as_tooltip, note_label
 from napari_medunet.plugin.outlook import Pairs, examples_of
@@ -90,16 +93,24 @@ class PreviewDialog(QDialog):  # type: ignore[misc]
 
 
 def draw_slices(
-    pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings, seed: int
+    pairs: Pairs,
+    layers: Sequence[Layer],
+    settings: TrainSettings,
+    seed: int,
+    start_from: Path | None = None,
 ) -> Preview:
     """Draw as many slices as the dialog shows; in a thread, since whole volumes are prepared for it.
 
     Raises
     ------
     ValueError
-        If the layers cannot be learned from.
+        If the layers cannot be learned from, or not by the segmenter that goes on learning.
+    OSError
+        If that cannot be read.
     """
-    return preview(examples_of(pairs, layers, settings), settings, _ROWS * _COLUMNS, seed)
+    examples = examples_of(pairs, layers, settings)
+    plan = extended_plan(read_card(start_from).plan, examples, settings) if start_from else None
+    return preview(examples, settings, _ROWS * _COLUMNS, seed, plan)
 
 
 def _outline(axes: Axes, labels: npt.NDArray[Any], colour: Colour) -> None:

@@ -23,8 +23,7 @@ class SegmenterChooser(ElidedCombo):
     ----------
     session : Session
     none : str, optional
-        Text of a first row that stands for no segmenter. With it the choice stays as it is when a
-        segmenter is added; without it the newest is chosen.
+        Text of a first row that stands for no segmenter. Without it, one that was just trained is chosen.
     """
 
     changed = Signal()  # another one is chosen
@@ -65,15 +64,17 @@ class SegmenterChooser(ElidedCombo):
             self.addItem(one.title, one)
             self.setItemData(self.count() - 1, str(one.path), Qt.ItemDataRole.ToolTipRole)
         self.addItem(_OPEN, _OPEN)
-        if self._none:
-            self._choose(self._chosen if self._chosen in known else None)
-        else:
-            self._choose(known[-1] if known else None)
+        chosen = next((one for one in known if _same_file(one, self._chosen)), None)
+        is_new = bool(known) and known[-1].path in self._session.unsaved
+        if known and not self._none and (is_new or chosen is None):
+            chosen = known[-1]
+        self._choose(chosen)
 
     def _choose(self, segmenter: KnownSegmenter | None) -> None:
-        self._chosen = segmenter
+        before, self._chosen = self._chosen, segmenter
         self._show_chosen()
-        self.changed.emit()
+        if segmenter != before:
+            self.changed.emit()
 
     def _show_chosen(self) -> None:
         rows = [self.itemData(row) for row in range(self.count())]
@@ -89,3 +90,7 @@ class SegmenterChooser(ElidedCombo):
         )
         if name:
             self.open_segmenter(name)
+
+
+def _same_file(one: KnownSegmenter, other: KnownSegmenter | None) -> bool:
+    return other is not None and one.path == other.path

@@ -197,7 +197,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return
         self.preview.say("Drawing ...")
         pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
-        self.previewing.ask(partial(draw_slices, pairs, layers, settings, self.preview.seed))
+        seed, start_from = self.preview.seed, self.form.segmenter
+        self.previewing.ask(partial(draw_slices, pairs, layers, settings, seed, start_from))
 
     def _show_preview(self, slices: Preview) -> None:
         pairs = self.pairs.pairs()

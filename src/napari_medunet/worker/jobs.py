@@ -125,8 +125,9 @@ class _Overall:
 
 def _load(path: Path) -> Segmenter:
     global _loaded
-    from napari_medunet.engine.segmenter import Segmenter
+    from napari_medunet.engine.segmenter import Segmenter, read_card
 
+    read_card(path)  # the file may have gone since it was chosen: this says so
     key = (str(path), path.stat().st_mtime_ns)
     if _loaded is None or _loaded[0] != key:
         _loaded = None  # the old one may go before the new one takes its memory

@@ -99,7 +99,7 @@ class TrainSettings(Settings):
     )
     validation: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=0.2,
-        description="Share of the cases, 16 at most, kept out of training to choose the best epoch.",
+        description="Share of the cases, 16 at most, kept out of training, to measure each epoch on.",
     )
     folds: Annotated[int, Field(ge=2, le=MOST_FOLDS)] | None = Field(
         default=None,
@@ -156,7 +156,7 @@ class TrainSettings(Settings):
         default="auto",
         description=(
             "Axes along which training images are mirrored by chance, where the preset is not none; auto "
-            "mirrors left and right where no labels look like a pair of them."
+            "mirrors left and right where no labels look like a pair of them, and there are fewer than ten."
         ),
         json_schema_extra=_AUGMENTATION,
     )

@@ -10,6 +10,7 @@ import json
 import time
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,7 +190,8 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove them: the training is done, and its segmenter saved."""
-        self.wait()
+        with suppress(OSError):  # of one that could not be written
+            self.wait()
         folder = self._files[0].parent
         for path in (*self._files, *folder.glob(f".checkpoint-*{PART_SUFFIX}")):
             path.unlink(missing_ok=True)

@@ -82,7 +82,7 @@ def fine_tune(
         replayed = without_doubt(segmenter.plan, replayed, examples, seen)
         split = split_examples([*known, *replayed], settings.validation, settings.seed, plan.axis)
         weights = extended_weights(segmenter, plan)
-        rate = learning_rate_share(segmenter.plan, plan)
+        rate = learning_rate_share(segmenter.plan, plan, settings)
         begun = replace(going_on, weights=weights, rate=rate)
         trained = train_network(*split, plan, classes, settings, kept, begun)
     more = make_segmenter([trained], plan, classes, settings)

@@ -117,9 +117,8 @@ class Loop:
 
     def until_done(self, stream: Iterator[Batch], held_out: HeldOut, steps: int) -> None:
         """Train epoch after epoch; a stop by the user ends the epoch, which still counts."""
-        self._measure(
-            held_out.batches[:1]
-        )  # compiled now, so that a stop in the first epoch is quick
+        # Compiled now, so that a stop in the first epoch is quick.
+        self._measure(held_out.batches[:1])
         done = False
         while not done:
             try:
@@ -139,7 +138,7 @@ class Loop:
             }
             with self.learner.average.in_place():
                 scores |= self._validate(held_out)
-                self._keep_if_best(epoch, scores, _AS_GOOD / math.sqrt(held_out.cases))
+                self.keep_if_best(epoch, scores, held_out.cases)
             self.history.append(scores)
             try:
                 self._say(f"Epoch {epoch}: validation Dice {scores['val_dice']:.3f}", scores)
@@ -223,12 +222,12 @@ class Loop:
             self._test(images, classes)
         return self.learner.results()
 
-    def _keep_if_best(self, epoch: int, scores: dict[str, float], chance: float) -> None:
+    def keep_if_best(self, epoch: int, scores: dict[str, float], cases: int) -> None:
         """Keep the best epoch's weights, or those of a later one as good but for chance."""
         score = scores["val_dice"]
         if not math.isfinite(scores["val_loss"]):
             return
-        if score >= self.best.score - chance:
+        if score >= self.best.score - _AS_GOOD / math.sqrt(cases):
             self.best = Best(
                 epoch=epoch,
                 score=max(self.best.score, score),

@@ -1,4 +1,4 @@
-"""One network: examples on both sides of a split in, the weights of the best epoch out."""
+"""One network: examples on both sides of a split in, the weights of one epoch out."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ def train_network(
     """Train the network of a plan within a budget of time.
 
     The weights are averaged over the last steps, measured on the validation patches once an epoch,
-    and those of the best epoch are kept. The learning rate rises, then falls along a cosine
-    (Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5) that ends when the budget does.
+    and those of the last epoch are kept, unless an earlier one was clearly better. The learning rate rises,
+    then falls along a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, equation 5) that ends when the
+    budget does.
 
     Parameters
     ----------
     training, validation : non-empty lists of Example
-        What weights are learned from, and what the best epoch is chosen by.
+        What weights are learned from, and what epochs are measured on.
     plan : Plan
     classes : tuple of SegmentClass
         Of the plan's labels, for the names on the card.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -179,14 +179,15 @@ class RunFolder:
 
         try:
             yield keep
-            self.checkpoints.wait()
             self.log("Trained")
         except Exception as error:
             self.log(f"Ended: {type(error).__name__} {error}".rstrip())
             raise
         finally:
-            with suppress(OSError):  # where it matters, it was raised above
+            try:
                 self.checkpoints.wait()
+            except OSError as error:  # the training has ended: nothing is lost with it
+                self.log(f"The last checkpoint was not written: {error}")
             if writer is not None:
                 writer.close()
 
