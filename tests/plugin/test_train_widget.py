@@ -14,6 +14,8 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, QWidget
 
+from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.phantoms import make_phantom
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
@@ -212,7 +214,7 @@ def test_a_segmenter_goes_on_learning_a_label_more(
     form.plan.button.setChecked(True)
     until(lambda: "new labels" in form.plan.why.text())
     assert "<b>new labels</b> 7" in form.plan.why.text()
-    form.fields.minutes.value = 0.02
+    form.fields.minutes.value = 0.1
     until(widget.train_button.isEnabled)
     widget.train_button.click()
     until(lambda: not widget.session.busy)
@@ -251,24 +253,29 @@ def test_closing_the_window_asks_for_a_segmenter_that_was_not_saved(
 
 
 def test_closing_the_window_can_stop_a_training_and_save_what_there_is(
-    viewer: Any,
-    widget: TrainWidget,
-    add_phantom: AddPhantom,
-    until: Until,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_phantom(0)
-    widget.form.fields.minutes.value = 30
-    until(widget.train_button.isEnabled)
-    widget.train_button.click()
-    until(lambda: widget.session.job.scores)
-    kept, window = tmp_path / "kept.medunet", widget.window()
+    session, window = Session(), QMainWindow()
+    qtbot.addWidget(window)
+    window.setCentralWidget(QWidget())
+    window.show()
+    Closing(session, window)
+    settings = TrainSettings(minutes=30, filters=4, dims="2d")
+    examples = [make_example(*make_phantom(0, (8, 32, 32)), settings)]
+    job = ViewerJob(
+        "Training", lambda listener: session.worker.train(examples, settings, listener), True
+    )
+    job.produced.connect(session.keep)
+    session.run(job)
+    until(lambda: job.scores)
+    kept = tmp_path / "kept.medunet"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(kept), ""))
     answer("Stop it and save...")
     assert not window.close()  # not yet: the training has to end first
     until(lambda: not window.isVisible())
     assert read_card(kept).cases == ("phantom_00",)
+    assert session.unsaved == []
+    session.close()
 
 
 def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_saved(
