@@ -30,7 +30,9 @@ _STEP_VOXELS: dict[int, int] = {2: 2**18, 3: 2**16}
 _BATCH = (2, 16)  # fewest: a step of one patch is too noisy; most: small images need many steps
 _LEARNING_RATE: dict[int, float] = {2: 1e-3, 3: 3e-3}  # of Adam; it follows the budget from there
 _SMALLEST_LEVEL = 4  # voxels across: one level fewer cost 0.01 of Dice on slices of 50 x 35
-_HALVED_FROM = 6.5  # voxels across: they are rounded up to 8, and halved to 4
+# Voxels across that are halved once more. A slice is shown whole: what it is rounded up by is empty. A block
+# is smaller than its volume, which has the room for what 6.5 is rounded up to.
+_HALVED_FROM: dict[int, float] = {2: 8, 3: 6.5}
 CONTEXT = 1  # slices on each side in 2.5D
 _ANISOTROPIC = 3.0  # coarsest to finest spacing, from where blocks gain little (as in nnU-Net)
 _THIN = 8  # slices: blocks need more
@@ -198,7 +200,7 @@ def pools(
     deepest = settings.depth or _DEEPEST[dims]
     pools: list[tuple[Literal[1, 2], ...]] = []
     while len(pools) < deepest - 1:
-        large = sizes >= _HALVED_FROM
+        large = sizes >= _HALVED_FROM[dims]
         if not large.any():
             if len(pools) and not settings.depth:
                 break
