@@ -30,8 +30,8 @@ _STEP_VOXELS: dict[int, int] = {2: 2**18, 3: 2**16}
 _BATCH = (2, 16)  # fewest: a step of one patch is too noisy; most: small images need many steps
 _LEARNING_RATE: dict[int, float] = {2: 1e-3, 3: 3e-3}  # of Adam; it follows the budget from there
 _SMALLEST_LEVEL = 4  # voxels across: one level fewer cost 0.01 of Dice on slices of 50 x 35
-# Voxels across that are halved once more. A slice is shown whole: what it is rounded up by is empty. A block
-# is smaller than its volume, which has the room for what 6.5 is rounded up to.
+# Voxels across that are halved once more. A slice is shown whole: what it is rounded up by is empty. A
+# block is smaller than its volume, which has the room for what 6.5 is rounded up to.
 _HALVED_FROM: dict[int, float] = {2: 8, 3: 6.5}
 CONTEXT = 1  # slices on each side in 2.5D
 _ANISOTROPIC = 3.0  # coarsest to finest spacing, from where blocks gain little (as in nnU-Net)
