@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from napari_medunet.engine.annotation import annotated_voxels
 from napari_medunet.engine.coverage import advice, coverage
-from napari_medunet.engine.examples import annotated_voxels
 
 
 def painted(*slices: int) -> np.ndarray:

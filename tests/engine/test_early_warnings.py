@@ -39,6 +39,14 @@ def test_few_slices_that_cannot_be_split_are_told():
     assert "Nothing could be held out" in same
 
 
+def test_slices_of_both_axes_are_counted_and_not_the_lines_where_they_meet():
+    one = example(12)
+    one.annotated[...] = False
+    one.annotated[:2], one.annotated[:, :, 5] = True, True
+    (few,) = early_warnings.of_examples([one], [example(12)], PLAN, NAMES)
+    assert "organ: 3" in few
+
+
 def test_a_label_that_validation_lacks_is_told():
     training, validation = [example(12)], [example(12)]
     validation[0].labels[validation[0].labels == 2] = 0

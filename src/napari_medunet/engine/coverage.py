@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.examples import AXES, annotated_axis, painted_slices
+from napari_medunet.engine.annotation import AXES, annotated_axis, painted_slices
 
 _MUCH = 1 / 3  # of the slices: seldom does anybody paint so many one beside the other and stop
 

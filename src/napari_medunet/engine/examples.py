@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_medunet.engine.annotation import BoolArray, annotated_voxels
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, same_grid
-
-BoolArray = npt.NDArray[np.bool_]
-
-AXES = "zyx"  # names of a volume's axes, in array order
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,149 +129,6 @@ def integer_labels(labels: Volume) -> npt.NDArray[np.integer[Any]]:
             "and positive numbers. Renumber it."
         )
     return values
-
-
-def annotated_voxels(
-    labels: npt.NDArray[np.integer[Any]], rule: str, axis: str = "auto"
-) -> BoolArray:
-    """Which voxels of an annotation count.
-
-    Parameters
-    ----------
-    labels : (z, y, x) integer array
-    rule : "all", "slices" or "voxels"
-        "slices" takes whole slices that hold a label.
-    axis : "auto", "z", "y" or "x"
-        Across the slices; "auto" finds the one on which they were painted, see `annotated_axis`.
-    """
-    if rule == "all":
-        return np.ones(labels.shape, bool)
-    if rule == "voxels":
-        return labels > 0
-    across_z, across_y, across_x = painted_slices(labels, axis)
-    return across_z[:, None, None] | across_y[:, None] | across_x
-
-
-def painted_slices(
-    labels: npt.NDArray[Any], axis: str = "auto"
-) -> tuple[BoolArray, BoolArray, BoolArray]:
-    """Which slices somebody painted, across z, y and x.
-
-    Parameters
-    ----------
-    labels : (z, y, x) array of numbers
-    axis : "auto", "z", "y" or "x"
-        Across the slices; "auto" finds it, see `annotated_axis`, and slices that were painted alone across
-        another axis besides. A slice that holds no label but where it meets one of those was not
-        painted.
-
-    Returns
-    -------
-    tuple of bool arrays
-        One entry per slice across each axis.
-    """
-    painted = labels > 0
-    found = [np.zeros(size, bool) for size in labels.shape]
-    across = annotated_axis(labels) if axis == "auto" else AXES.index(axis)
-    rest = painted
-    if axis == "auto":
-        others = [other for other in range(3) if other != across]
-        alone = {other: _painted_alone(painted, other, across) for other in others}
-        rest = painted.copy()
-        for other in others:
-            rest &= ~_along(alone[other], other)
-        held = _held(rest, across)
-        for other in others:
-            found[other] = alone[other] & _reaches_beyond(painted, other, across, held)
-        rest = painted.copy()
-        for other in others:
-            rest &= ~_along(found[other], other)
-    found[across] = _held(rest, across)
-    return found[0], found[1], found[2]
-
-
-def annotated_slices(annotated: BoolArray, axis: int) -> list[tuple[int, int]]:
-    """Slices that are annotated throughout, each as (axis across it, index).
-
-    Parameters
-    ----------
-    annotated : (z, y, x) bool array
-    axis : int
-        Across the slices where every voxel is annotated. Where no slice is annotated throughout (voxels
-        were painted), those with an annotated voxel, across the axis along which these are thinnest.
-    """
-    if annotated.all():
-        return [(axis, index) for index in range(annotated.shape[axis])]
-    whole = [(a, i) for a in range(3) for i in np.flatnonzero(_whole(annotated, a)).tolist()]
-    if whole:
-        return whole
-    across = annotated_axis(annotated)
-    return [(across, index) for index in np.flatnonzero(_held(annotated, across)).tolist()]
-
-
-def _held(painted: BoolArray, axis: int) -> BoolArray:
-    """Which slices across an axis hold something."""
-    return np.asarray(painted.any(axis=tuple(other for other in range(3) if other != axis)))
-
-
-def _whole(annotated: BoolArray, axis: int) -> BoolArray:
-    """Which slices across an axis are full."""
-    return np.asarray(annotated.all(axis=tuple(other for other in range(3) if other != axis)))
-
-
-def _reaches_beyond(painted: BoolArray, axis: int, across: int, held: BoolArray) -> BoolArray:
-    """Which slices across an axis hold most of their planes where no slice across `across` was painted.
-
-    What looks like a slice painted alone may be a thin structure in slices that were painted side by side.
-    """
-    (third,) = {0, 1, 2} - {axis, across}
-    spread = np.asarray(painted.any(axis=third))
-    lines = spread if across < axis else spread.T  # (across, axis)
-    beyond = lines[~held].sum(axis=0)
-    return np.asarray((2 * beyond > lines.sum(axis=0)) & held.any())
-
-
-def _painted_alone(painted: BoolArray, axis: int, across: int) -> BoolArray:
-    """Slices across an axis that were painted alone, while most were painted across another one.
-
-    Most of what such a slice holds has nothing beside it along `axis` and something along `across`.
-    """
-    (third,) = {0, 1, 2} - {axis, across}
-    alone = _without_neighbours(painted, axis) & ~_without_neighbours(painted, across)
-    of_slice = (across, third)
-    spread = painted.any(axis=across)  # over the axis and the third one
-    wide = spread.sum(axis=spread.ndim - 1 if third > axis else 0) > 1
-    return np.asarray((2 * alone.sum(axis=of_slice) > painted.sum(axis=of_slice)) & wide)
-
-
-def _without_neighbours(painted: BoolArray, axis: int) -> BoolArray:
-    """The painted voxels that have no painted one before or behind them along an axis."""
-    lines = np.moveaxis(painted, axis, 0)
-    alone = lines.copy()
-    alone[1:] &= ~lines[:-1]
-    alone[:-1] &= ~lines[1:]
-    return np.moveaxis(alone, 0, axis)
-
-
-def _along(slices: BoolArray, axis: int) -> BoolArray:
-    """One entry per slice, as an array that fits to volumes."""
-    return np.expand_dims(slices, tuple(other for other in range(3) if other != axis))
-
-
-def annotated_axis(labels: npt.NDArray[np.integer[Any]] | BoolArray) -> int:
-    """Axis across the slices that were painted: along it labels are thinnest.
-
-    A slice that was painted alone is one voxel thick. What counts is the mean length of unbroken runs of
-    painted voxels: how many slices hold a label would mislead, since a small structure on a few
-    scattered slices is held by even fewer of the planes across them. Where all axes are alike it is 0.
-    """
-    painted = labels > 0
-    starts = []
-    for axis in range(3):
-        first = np.take(painted, [0], axis=axis)
-        before, here = np.delete(painted, -1, axis), np.delete(painted, 0, axis)
-        starts.append(np.count_nonzero(first) + np.count_nonzero(here & ~before))
-    return int(np.argmax(starts))  # of runs, all as many voxels: most runs are the shortest
 
 
 def case_labels(example: Example) -> set[int]:

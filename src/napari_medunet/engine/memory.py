@@ -16,12 +16,10 @@ MIB = 2**20
 # `benchmarks/memory.py`: on each way two convolutions with their normalisation and rectifier, what is
 # upsampled and joined on the way up, and what the gradients need beside them.
 _FEATURES = 16.5
-_LOGITS = (
-    10.0  # tensors of classes x voxels in float32: logits, probabilities, truth and their gradients
-)
-_PER_WEIGHT = (
-    7 * 4
-)  # bytes: weight, gradient, two moments of Adam, average, best epoch, copy in 16 bits
+# Tensors of classes x voxels in float32: logits, probabilities, truth and their gradients.
+_LOGITS = 10.0
+# Bytes: weight, gradient, two moments of Adam, average, best epoch, copy in 16 bits.
+_PER_WEIGHT = 7 * 4
 _SHARE = 0.8  # of the free memory: the estimate may be wrong by a tenth, and others want some, too
 _SMALLEST_PATCH = {2: 64, 3: 32}  # voxels of a side
 _FEWEST_FILTERS = 8

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from napari_medunet.engine import devices, rules
-from napari_medunet.engine.examples import AXES, Example, channel_count, label_values
+from napari_medunet.engine.annotation import AXES
+from napari_medunet.engine.examples import Example, channel_count, label_values
 from napari_medunet.engine.grid import grid_shape
 from napari_medunet.engine.memory import fitting_plan
 from napari_medunet.engine.plan import Plan

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_medunet.engine.examples import AXES, Example, annotated_axis, annotated_slices
+from napari_medunet.engine.annotation import AXES, annotated_axis, annotated_slices
+from napari_medunet.engine.examples import Example
 from napari_medunet.engine.mirroring import left_and_right
 from napari_medunet.engine.plan import Preset
 from napari_medunet.engine.settings import TrainSettings

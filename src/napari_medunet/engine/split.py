@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from napari_medunet.engine.examples import Example, annotated_slices, case_labels
+from napari_medunet.engine.annotation import annotated_slices
+from napari_medunet.engine.examples import Example, case_labels
 
 # More tell little more about which epoch is best, and training would miss them.
 _MOST_HELD_OUT = 16

@@ -8,7 +8,7 @@ from math import isnan
 
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from napari_medunet.engine.card import Card
+from napari_medunet.engine.card import Card, CrossValidationScores, SegmentClass
 from napari_medunet.engine.progress import Progress
 from napari_medunet.plugin.form import as_tooltip, note_label
 from napari_medunet.plugin.job_bar import JobBar
@@ -66,7 +66,8 @@ class TrainingView(QWidget):  # type: ignore[misc]
 
     def show_result(self, card: Card) -> None:
         """Say how good the segmenter is."""
-        self.result.setText(_folds(card) if card.cross_validation else _validation(card))
+        found = card.cross_validation
+        self.result.setText(_validation(card) if found is None else _folds(found, card.classes))
         self.result.show()
 
     def _progressed(self, report: Progress) -> None:
@@ -95,12 +96,10 @@ def _validation(card: Card) -> str:
     return f"Validation Dice: {scores}. Ready in Segment."
 
 
-def _folds(card: Card) -> str:
+def _folds(found: CrossValidationScores, classes: Sequence[SegmentClass]) -> str:
     """Scores of each fold on the cases that its network never saw, as a small table."""
-    found = card.cross_validation
-    assert found is not None  # noqa: S101
     lines = []
-    for one in card.classes:
+    for one in classes:
         folds = " &nbsp; ".join(_score(fold.scores[one.value].dice) for fold in found.folds)
         mean, sd = found.mean[one.value], found.sd[one.value]
         lines.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.examples import annotated_voxels
+from napari_medunet.engine.annotation import annotated_voxels
 from napari_medunet.engine.metrics.label_pairs import LabelArray
 from napari_medunet.engine.settings import EvaluateSettings
 

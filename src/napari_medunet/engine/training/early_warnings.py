@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
+from napari_medunet.engine.annotation import annotated_slices, slices_held
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
 
@@ -19,7 +18,7 @@ Names = Mapping[int, str]
 def of_examples(
     training: Sequence[Example], validation: Sequence[Example], plan: Plan, names: Names
 ) -> list[str]:
-    """Look at what will be learned from and what the best epoch will be chosen by.
+    """Look at what will be learned from and what epochs will be measured on.
 
     Parameters
     ----------
@@ -97,14 +96,15 @@ def of_the_end(epochs_done: float, epochs: int | None) -> list[str]:
 
 
 def _slices_of_labels(examples: Sequence[Example], plan: Plan) -> dict[int, int]:
-    """In how many slices each label of a plan is annotated."""
-    others = tuple(axis for axis in range(3) if axis != plan.axis)
-    return {
-        label: sum(
-            int(np.any((e.labels == label) & e.annotated, axis=others).sum()) for e in examples
-        )
-        for label in plan.labels[1:]
-    }
+    """In how many annotated slices there is each label of a plan."""
+    counts = dict.fromkeys(plan.labels[1:], 0)
+    for example in examples:
+        slices = annotated_slices(example.annotated, plan.axis)
+        for label in counts:
+            held = (example.labels == label) & example.annotated
+            across = {axis: slices_held(held, axis) for axis, _ in slices}
+            counts[label] += sum(int(across[axis][index]) for axis, index in slices)
+    return counts
 
 
 def _named(labels: Sequence[int], names: Names) -> str:
