@@ -2,18 +2,20 @@
 
     MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/hippocampus.py --minutes 5 --seeds 3
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 5 [--draw 1]
+    ... --programs ours monai-3d monai-2d [--monai-python PYTHON]
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
 minutes, the seed and what stands on the command line. A figure is the mean of the cases' Dice, over seeds;
-each seed tests on another quarter.
+each seed tests on another quarter, or another of so many `--parts`.
 
 With `--slices` three volumes train (216, 257 and 335, or others by `--draw`), of each of which so many
 axial slices are annotated, evenly spread over the structure; all other volumes of the quarter test.
 
-The peers' figures are recorded ones, of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine
-schedule, and affine and intensity augmentation, on two cores of the same kind of machine, tested on 52
-other volumes of the same kind and trained on 208, a third more than here.
+The peers learn from the same files and are tested on the same (`monai_unet.py`). Beside them recorded
+figures are printed: of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine schedule, affine
+and intensity augmentation, on two cores of the same kind of machine, tested on 52 other volumes of the
+same kind and trained on 208, a third more than here.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ PEERS = {
     ("10", 0): {"MONAI 2D": (0.876, 0.862), "MONAI 3D": (0.894, 0.877)},
     ("2", 5): {"MONAI 2D, mirrored": (0.735, 0.697)},
 }
-QUARTERS = 4
+MONAI = {"monai-2d": "2d", "monai-3d": "3d"}
 PAINTED = ("216", "257", "335")
 
 
@@ -49,28 +51,45 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--slices", type=int, default=0, help="annotated in each of three volumes")
     parser.add_argument("--draw", type=int, default=0, help="other three volumes, by chance")
+    parser.add_argument("--parts", type=int, default=4, help="of the volumes; one of them tests")
+    parser.add_argument("--programs", nargs="+", default=["ours"], choices=["ours", *MONAI])
+    parser.add_argument("--monai-python", default=sys.executable)
     parser.add_argument("--train", nargs=argparse.REMAINDER, default=[], help="more for train")
     chosen = parser.parse_args()
-    found = []
+    found: dict[str, list[tuple[float, float]]] = {program: [] for program in chosen.programs}
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         with tempfile.TemporaryDirectory() as folder:
-            found.append(measure(Path(os.environ["MEDUNET_DATA"]), Path(folder), chosen, seed))
-        print(f"seed {seed}: {found[-1][0]:.4f} / {found[-1][1]:.4f} Dice", flush=True)
-    means = [statistics.mean(dice) for dice in zip(*found, strict=True)]
-    spread = [max(dice) - min(dice) for dice in zip(*found, strict=True)]
-    print(f"ours, {chosen.minutes} min: {means[0]:.4f} / {means[1]:.4f} Dice, mean of {len(found)}")
-    print(f"highest - lowest: {spread[0]:.4f} / {spread[1]:.4f}")
-    for name, peer in PEERS.get((chosen.minutes, chosen.slices), {}).items():
-        errors = [(1 - mean) / (1 - dice) for mean, dice in zip(means, peer, strict=True)]
-        print(f"{name}: {peer[0]:.3f} / {peer[1]:.3f} (recorded); ", end="")
-        print(f"our error / its: {errors[0]:.2f} / {errors[1]:.2f}")
+            split(Path(os.environ["MEDUNET_DATA"]), Path(folder), chosen, seed)
+            for program in chosen.programs:
+                measure = our_dice if program == "ours" else monai_dice
+                dice = measure(Path(folder), chosen, seed, program)
+                found[program].append(dice)
+                print(f"seed {seed}, {program}: {dice[0]:.4f} / {dice[1]:.4f} Dice", flush=True)
+    report(found, chosen)
 
 
-def measure(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> tuple[float, float]:
-    """Split the cases, train, predict and evaluate with the command line's own commands."""
+def report(found: dict[str, list[tuple[float, float]]], chosen: argparse.Namespace) -> None:
+    """Print means, spread, and our error beside each peer's."""
+    means = {}
+    for program, dice in found.items():
+        columns = list(zip(*dice, strict=True))
+        means[program] = tuple(map(statistics.mean, columns))
+        spread = " / ".join(f"{max(column) - min(column):.4f}" for column in columns)
+        print(f"{program}, {chosen.minutes} min: ", end="")
+        print("{:.4f} / {:.4f} Dice, ".format(*means[program]), end="")
+        print(f"mean of {len(dice)}; highest - lowest: {spread}")
+    ours = means.pop("ours", None)
+    recorded = PEERS.get((chosen.minutes, chosen.slices), {})
+    for name, peer in {**means, **recorded}.items() if ours else ():
+        errors = [(1 - mean) / (1 - dice) for mean, dice in zip(ours, peer, strict=True)]
+        print(f"our error / that of {name}: {errors[0]:.2f} / {errors[1]:.2f}")
+
+
+def split(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> None:
+    """Lay out the cases that train and the cases that test."""
     names = sorted(path.name for path in (data / "images").iterdir())
     random.Random(1).shuffle(names)
-    test = names[seed % QUARTERS :: QUARTERS]
+    test = names[seed % chosen.parts :: chosen.parts]
     train = [name for name in names if name not in test]
     if chosen.slices:
         painted = [name for name in names if any(number in name for number in PAINTED)]
@@ -81,16 +100,39 @@ def measure(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> 
             (folder / part / kind).mkdir(parents=True)
             for name in cases:
                 shutil.copy(data / kind / name, folder / part / kind / name)
-    options = ["--annotated", "slices"] if chosen.slices else []
     for path in (folder / "train" / "labels").iterdir() if chosen.slices else ():
         leave_slices(path, chosen.slices)
-    model = folder / "model.medunet"
-    run("train", "--images", folder / "train" / "images", "--labels", folder / "train" / "labels",
+
+
+def our_dice(
+    folder: Path, chosen: argparse.Namespace, seed: int, program: str
+) -> tuple[float, float]:
+    """Train and predict with the command line's own commands."""
+    options = ["--annotated", "slices"] if chosen.slices else []
+    train, model = folder / "train", folder / "model.medunet"
+    run("train", "--images", train / "images", "--labels", train / "labels",
         "--model", model, "--minutes", chosen.minutes, "--seed", seed, *options, *chosen.train)  # fmt: skip
-    tested = folder / "test"
-    run("predict", model, "--images", tested / "images", "--out", tested / "predictions")
-    scored = run("evaluate", "--predictions", tested / "predictions", "--truth", tested / "labels",
-                 "--json")  # fmt: skip
+    run("predict", model, "--images", folder / "test" / "images", "--out", folder / program)
+    return dice_of(folder, program)
+
+
+def monai_dice(
+    folder: Path, chosen: argparse.Namespace, seed: int, program: str
+) -> tuple[float, float]:
+    """Train and predict with MONAI, in a Python that has it."""
+    script = Path(__file__).with_name("monai_unet.py")
+    options = ["--minutes", chosen.minutes, "--dims", MONAI[program], "--seed", str(seed)]
+    options += ["--slices"] * bool(chosen.slices)
+    places = [folder / "train", folder / "test" / "images", folder / program]
+    command = [chosen.monai_python, script, *places, *options]
+    subprocess.run(command, check=True)
+    return dice_of(folder, program)
+
+
+def dice_of(folder: Path, program: str) -> tuple[float, float]:
+    """Mean of the test cases' Dice, by our own `evaluate`, whoever predicted."""
+    truth = folder / "test" / "labels"
+    scored = run("evaluate", "--predictions", folder / program, "--truth", truth, "--json")
     summary = json.loads(scored)["summary"]
     return summary["1"]["dice"]["mean"], summary["2"]["dice"]["mean"]
 
