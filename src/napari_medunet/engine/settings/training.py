@@ -98,8 +98,8 @@ class TrainSettings(Settings):
         default=None, description="The label painted on background, with --annotated voxels."
     )
     validation: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        default=0.2,
-        description="Share of the cases, 16 at most, kept out of training, to measure each epoch on.",
+        default=0.1,
+        description="Share of the cases, 8 at most, kept out of training, to measure each epoch on.",
     )
     folds: Annotated[int, Field(ge=2, le=MOST_FOLDS)] | None = Field(
         default=None,
