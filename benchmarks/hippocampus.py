@@ -56,6 +56,8 @@ def main() -> None:
     parser.add_argument("--monai-python", default=sys.executable)
     parser.add_argument("--train", nargs=argparse.REMAINDER, default=[], help="more for train")
     chosen = parser.parse_args()
+    if chosen.slices and "monai-3d" in chosen.programs:
+        parser.error("MONAI's loss takes what is not annotated for background: choose monai-2d")
     found: dict[str, list[tuple[float, float]]] = {program: [] for program in chosen.programs}
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         with tempfile.TemporaryDirectory() as folder:
