@@ -23,8 +23,8 @@ PLANS = {
         "labels": tuple(range(41))},
     "3D 64x64x64, 16 filters, batch 2": {
         "dims": 3, "patch": (64, 64, 64), "depth": 4, "filters": 16, "batch": 2},
-    "3D 32x40x32 (hippocampus), 16 filters, batch 3": {
-        "dims": 3, "patch": (32, 40, 32), "depth": 4, "filters": 16, "batch": 3},
+    "3D 32x48x32 (hippocampus), 16 filters, batch 2": {
+        "dims": 3, "patch": (32, 48, 32), "depth": 4, "filters": 16, "batch": 2},
 }  # fmt: skip
 
 

@@ -37,6 +37,18 @@ def test_many_cases_are_split_by_case_and_by_seed():
     assert any({e.name for e in other} != {e.name for e in validation} for other in others)
 
 
+def test_a_tenth_and_eight_cases_at_most_are_held_out_where_nothing_is_set():
+    share = TrainSettings().validation
+    for cases, held in ((5, 1), (30, 3), (84, 8), (200, 8)):
+        assert len(split_examples(examples(cases), share, seed=0)[1]) == held
+    labels = np.zeros((20, 8, 10), np.uint8)
+    labels[::4, 2:7, 2:7] = 1  # five painted slices
+    image, settings = volume(np.zeros(labels.shape, np.float32)), TrainSettings(annotated="slices")
+    painted = [make_example(image, volume(labels), settings)] * 3
+    held_out = split_examples(painted, share, seed=0)[1]
+    assert sum(int(e.annotated.any((1, 2)).sum()) for e in held_out) == 2
+
+
 def test_few_cases_are_split_by_slice_and_no_voxel_is_on_both_sides():
     cases = examples(3)
     training, validation = split_examples(cases, 0.2, seed=0)
