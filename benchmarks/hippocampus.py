@@ -81,7 +81,7 @@ def report(found: dict[str, list[tuple[float, float]]], chosen: argparse.Namespa
         print("{:.4f} / {:.4f} Dice, ".format(*means[program]), end="")
         print(f"mean of {len(dice)}; highest - lowest: {spread}")
     ours = means.pop("ours", None)
-    recorded = PEERS.get((chosen.minutes, chosen.slices), {})
+    recorded = {} if chosen.draw else PEERS.get((chosen.minutes, chosen.slices), {})
     for name, peer in {**means, **recorded}.items() if ours else ():
         errors = [(1 - mean) / (1 - dice) for mean, dice in zip(ours, peer, strict=True)]
         print(f"our error / that of {name}: {errors[0]:.2f} / {errors[1]:.2f}")
