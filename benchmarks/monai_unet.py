@@ -6,9 +6,9 @@ Needs PyTorch, MONAI and nibabel, and nothing of ours. TRAIN holds `images` and 
 IMAGES are written to OUT. With `--slices` only axial slices that hold a label are learned from.
 
 It does what MONAI is made for with such data (CacheDataset, crops about labelled and other voxels, DiceCE,
-sliding windows with Gaussian weights), and what our plan chooses for these volumes too: blocks of
-32 x 48 x 32, or whole slices, bfloat16, averaged weights, a cosine over the minutes, left and right
-mirrored at the end.
+sliding windows with Gaussian weights), with bfloat16, averaged weights, a cosine over the minutes, and left
+and right mirrored at the end. Block, batch, filters and learning rate in 3D are those that our plan
+chooses for these volumes; in 2D it sees whole slices.
 """
 
 from __future__ import annotations
