@@ -137,23 +137,11 @@ def fastest_step(step: Callable[[], object]) -> float:
 
 def training_step(plan):
     """The step that training takes, on its own network."""
-    import keras
-
     from napari_medunet.engine import devices
-    from napari_medunet.engine.losses import ClassScores
-    from napari_medunet.engine.training.average import WeightAverage
-    from napari_medunet.engine.training.steps import Learner, compile_steps
-    from napari_medunet.engine.unet import build_unet
+    from napari_medunet.engine.parallel import Together
+    from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-    network = build_unet(plan, devices.precision())
-    learner = Learner(
-        network=network,
-        optimizer=keras.optimizers.Adam(plan.learning_rate),
-        average=WeightAverage(network),
-        scores=ClassScores(plan.classes),
-        loss=keras.metrics.Mean(name="loss"),
-    )
-    return compile_steps(learner)[0]
+    return compile_steps(new_learner(plan, devices.precision(), Together()))[0]
 
 
 def ask_monai(asked: dict, chosen: argparse.Namespace) -> dict[str, float]:

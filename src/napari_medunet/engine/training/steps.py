@@ -17,6 +17,7 @@ from keras import ops
 
 from napari_medunet.engine import devices
 from napari_medunet.engine.losses import ClassScores, cross_entropy_and_dice
+from napari_medunet.engine.muon import Muon
 from napari_medunet.engine.parallel import Together
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.average import WeightAverage
@@ -71,7 +72,7 @@ def new_learner(plan: Plan, precision: str, together: Together) -> Learner:
     """A learner with fresh weights; see `build_unet` for the precision."""
     with together.scope():
         network = build_unet(plan, precision)
-        optimizer = keras.optimizers.Adam(plan.learning_rate)
+        optimizer = Muon(plan.learning_rate)
         if precision == "mixed_float16":  # small gradients would vanish
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         scores, loss = ClassScores(plan.classes), keras.metrics.Mean(name="loss")
