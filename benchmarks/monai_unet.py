@@ -6,9 +6,9 @@ Needs PyTorch, MONAI and nibabel, and nothing of ours. TRAIN holds `images` and 
 IMAGES are written to OUT. With `--slices` only axial slices that hold a label are learned from.
 
 It does what MONAI is made for with such data (CacheDataset, crops about labelled and other voxels, DiceCE,
-sliding windows with Gaussian weights), with bfloat16, averaged weights, a cosine over the minutes, and left
-and right mirrored at the end. Block, batch, filters and learning rate in 3D are those that our plan
-chooses for these volumes; in 2D it sees whole slices.
+sliding windows with Gaussian weights), with bfloat16 where the processor has it, averaged weights, a
+cosine over the minutes, and left and right mirrored at the end. Block, batch, filters and learning rate in
+3D are those that our plan chooses for these volumes; in 2D it sees whole slices.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from monai.transforms import (
 from torch.utils.data import RandomSampler
 
 BOTH = ("image", "label")
+# Without the hardware for it a step in bfloat16 takes minutes.
+BFLOAT16 = any(flag in Path("/proc/cpuinfo").read_text() for flag in ("avx512_bf16", "amx_bf16"))
 # Patch, patches a step, filters of the first level, levels, learning rate.
 CONFIGURATIONS = {"2d": ((40, 56), 16, 32, 4, 1e-3), "3d": ((32, 48, 32), 2, 16, 4, 3e-3)}
 
@@ -101,7 +103,7 @@ def train(chosen: argparse.Namespace, start: float) -> torch.nn.Module:
             break
         optimizer.param_groups[0]["lr"] = rate * max(0.003, 0.5 * (1 + math.cos(math.pi * share)))
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             logits = network(images.contiguous(memory_format=layout))
         loss_of(logits.float(), labels).backward()
         optimizer.step()
@@ -159,7 +161,7 @@ def segment(network: torch.nn.Module, voxels: np.ndarray, patch: tuple[int, ...]
         image = image[0].permute(3, 0, 1, 2)
 
     def probabilities(image: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             found = sliding_window_inference(
                 image, patch, 16, network, overlap=0.5, mode="gaussian"
             )
