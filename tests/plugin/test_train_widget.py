@@ -362,6 +362,39 @@ def test_a_killed_child_is_a_notification_and_another_one_is_started(
     until(lambda: widget.session.worker.pid not in (None, killed))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_training_that_broke_off_can_be_gone_on_with(
+    viewer: Any,
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
+) -> None:
+    add_phantom(0)
+    widget.form.fields.minutes.value = 5
+    widget.form.others.fields.epochs.value = 30
+    widget.form.plan.form.fields.filters.value = 4
+    until(widget.train_button.isEnabled)
+    assert widget.resume_button.isHidden()
+    widget.train_button.click()
+    until(lambda: len(widget.session.job.scores) >= 3)
+    os.kill(widget.session.worker.pid, signal.SIGKILL)
+    until(lambda: not widget.session.busy)
+    assert not widget.resume_button.isHidden()
+    viewer.layers.clear()  # what was handed over counts, not what became of it
+    widget.resume_button.click()
+    assert widget.resume_button.isHidden()
+    assert widget.session.busy
+    until(lambda: not widget.session.busy)
+    assert len(list(notifications)) == 1  # that the process was killed
+    assert len(read_card(widget.segmenter_path).networks[0].history) == 30
+    minutes, _ = widget.view.curve.points("loss", "training")
+    assert len(minutes) == 30
+    assert minutes == sorted(minutes)
+    assert widget.resume_button.isHidden()
+    assert not widget.save_button.isHidden()
+
+
 def test_errors_of_the_layers_are_one_line_each(
     viewer: Any,
     widget: TrainWidget,

@@ -1,5 +1,7 @@
 """The engine's own jobs in the child: a training of seconds, and its segmenter at work."""
 
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -144,6 +146,28 @@ def test_a_cancelled_training_leaves_nothing(worker, phantoms):
     job.cancel()
     assert ears.wait() == [("cancelled", None), ("finished", None)]
     assert set(worker.folder.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phantoms):
+    settings = TrainSettings(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
+    examples = [make_example(image, labels, settings) for image, labels in phantoms]
+    ears = Ears()
+    job = worker.train(examples, settings, ears.listener)
+    ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 3)
+    os.kill(worker.pid, signal.SIGKILL)
+    assert ears.wait()[0][0] == "failed"
+    assert worker.can_resume(job)
+    examples[0].labels[...] = 0  # painted on meanwhile: what was handed over counts
+    again = Ears()
+    resumed = worker.run(job.task, again.listener)
+    assert again.wait() == [("finished", None)], resumed.details
+    epochs = [report.scores["epoch"] for report in again.all("progress") if report.scores]
+    assert epochs == list(range(int(epochs[0]), 41))
+    assert epochs[0] >= 2
+    (path,) = again.all("result")
+    assert len(read_card(path).networks[0].history) == 40
+    assert not worker.can_resume(resumed)
 
 
 def test_the_viewers_side_needs_no_keras_no_napari_and_no_qt():

@@ -53,6 +53,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
         self.title = title
         self.can_stop = can_stop
         self.running = True
+        self.failed = False
         self.last: Progress | None = None
         self.scores: list[Mapping[str, float]] = []  # of a training, one an epoch
         self.warnings: list[str] = []  # of a training
@@ -75,6 +76,17 @@ class ViewerJob(QObject):  # type: ignore[misc]
     def cancel(self) -> None:
         """End now, dropping everything."""
         self._ask("cancel")
+
+    def after(self, worker: Worker) -> ViewerJob | None:
+        """The same job once more, from where it broke off; None where it did not, or left nothing."""
+        broken = self._job
+        if not self.failed or broken is None or not worker.can_resume(broken):
+            return None
+        job = ViewerJob(
+            self.title, lambda listener: worker.run(broken.task, listener), self.can_stop
+        )
+        job.scores, job.warnings = list(self.scores), list(self.warnings)
+        return job
 
     def _ask(self, wish: str) -> None:
         with self._lock:
@@ -121,6 +133,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
             if self._wish != "cancel":
                 self.produced.emit(value)
         elif what == "failed":
+            self.failed = True
             show_error(one_line(value))
         else:
             self.leave()

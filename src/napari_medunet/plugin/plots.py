@@ -67,7 +67,9 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
         """
         if self._scores and self._scores[-1].get("fold") != scores.get("fold"):
             self._scores = []
-        self._scores.append(scores)
+        # One that broke off may do its last epochs once more.
+        earlier = [one for one in self._scores if one["minutes"] < scores["minutes"]]
+        self._scores = [*earlier, scores]
         self._draw()
 
     def show_measure(self, measure: str) -> None:

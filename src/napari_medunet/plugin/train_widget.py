@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,10 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_medunet.engine.preview import Preview
 from napari_medunet.engine.segmenter import SUFFIX, read_card
 from napari_medunet.plugin.comparison_layers import is_comparison
-from napari_medunet.plugin.form import note_label, one_line
-from napari_medunet.plugin.jobs import Session, ViewerJob, session_of
+from napari_medunet.plugin.form import as_tooltip, note_label, one_line
+from napari_medunet.plugin.jobs import ViewerJob, session_of
 from napari_medunet.plugin.keeping import save_segmenter
-from napari_medunet.plugin.label_names import agreed_names, names_in_segmenters
+from napari_medunet.plugin.label_names import agreed_names
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.newest import Newest
 from napari_medunet.plugin.outlook import examples_of, look_ahead
@@ -28,6 +27,7 @@ from napari_medunet.plugin.pair_table import PairTable
 from napari_medunet.plugin.preview_dialog import PreviewDialog, draw_slices
 from napari_medunet.plugin.section import scrolled
 from napari_medunet.plugin.train_form import TrainForm
+from napari_medunet.plugin.trained import keep_trained, path_of
 from napari_medunet.plugin.training_view import TrainingView
 from napari_medunet.worker.tasks import CrossValidated
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from napari_medunet.worker import Job, Listener
 
 TITLE = "Training"
-_UNSEEN = "unseen segmentation"  # of cross-validation: by a network that never saw the case
 _PAUSE_MS = 300  # between the last change and a look at what training would make of it
 
 
@@ -86,12 +85,26 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
         job = ViewerJob(TITLE, begin, can_stop=True)
         job.produced.connect(
-            partial(_keep, self.session, self.viewer, [image for image, _ in pairs])
+            partial(keep_trained, self.session, self.viewer, [image for image, _ in pairs])
         )
         self.view.begin(settings.minutes / (settings.folds or 1))
         self.save_button.hide()
         self._follow_job(job)
         self.session.run(job)
+
+    def resume(self) -> None:
+        """Go on with a training that broke off, with the layers as they were when it began."""
+        job = self._resumable()
+        if job is not None:
+            job.produced.connect(partial(keep_trained, self.session, self.viewer, []))
+            self._follow_job(job)
+            self.session.run(job)
+
+    def _resumable(self) -> ViewerJob | None:
+        broken = self.session.job
+        if broken is None or broken.running or broken.title != TITLE:
+            return None
+        return broken.after(self.session.worker)
 
     def _build(self) -> None:
         self.device = note_label()
@@ -99,6 +112,10 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.form = TrainForm(self.session)
         self.looking = Newest(self, _PAUSE_MS)
         self.train_button = QPushButton("Train")
+        self.resume_button = QPushButton("Resume the training that broke off")
+        self.resume_button.setToolTip(
+            as_tooltip("Go on from its last epoch, with the layers as they were when it began.")
+        )
         self.reason = note_label()
         self.view = TrainingView(self.viewer.theme)
         self.previewing = Newest(self, _PAUSE_MS)
@@ -110,7 +127,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         layout.setSpacing(6)
         for widget in (self.device, self.pairs, self.form, self.train_button, self.reason):
             layout.addWidget(widget)
-        for widget in (self.view, self.save_button):
+        for widget in (self.resume_button, self.view, self.save_button):
             layout.addWidget(widget)
         layout.addStretch()
         self.save_button.hide()
@@ -127,6 +144,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.previewing.done.connect(self._show_preview)
         self.previewing.failed.connect(self._cannot_preview)
         self.train_button.clicked.connect(self.train)
+        self.resume_button.clicked.connect(self.resume)
         self.save_button.clicked.connect(self._save)
         self.session.job_changed.connect(self._job_changed)
         self.viewer.events.theme.connect(self._theme_changed)
@@ -246,12 +264,13 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             job.produced.connect(self._trained)
 
     def _trained(self, result: Path | CrossValidated) -> None:
-        self.segmenter_path = _path_of(result)
+        self.segmenter_path = path_of(result)
         self.view.show_result(read_card(self.segmenter_path))
         self.save_button.show()
 
     def _job_changed(self) -> None:
         self.train_button.setVisible(self.view.job_bar.isHidden())
+        self.resume_button.setVisible(self._resumable() is not None)
         self._check()
 
     def _theme_changed(self, event: Any = None) -> None:
@@ -277,18 +296,3 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return
         if save_segmenter(self.segmenter_path, path):
             self.session.saved(self.segmenter_path)
-
-
-def _path_of(result: Path | CrossValidated) -> Path:
-    return result.segmenter if isinstance(result, CrossValidated) else Path(result)
-
-
-def _keep(
-    session: Session, viewer: Viewer, images: Sequence[Image], result: Path | CrossValidated
-) -> None:
-    """Offer what a training has made; it may have outlived its widget."""
-    session.keep(_path_of(result))
-    if isinstance(result, CrossValidated):
-        names = names_in_segmenters([session.segmenters[-1]])
-        for index, labels in result.labels.items():
-            session.predictions.write(viewer, images[index], labels, names, _UNSEEN)

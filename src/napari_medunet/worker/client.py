@@ -64,7 +64,8 @@ class Worker:
         """Train a segmenter, or fine-tune that of a file; `names` of labels go onto its card.
 
         The result is the path of a ``.medunet`` file in a temporary folder that is removed with the
-        worker: copy it to keep it. Images must not be changed in place before the job has begun.
+        worker: copy it to keep it. Images must not be changed in place before the job has begun. One that
+        fails may be gone on with: see `can_resume`.
         """
         return self.run(training(examples, settings, names, start_from), listener)
 
@@ -104,6 +105,14 @@ class Worker:
         job = Job(dispatcher, next(self._numbers), task, listener)
         dispatcher.post(dispatcher.submit, job)
         return job
+
+    def can_resume(self, job: Job) -> bool:
+        """Whether a job that failed left something to go on from: run its task once more."""
+        return bool(
+            job.task.run
+            and self.folder is not None
+            and any((self.folder / job.task.run).glob("checkpoint-*.npz"))
+        )
 
     def close(self) -> None:
         """End the child and remove the temporary files. Jobs end with it, and nobody hears of them."""

@@ -232,9 +232,15 @@ class Dispatcher:
         self._advance()
 
     def _fail(self, job: Job, error: str) -> None:
-        self._finish(job, lambda: job.listener.failed(error))
+        """End a job, but keep what it could be gone on with."""
+        self._end(job, lambda: job.listener.failed(error))
 
     def _finish(self, job: Job, last: Callable[[], None] = ignore) -> None:
+        if self.folder is not None and job.task.run:
+            shutil.rmtree(self.folder / job.task.run, ignore_errors=True)
+        self._end(job, last)
+
+    def _end(self, job: Job, last: Callable[[], None]) -> None:
         if self.folder is not None:
             shutil.rmtree(self._folder_of(job), ignore_errors=True)
         self._call(last)

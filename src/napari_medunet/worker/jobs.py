@@ -39,19 +39,25 @@ def preload() -> str:
 
 
 def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
-    """Train or fine-tune a segmenter and leave it in the folder as a ``.medunet`` file."""
+    """Train or fine-tune a segmenter and leave it in the folder as a ``.medunet`` file.
+
+    What broke off in the run folder is gone on with.
+    """
     from napari_medunet.engine.training import fine_tune, train
+    from napari_medunet.engine.training.run_folder import RunFolder
 
     examples = [map_example(folder, message) for message in request["examples"]]
     settings = TrainSettings.model_validate(request["settings"])
     names = dict(request["names"])
+    run = RunFolder.new_or_broken(Path(request["run"]), settings)
     if "start_from" in request:
         known = _load(Path(request["start_from"]))
-        segmenter = fine_tune(known, examples, settings, report, names)
+        segmenter = fine_tune(known, examples, settings, report, names, run=run)
     else:
-        segmenter = train(examples, settings, report, names=names)
+        segmenter = train(examples, settings, report, names=names, run=run)
     path = folder / "segmenter.medunet"
     segmenter.save(path)
+    run.finish()
     deliver({"segmenter": path.name})
 
 

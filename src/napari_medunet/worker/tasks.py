@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy.typing as npt
 
@@ -31,12 +32,16 @@ class Task:
     unpack : callable
         Given the job's folder and a result's message, returns the result. Files that are to outlive
         the job must leave the folder: it is removed when the job ends.
+    run : str
+        Name of the folder, beside the job's, with which the same task goes on where it broke off; empty
+        for a task that cannot.
     """
 
     name: str
     title: str
     pack: Callable[[Path], Message]
     unpack: Callable[[Path, Message], object]
+    run: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +72,13 @@ def training(
     fine-tuned.
     """
     pack_examples = _pack_examples(examples, settings, names)
+    run = f"run-{uuid4().hex}"
 
     def pack(folder: Path) -> Message:
         known = {"start_from": str(start_from.absolute())} if start_from else {}
-        return pack_examples(folder) | known
+        return pack_examples(folder) | known | {"run": str(folder.with_name(run))}
 
-    return Task("train", "Training", pack, _keep_segmenter)
+    return Task("train", "Training", pack, _keep_segmenter, run)
 
 
 def cross_validation(

@@ -127,6 +127,17 @@ class RunFolder:
             )
         return run
 
+    @classmethod
+    def new_or_broken(cls, path: Path, settings: TrainSettings) -> RunFolder:
+        """Open the folder of a training that broke off after an epoch, or prepare a new one.
+
+        Raises
+        ------
+        OSError, ValueError
+            As `new` and `open`.
+        """
+        return cls.open(path) if Checkpoints(path).exist() else cls.new(path, settings, {})
+
     def begin(self, examples: Sequence[Example], plan: Plan) -> Checkpoint | None:
         """Note what is trained on, or see that it is what it was when the training began.
 
