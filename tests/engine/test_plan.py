@@ -4,12 +4,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from napari_medunet.engine import machine
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
 from napari_medunet.engine.planning import make_plan, reasoned_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fast_machine():
+    """Two cores with bfloat16, whatever the tests run on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "gflops", lambda threads=None: 500.0)
+        yield
 
 
 def example(shape, spacing_mm=(1.0, 1.0, 1.0), channels=None, offset=0.0):
@@ -59,7 +68,7 @@ def test_a_flat_image_is_seen_in_its_plane_whatever_its_axis():
     ("shape", "spacing_mm", "settings", "dims", "context"),
     [
         ((40, 50, 40), (1, 1, 1), {}, 3, 0),
-        ((40, 50, 40), (1, 1, 1), {"minutes": 1}, 2, 0),
+        ((40, 50, 40), (1, 1, 1), {"minutes": 0.1}, 2, 0),
         ((40, 50, 40), (1, 1, 1), {"annotated": "slices"}, 3, 0),
         ((70, 70, 70), (1, 1, 1), {"annotated": "slices", "minutes": 30}, 2, 1),
         ((70, 70, 70), (1, 1, 1), {"minutes": 30}, 3, 0),
@@ -80,6 +89,41 @@ def test_dimensions_follow_the_data(shape, spacing_mm, settings, dims, context):
     plan, reasons = reasoned_plan([example(shape, spacing_mm)], TrainSettings(**settings))
     assert (plan.dims, plan.context) == (dims, context)
     assert all(reason.what and reason.choice and reason.why for reason in reasons)
+
+
+def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
+    case = [example((40, 50, 40))]
+    fast, reasons = reasoned_plan(case, TrainSettings(minutes=2))
+    assert (fast.dims, fast.filters, fast.batch) == (3, 16, 2)
+    assert ("steps", "about 2300") in [reason[:2] for reason in reasons]
+    monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
+    slow, reasons = reasoned_plan(case, TrainSettings(minutes=2))
+    assert (slow.dims, slow.filters) == (3, 8)
+    assert slow == fast.model_copy(update={"filters": 8})
+    assert ("steps", "about 1400") in [reason[:2] for reason in reasons]
+    assert make_plan(case, TrainSettings(minutes=2, filters=24)).filters == 24
+    assert make_plan(case, TrainSettings(minutes=12)).filters == 16
+    assert make_plan(case, TrainSettings(minutes=0.5)).dims == 2
+    assert make_plan(case, TrainSettings(annotated="slices", minutes=2)).dims == 2
+
+
+def test_large_slices_on_a_slow_machine_come_in_smaller_batches_then_with_fewer_filters(
+    monkeypatch,
+):
+    case = [example((1, 256, 256))]
+
+    def chosen(gflops, **settings):
+        monkeypatch.setattr(machine, "gflops", lambda threads=None: gflops)
+        plan = make_plan(case, TrainSettings(minutes=2, **settings))
+        return plan.batch, plan.filters
+
+    assert chosen(2000.0) == (4, 32)
+    assert chosen(80.0) == (4, 16)
+    assert chosen(80.0, filters=32, batch=16) == (16, 32)
+    case = [example((1, 128, 128))]
+    assert chosen(2000.0) == (16, 32)
+    assert chosen(300.0) == (8, 32)
+    assert chosen(80.0) == (4, 16)
 
 
 def test_little_annotation_is_varied_much():

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
+
+from napari_medunet.engine import machine
 
 BACKENDS = ("tensorflow", "torch", "jax")
 
@@ -94,18 +95,6 @@ def threads() -> int:
 
         return threading.get_intra_op_parallelism_threads()  # type: ignore[no-any-return]
     return 0
-
-
-def cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
-
-    Told on Linux only, where the kernel lists the processor's features; False elsewhere.
-    """
-    try:
-        features = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-    except OSError:
-        return False
-    return "avx512_bf16" in features or "amx_bf16" in features
 
 
 @dataclass(frozen=True)
@@ -196,7 +185,7 @@ def precision() -> str:
     """
     found = gpus()
     if not found:
-        faster = backend_name() != "jax" and cpu_has_bfloat16()
+        faster = backend_name() != "jax" and machine.cpu_has_bfloat16()
         return "mixed_bfloat16" if faster else "float32"
     capabilities = [gpu.capability for gpu in found if gpu.capability is not None]
     if not capabilities or min(capabilities) < (7, 0):
@@ -228,16 +217,6 @@ def package_version(name: str) -> str:
         return "not installed"
 
 
-def free_memory_mib() -> float | None:
-    """Memory that a new process could take, in MiB; None where the system does not tell (not Linux)."""
-    if platform.system() != "Linux":
-        return None
-    for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) / 1024
-    return None
-
-
 def examine() -> tuple[dict[str, str], list[str]]:
     """Facts about this machine and installation, and advice where something is slow or missing.
 
@@ -251,23 +230,24 @@ def examine() -> tuple[dict[str, str], list[str]]:
     from napari_medunet.engine.metrics.nearest import COMPILED
 
     found = gpus()
-    free = free_memory_mib()
+    free_gib = machine.free_memory_mib() / 1024
     facts = {
         "backend": f"{backend_name()} {package_version(backend_name())}",
         "device": describe_devices(),
         "precision": precision(),
-        "free memory": "not told by this system" if free is None else f"{free / 1024:.1f} GiB",
+        "processor": f"{machine.describe()}, about {machine.gflops():.0f} Gflop/s in training",
+        "free memory": f"{free_gib:.1f} GiB",
         "python": platform.python_version(),
         "surface distances": "compiled (numba)" if COMPILED else "scipy (numba is not installed)",
         **{name: package_version(name) for name in ("napari-medunet", "napari", "keras", "numpy")},
     }
-    advice = _advice(found, free)
+    advice = _advice(found, free_gib)
     if not COMPILED:
         advice.append("numba is not installed: surface distances are the same, and take longer.")
     return facts, advice
 
 
-def _advice(found: list[Gpu], free: float | None) -> list[str]:
+def _advice(found: list[Gpu], free_gib: float) -> list[str]:
     advice = []
     if not found:
         advice.append("No GPU is used: expect minutes, not seconds, for a first good segmentation.")
@@ -275,16 +255,16 @@ def _advice(found: list[Gpu], free: float | None) -> list[str]:
             advice.append(
                 "TensorFlow has no GPU on Windows: install torch for CUDA and set KERAS_BACKEND=torch."
             )
-        if not cpu_has_bfloat16():
+        if not machine.cpu_has_bfloat16():
             advice.append(
                 "This processor has no bfloat16 (AVX-512 BF16 or AMX), or does not tell: training runs in "
-                "float32, at about two thirds of the speed."
+                f"float32, at about {machine.share_of_fastest():.0%} of the speed."
             )
     if backend_name() == "torch" and len(found) > 1:
         advice.append(
             f"torch trains on one of the {len(found)} GPUs: to train on all, install JAX for CUDA and set "
             "KERAS_BACKEND=jax."
         )
-    if free is not None and free < 2048:
+    if free_gib < 2:
         advice.append("Less than 2 GiB of memory is free: close other programs before training.")
     return advice

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from napari_medunet.engine import devices
+from napari_medunet.engine import devices, machine
+from napari_medunet.engine.network_size import weight_count
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.settings import TrainSettings
 
@@ -18,7 +19,7 @@ MIB = 2**20
 _FEATURES = 16.5
 # Tensors of classes x voxels in float32: logits, probabilities, truth and their gradients.
 _LOGITS = 10.0
-# Bytes: weight, gradient, two moments of Adam, average, best epoch, copy in 16 bits.
+# Bytes: weight, gradient, momentum, the step, average, best epoch, copy in 16 bits.
 _PER_WEIGHT = 7 * 4
 _SHARE = 0.8  # of the free memory: the estimate may be wrong by a tenth, and others want some, too
 _SMALLEST_PATCH = {2: 64, 3: 32}  # voxels of a side
@@ -69,7 +70,7 @@ def training_memory(plan: Plan, voxels: int, feature_bytes: int) -> Memory:
 
 
 def fitting_plan(
-    plan: Plan, voxels: int, free_mib: float | None, settings: TrainSettings
+    plan: Plan, voxels: int, free_mib: float, settings: TrainSettings
 ) -> tuple[Plan, str, str]:
     """Make a plan smaller until its training fits into the free memory: batch, then patch, then filters.
 
@@ -78,8 +79,7 @@ def fitting_plan(
     plan : Plan
     voxels : int
         As for `training_memory`.
-    free_mib : float or None
-        None where the system does not tell: the plan is taken as it is.
+    free_mib : float
     settings : TrainSettings
         What the user has set stays as it is.
 
@@ -96,8 +96,6 @@ def fitting_plan(
     """
     size = feature_bytes()
     first = training_memory(plan, voxels, size)
-    if free_mib is None:
-        return plan, _gib(first.total), "estimated; this system does not tell what is free"
     for smaller in (plan, *_ever_smaller(plan, settings)):
         needed = training_memory(smaller, voxels, size)
         if needed.total <= _SHARE * free_mib:
@@ -138,20 +136,7 @@ def _gib(mib: float) -> str:
     return f"{mib / 1024:.2g} GiB"
 
 
-def weight_count(plan: Plan) -> int:
-    """Weights of the network of a plan, but for the few of its normalisation."""
-    count, before = 0, plan.inputs
-    for level in range(plan.depth):
-        here, kernel = plan.filters * 2**level, math.prod(plan.kernel(level))
-        count += kernel * here * (before + here)  # down
-        if level < plan.depth - 1:
-            count += math.prod(plan.pools[level]) * 2 * here * here  # upsampled
-            count += kernel * here * 3 * here  # up: what comes from below and from the side
-        before = here
-    return count + plan.filters * plan.classes
-
-
 def feature_bytes() -> int:
     """Bytes of a number in the network on this machine. Imports no backend."""
-    in_16_bits = devices.backend_name() == "tensorflow" and devices.cpu_has_bfloat16()
+    in_16_bits = devices.backend_name() == "tensorflow" and machine.cpu_has_bfloat16()
     return 2 if in_16_bits else 4

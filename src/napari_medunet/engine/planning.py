@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from napari_medunet.engine import devices, rules
+from napari_medunet.engine import machine, rules
 from napari_medunet.engine.annotation import AXES
+from napari_medunet.engine.effort import expected_steps, rounded
 from napari_medunet.engine.examples import Example, channel_count, label_values
 from napari_medunet.engine.grid import grid_shape
 from napari_medunet.engine.memory import fitting_plan
@@ -79,18 +80,27 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
         window=window,
         depth=len(pools) + 1,
         pools=pools,
-        filters=decided("filters", rules.filters(dims, settings)),
         dropout=settings.dropout,
         normalisation=settings.normalisation,
-        batch=decided("batch", rules.batch(patch, dims, settings)),
         learning_rate=decided("learning rate", rules.learning_rate(dims, settings)),
         augmentation=decided("augmentation", rules.augmentation(data, dims)),
         flip_axes=decided("mirrored", rules.flip_axes(data, in_patch), _axis_names(in_patch)),
     )
+    plan = plan.model_copy(update={"batch": decided("batch", rules.batch(plan, settings))})
+    filters = decided("filters", rules.filters(plan, settings))
+    plan = Plan(**(plan.model_dump() | {"filters": filters}))
+    reasons.append(_steps(plan, settings))
     voxels = sum(math.prod(grid_shape(e.image, plan)) for e in examples)
-    plan, needed, why = fitting_plan(plan, voxels, devices.free_memory_mib(), settings)
+    plan, needed, why = fitting_plan(plan, voxels, machine.free_memory_mib(), settings)
     reasons.append(Reason("memory", needed, why))
     return plan, reasons
+
+
+def _steps(plan: Plan, settings: TrainSettings) -> Reason:
+    gflops = machine.gflops(settings.threads)
+    steps = expected_steps(plan, settings)
+    why = f"as fit into {settings.minutes:g} minutes at about {gflops:.0f} Gflop/s: {machine.describe()}"
+    return Reason("steps", f"about {rounded(steps)}", why)
 
 
 def _millimetres(spacing: Any) -> str:

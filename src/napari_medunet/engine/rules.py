@@ -11,14 +11,19 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_medunet.engine.annotation import AXES, annotated_axis, annotated_slices
+from napari_medunet.engine.effort import budget_tflop, expected_steps, rounded
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.mirroring import left_and_right
-from napari_medunet.engine.plan import Preset
+from napari_medunet.engine.plan import Plan, Preset
 from napari_medunet.engine.settings import TrainSettings
 
 # In 3D a first level of 32 takes five times as long a step as one of 16 (750 ms against 145 ms for two
 # volumes of 40 x 56 x 40 on two cores), and learns less in the same minutes.
 _FILTERS: dict[int, int] = {2: 32, 3: 16}
+# With fewer steps, batches are made smaller, then filters are halved. Hippocampus in 3D, two minutes on two
+# cores without bfloat16: Dice 0.877 and 0.869 with 8 filters (650 steps), 0.872 and 0.862 with 16 (280).
+_FEWEST_STEPS: dict[int, int] = {2: 200, 3: 600}
+_SMALL_BATCH = 4  # patches: batches are not made smaller than that for the sake of more steps
 _DEEPEST: dict[int, int] = {2: 5, 3: 4}
 _PATCH_VOXELS: dict[int, int] = {2: 256**2, 3: 64**3}
 # A block needs not hold the whole volume: with four fifths of each side twice as many are seen in the same
@@ -38,18 +43,21 @@ _HALVED_FROM: dict[int, float] = {2: 8, 3: 6.5}
 CONTEXT = 1  # slices on each side in 2.5D
 _ANISOTROPIC = 3.0  # coarsest to finest spacing, from where blocks gain little (as in nnU-Net)
 _THIN = 8  # slices: blocks need more
-# Voxels of a volume, in ten minutes at most and in proportion in more: of a larger one a 3D network has not
-# seen enough by then. One CT of 1.2 million voxels, 2 minutes on two cores: with 8 organs Dice 0.93 in 2D
-# and 0.57 in 3D; with 40 organs 0.90 in 2.5D, 0.86 in 2D and 0.09 in 3D.
+# Voxels of a volume, with this effort at most and in proportion with more: of a larger one a 3D network
+# has not seen enough by then. One CT of 1.2 million voxels, 2 minutes on two cores with bfloat16: with 8
+# organs Dice 0.93 in 2D and 0.57 in 3D; with 40 organs 0.90 in 2.5D, 0.86 in 2D and 0.09 in 3D.
 _LARGEST_FOR_3D = 64**3
-_MINUTES_FOR_LARGEST = 10.0
+_TFLOP_FOR_LARGEST = 300.0  # as many as two cores with bfloat16 compute in ten minutes
 # Fifteen slices of hippocampus, two minutes on two cores: Dice 0.81 and 0.79 in 3D with strong
 # augmentation, 0.76 and 0.77 with standard; in 2D 0.76 and 0.72 with strong, 0.76 and 0.73 with standard.
 _MANY_SLICES = 300
 # From so many labels on, some are told apart by their place alone. CT with 40 organs, 2 minutes in 3D: Dice
 # 0.05 with left and right mirrored, 0.09 without.
 _MANY_LABELS = 10
-_SHORTEST_FOR_3D = 1.5  # minutes: in less a 3D network is not yet ahead of a 2D one
+# With less a 3D network is not ahead of a 2D one, by which voxels count. Five slices of three hippocampi,
+# two minutes on two cores without bfloat16 (10 Tflop): Dice 0.80 and 0.73 in 3D, 0.79 and 0.77 in 2D; with
+# bfloat16 (60 Tflop) 0.85 and 0.79 in 3D. Where all is annotated 3D is ahead with 10.
+_TFLOP_FOR_3D = {"all": 5.0, "slices": 30.0}
 
 Pools = tuple[tuple[Literal[1, 2], ...], ...]
 Intensity = tuple[Literal["zscore", "ct"], tuple[float, float, float, float]]
@@ -82,6 +90,11 @@ class Data:
     def slices(self) -> int:
         """Slices of a volume."""
         return self.sizes[self.axis]
+
+    @property
+    def tflop(self) -> float:
+        """What this machine computes in the minutes."""
+        return budget_tflop(self.settings)
 
     @property
     def anisotropy(self) -> float:
@@ -152,12 +165,12 @@ def dims(data: Data) -> tuple[str, str]:
         return "2d", "slices across this axis were asked for"
     if data.slices < _THIN:
         return "2.5d", f"{data.slices} slices are too few for blocks, and the neighbours help"
-    if data.settings.minutes < _SHORTEST_FOR_3D:
-        return "2d", f"blocks need more than {data.settings.minutes:g} minutes"
+    minutes = f"{data.settings.minutes:g} minutes on this machine"
+    if data.tflop < _TFLOP_FOR_3D[data.settings.annotated]:
+        return "2d", f"blocks need more than {minutes}"
     painted = data.settings.annotated == "slices"  # of a larger volume most blocks would hold none
-    longer = 1.0 if painted else max(1.0, data.settings.minutes / _MINUTES_FOR_LARGEST)
+    longer = 1.0 if painted else max(1.0, data.tflop / _TFLOP_FOR_LARGEST)
     if np.prod(data.sizes) > _LARGEST_FOR_3D * longer:
-        minutes = f"{data.settings.minutes:g} minutes"
         return "2.5d", (
             f"{by(data.sizes)} voxels are too many to learn from in blocks in {minutes}, and the "
             "neighbouring slices help"
@@ -226,21 +239,34 @@ def rounded_up(patch: tuple[int, ...], pools: Pools) -> tuple[int, ...]:
     return tuple(-(-size // step) * step for size, step in zip(patch, steps, strict=True))
 
 
-def filters(dims: int, settings: TrainSettings) -> tuple[int, str]:
-    """Filters of the first level."""
-    if settings.filters:
-        return settings.filters, "as set"
-    return _FILTERS[dims], "on the first level: more are slower than they learn in minutes"
-
-
-def batch(patch: tuple[int, ...], dims: int, settings: TrainSettings) -> tuple[int, str]:
-    """Patches in a step."""
+def batch(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
+    """Patches in a step, of a plan that is decided but for them and the filters."""
     if settings.batch:
         return settings.batch, "as set"
     fewest, most = _BATCH
-    voxels = _STEP_VOXELS[dims]
-    batch = int(np.clip(voxels // int(np.prod(patch)), fewest, most))
+    voxels = _STEP_VOXELS[plan.dims]
+    batch = usual = int(np.clip(voxels // int(np.prod(plan.patch)), fewest, most))
+
+    def steps(batch: int) -> float:
+        widest = {"filters": settings.filters or _FILTERS[plan.dims], "batch": batch}
+        return expected_steps(plan.model_copy(update=widest), settings)
+
+    while batch > _SMALL_BATCH and steps(batch) < _FEWEST_STEPS[plan.dims]:
+        batch = max(_SMALL_BATCH, batch // 2)
+    if batch < usual:
+        return batch, f"with {usual} there are about {rounded(steps(usual))} steps, which are few"
     return batch, f"about {voxels} voxels a step, {fewest} to {most} patches"
+
+
+def filters(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
+    """Filters of the first level of a plan that is decided but for them."""
+    if settings.filters:
+        return settings.filters, "as set"
+    most = _FILTERS[plan.dims]
+    steps = expected_steps(plan.model_copy(update={"filters": most}), settings)
+    if steps < _FEWEST_STEPS[plan.dims]:
+        return most // 2, f"with {most} there are about {rounded(steps)} steps, which are few"
+    return most, "on the first level: more are slower than they learn in minutes"
 
 
 def learning_rate(dims: int, settings: TrainSettings) -> tuple[float, str]:

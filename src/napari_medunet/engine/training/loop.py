@@ -17,8 +17,9 @@ from napari_medunet.engine.training import early_warnings
 from napari_medunet.engine.training.clock import Clock
 
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
-# Steps: scores come often enough to watch, and seldom enough to cost little.
+# Steps, and epochs in the minutes: scores come often enough to watch, and seldom enough to cost little.
 _SHORTEST_EPOCH, _LONGEST_EPOCH = 12, 100
+_FEWEST_EPOCHS, _MOST_EPOCHS = 20, 60
 # Dice by which a later epoch may look worse and be kept, over the root of the number of cases measured. Of
 # three volumes with a slice of each held out, 0.005 kept an epoch of the first quarter: Dice 0.75 and 0.78
 # on other volumes, 0.82 and 0.80 with this.
@@ -248,9 +249,21 @@ class Loop:
                 self.report(Progress(self.clock.share(), "", left, warning=sentence))
 
 
-def steps_per_epoch(patches: int, batch: int) -> int:
-    """Batches of an epoch, in which `patches` are seen once where they are not too many."""
-    return max(_SHORTEST_EPOCH, min(_LONGEST_EPOCH, math.ceil(patches / batch)))
+def steps_per_epoch(patches: int, batch: int, expected: float | None = None) -> int:
+    """Batches of an epoch, in which `patches` are seen once where they are neither few nor many.
+
+    Parameters
+    ----------
+    patches, batch : int
+    expected : float, optional
+        Steps of the whole training, where the minutes end it: epochs are as long as lets some dozens of
+        them fit.
+    """
+    shortest, longest = float(_SHORTEST_EPOCH), float(_LONGEST_EPOCH)
+    if expected is not None:
+        longest = min(longest, max(shortest, expected / _FEWEST_EPOCHS))
+        shortest = min(longest, max(shortest, expected / _MOST_EPOCHS))
+    return math.ceil(min(longest, max(shortest, patches / batch)))
 
 
 class LossNotFinite(ValueError):

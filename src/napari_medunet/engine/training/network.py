@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_medunet.engine.augment import augmentation_of
 from napari_medunet.engine.card import NetworkCard, SegmentClass
+from napari_medunet.engine.effort import expected_steps
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.parallel import joined
 from napari_medunet.engine.plan import Plan
@@ -78,7 +79,8 @@ def train_network(
     # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
     devices = loop.together.count
     batch = plan.batch * devices
-    steps = steps_per_epoch(samples.annotated_patches(), batch)
+    expected = None if settings.epochs else expected_steps(plan, settings)
+    steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
     held_out = _held_out(validation, plan, settings.seed, steps, devices)
     if settings.self_training:
         loop.before_epoch = SelfTraining(samples, steps * batch * math.prod(plan.patch))

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+
+from napari_medunet.engine import machine
+from napari_medunet.engine.effort import budget_tflop, expected_steps
+from napari_medunet.engine.network_size import step_gflop
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.loop import steps_per_epoch
+from napari_medunet.engine.unet import build_unet
+
+
+def plan(dims=3, **fields):
+    given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (16, 32, 32)[-dims:], "labels": (0, 1, 2)}
+    return Plan(dims=dims, **(given | {"depth": 3, "filters": 8, "batch": 2} | fields))
+
+
+@pytest.mark.parametrize(
+    "a_plan",
+    [plan(2), plan(2, context=1, filters=4), plan(3), plan(3, pools=((1, 2, 2), (2, 2, 2)))],
+)
+def test_the_arithmetic_of_a_step_is_that_of_the_networks_convolutions(a_plan):
+    products = 0.0
+    for layer in build_unet(a_plan).layers:
+        if "conv" in layer.name or "upsample" in layer.name:
+            way, level = layer.name.split("_")[:2]
+            level = a_plan.depth - 1 if way == "bottom" else int(level)
+            # A transposed convolution goes through the voxels of the level below.
+            halved = a_plan.pools[: level + ("upsample" in layer.name)]
+            voxels = math.prod(a_plan.patch) / math.prod(f for pool in halved for f in pool)
+            products += voxels * math.prod(layer.kernel.shape)
+    # Forward, to the gradient of what came in, and to that of the weights.
+    assert step_gflop(a_plan) == pytest.approx(3 * 2 * a_plan.batch * products / 1e9)
+
+
+def test_more_minutes_and_threads_are_more_steps_and_larger_networks_fewer():
+    a_plan, minute = plan(), TrainSettings(minutes=1, threads=1)
+    steps = expected_steps(a_plan, minute)
+    assert expected_steps(a_plan, TrainSettings(minutes=3, threads=1)) == pytest.approx(3 * steps)
+    wider = a_plan.model_copy(update={"filters": 16})
+    assert expected_steps(wider, minute) < steps / 3
+    assert budget_tflop(TrainSettings(minutes=1)) == pytest.approx(
+        budget_tflop(minute) * machine.cores()
+    )
+    assert machine.gflops(1000) == machine.gflops()
+
+
+def test_what_the_machine_is_said_to_be():
+    assert machine.cores() >= 1
+    assert machine.describe().startswith(f"{machine.cores()} core")
+    assert machine.free_memory_mib() > 100
+
+
+@pytest.mark.parametrize("patches", [1, 100, 100_000])
+@pytest.mark.parametrize("expected", [None, 30, 240, 1500, 100_000])
+def test_an_epoch_is_neither_too_short_nor_too_long_to_watch(patches, expected):
+    steps = steps_per_epoch(patches, 2, expected)
+    assert 12 <= steps <= 100
+    if expected is not None and expected >= 240:
+        assert expected / steps >= 20
+    if expected is not None and expected <= 6000:
+        assert expected / steps <= 60
+
+
+def test_where_nothing_speaks_against_it_an_epoch_sees_everything_once():
+    assert steps_per_epoch(100, 2) == 50
+    assert steps_per_epoch(100, 2, 2000) == 50
