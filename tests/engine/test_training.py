@@ -156,7 +156,7 @@ def test_twenty_voxels_beside_a_large_structure_are_learned():
 
 @pytest.mark.parametrize("dims", ["2d", "2.5d", "3d"])
 def test_it_learns(dims):
-    settings = TrainSettings(minutes=20, epochs=20, filters=8, dims=dims, flip="none")
+    settings = TrainSettings(minutes=20, epochs=12, filters=8, dims=dims, flip="none")
     pairs = [make_phantom(seed, (16, 32, 32)) for seed in range(7)]
     segmenter = train([make_example(*pair, settings) for pair in pairs[:6]], settings)
     image, truth = pairs[6]

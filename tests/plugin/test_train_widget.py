@@ -469,6 +469,7 @@ def test_the_curve_shows_what_is_chosen_and_begins_anew_with_each_fold(qtbot: An
     qtbot.addWidget(curve)
     for epoch in (1, 2):
         scores = {
+            "epoch": epoch,
             "minutes": 0.1 * epoch,
             "loss": 1.0,
             "val_loss": 1.0,
@@ -483,5 +484,7 @@ def test_the_curve_shows_what_is_chosen_and_begins_anew_with_each_fold(qtbot: An
     assert [line.get_label() for line in curve.measured.lines] == ["label 1", "label 7"]
     curve.add({**scores, "fold": 2.0})
     assert curve.points("loss", "training") == ([0.2], [1.0])
-    curve.add({**scores, "fold": 2.0, "val_loss": 300.0})
+    curve.add({**scores, "fold": 2.0, "epoch": 3, "val_loss": 300.0})
     assert curve.loss.get_ylim() == pytest.approx((0, 2.1))
+    curve.add({**scores, "fold": 2.0, "minutes": 0.9})  # resumed: the third epoch was lost
+    assert curve.points("loss", "training") == ([0.9], [1.0])

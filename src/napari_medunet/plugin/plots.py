@@ -68,7 +68,7 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
         if self._scores and self._scores[-1].get("fold") != scores.get("fold"):
             self._scores = []
         # One that broke off may do its last epochs once more.
-        earlier = [one for one in self._scores if one["minutes"] < scores["minutes"]]
+        earlier = [one for one in self._scores if one["epoch"] < scores["epoch"]]
         self._scores = [*earlier, scores]
         self._draw()
 

@@ -28,8 +28,8 @@ from napari_medunet.engine.training.run_folder import RunFolder, kept_in
 from napari_medunet.engine.training.train import make_segmenter, name_classes
 
 _REPLAYED_PER_NEW = 3  # old examples, at most: the new ones are to be seen often
-# A new label begins with a logit below those of what is known, the same everywhere: rare, but not so
-# unlikely that it takes long to learn.
+# A new label's logit begins so far below the mean of those of what is known: nowhere the highest, whatever
+# these are, but not so unlikely that it takes long to learn.
 _UNLIKELY = -1.0
 _DOUBTFUL = 0.05  # share of a new label's voxels that were something known before
 Labels = npt.NDArray[Any]
@@ -145,8 +145,7 @@ def _seen(segmenter: Segmenter, example: Example, report: Report) -> Labels:
 def extended_weights(segmenter: Segmenter, plan: Plan) -> list[npt.NDArray[Any]]:
     """The weights of a segmenter's first network, as those of a network that knows more labels.
 
-    Weights of the old labels are kept. A new label begins unlikely: its logit is low, and the same
-    everywhere.
+    Weights of the old labels are kept. A new label begins unlikely: its logit is below the mean of theirs.
     """
     from napari_medunet.engine.unet import build_unet
 
@@ -158,7 +157,9 @@ def extended_weights(segmenter: Segmenter, plan: Plan) -> list[npt.NDArray[Any]]
     ):
         values = np.asarray(old.numpy())
         if new.shape != old.shape:  # kernel and bias of the logits: classes on the last axis
-            wider = np.full(new.shape, _UNLIKELY if values.ndim == 1 else 0.0, values.dtype)
+            below = _UNLIKELY if values.ndim == 1 else 0.0
+            mean = values.mean(axis=-1, keepdims=True) + below
+            wider = np.broadcast_to(mean, new.shape).astype(values.dtype)
             wider[..., places] = values
             values = wider
         extended.append(values)
