@@ -2,7 +2,7 @@
 
     MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/hippocampus.py --minutes 5 --seeds 3
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 5 [--draw 1]
-    ... --programs ours monai-3d monai-2d [--monai-python PYTHON]
+    ... --programs ours adam monai-3d monai-2d [--monai-python PYTHON]
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
@@ -12,10 +12,11 @@ each seed tests on another quarter, or another of so many `--parts`.
 With `--slices` three volumes train (216, 257 and 335, or others by `--draw`), of each of which so many
 axial slices are annotated, evenly spread over the structure; all other volumes of the quarter test.
 
-The peers learn from the same files and are tested on the same (`monai_unet.py`). Beside them recorded
-figures are printed: of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine schedule, affine
-and intensity augmentation, on two cores of the same kind of machine, tested on 52 other volumes of the
-same kind and trained on 208, a third more than here.
+The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and "adam", which
+is ours with Adam in place of Muon. Where the processor has bfloat16 recorded figures are printed beside
+them: of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine schedule, affine and intensity
+augmentation, on two such cores, tested on 52 other volumes of the same kind and trained on 208, a third more
+than here.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from napari_medunet.engine.machine import cpu_has_bfloat16
+
 PEERS = {
     ("2", 0): {"MONAI 2D": (0.854, 0.842), "MONAI 3D": (0.871, 0.853)},
     ("5", 0): {"MONAI 2D": (0.867, 0.851), "MONAI 3D": (0.891, 0.875)},
@@ -41,6 +44,13 @@ PEERS = {
     ("2", 5): {"MONAI 2D, mirrored": (0.735, 0.697)},
 }
 MONAI = {"monai-2d": "2d", "monai-3d": "3d"}
+OURS = ("-m", "napari_medunet")
+WITH_ADAM = (
+    "-c",
+    "from napari_medunet.engine import devices; devices.start_backend(); import keras;"
+    "from napari_medunet.engine.training import steps; steps.Muon = keras.optimizers.Adam;"
+    "from napari_medunet.cli import main; main()",
+)
 PAINTED = ("216", "257", "335")
 
 
@@ -52,7 +62,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=0, help="annotated in each of three volumes")
     parser.add_argument("--draw", type=int, default=0, help="other three volumes, by chance")
     parser.add_argument("--parts", type=int, default=4, help="of the volumes; one of them tests")
-    parser.add_argument("--programs", nargs="+", default=["ours"], choices=["ours", *MONAI])
+    parser.add_argument("--programs", nargs="+", default=["ours"], choices=["ours", "adam", *MONAI])
     parser.add_argument("--monai-python", default=sys.executable)
     parser.add_argument("--train", nargs=argparse.REMAINDER, default=[], help="more for train")
     chosen = parser.parse_args()
@@ -63,7 +73,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             split(Path(os.environ["MEDUNET_DATA"]), Path(folder), chosen, seed)
             for program in chosen.programs:
-                measure = our_dice if program == "ours" else monai_dice
+                measure = monai_dice if program in MONAI else our_dice
                 dice = measure(Path(folder), chosen, seed, program)
                 found[program].append(dice)
                 print(f"seed {seed}, {program}: {dice[0]:.4f} / {dice[1]:.4f} Dice", flush=True)
@@ -81,7 +91,11 @@ def report(found: dict[str, list[tuple[float, float]]], chosen: argparse.Namespa
         print("{:.4f} / {:.4f} Dice, ".format(*means[program]), end="")
         print(f"mean of {len(dice)}; highest - lowest: {spread}")
     ours = means.pop("ours", None)
-    recorded = {} if chosen.draw else PEERS.get((chosen.minutes, chosen.slices), {})
+    recorded = (
+        {}
+        if chosen.draw or not cpu_has_bfloat16()
+        else PEERS.get((chosen.minutes, chosen.slices), {})
+    )
     for name, peer in {**means, **recorded}.items() if ours else ():
         errors = [(1 - mean) / (1 - dice) for mean, dice in zip(ours, peer, strict=True)]
         print(f"our error / that of {name}: {errors[0]:.2f} / {errors[1]:.2f}")
@@ -113,7 +127,8 @@ def our_dice(
     options = ["--annotated", "slices"] if chosen.slices else []
     train, model = folder / "train", folder / "model.medunet"
     run("train", "--images", train / "images", "--labels", train / "labels",
-        "--model", model, "--minutes", chosen.minutes, "--seed", seed, *options, *chosen.train)  # fmt: skip
+        "--model", model, "--minutes", chosen.minutes, "--seed", seed, *options, *chosen.train,
+        start=WITH_ADAM if program == "adam" else OURS)  # fmt: skip
     run("predict", model, "--images", folder / "test" / "images", "--out", folder / program)
     return dice_of(folder, program)
 
@@ -150,8 +165,8 @@ def leave_slices(path: Path, count: int) -> None:
     nibabel.save(nibabel.Nifti1Image(sparse, file.affine, file.header), path)
 
 
-def run(*arguments: object) -> str:
-    command = [sys.executable, "-m", "napari_medunet", *map(str, arguments)]
+def run(*arguments: object, start: tuple[str, ...] = OURS) -> str:
+    command = [sys.executable, *start, *map(str, arguments)]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
