@@ -15,8 +15,8 @@ axial slices are annotated, evenly spread over the structure; all other volumes 
 The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and "adam", which
 is ours with Adam in place of Muon. Where the processor has bfloat16 recorded figures are printed beside
 them: of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine schedule, affine and intensity
-augmentation, on two such cores, tested on 52 other volumes of the same kind and trained on 208, a third more
-than here.
+augmentation, on two such cores, tested on 52 other volumes of the same kind and trained on 208, a third
+more than here.
 """
 
 from __future__ import annotations
