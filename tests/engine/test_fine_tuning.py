@@ -66,13 +66,13 @@ def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot
     plan, reasons = reasoned_extension(known.plan, examples, varied)
     assert (plan.flip_axes, plan.augmentation, plan.batch) == ((0, 1), "strong", 3)
     assert plan.pools == known.plan.pools
-    assert {"new labels": "2", "learning rate": "0.002"}.items() <= {
+    assert {"new labels": "2", "learning rate": "0.006"}.items() <= {
         reason.what: reason.choice for reason in reasons
     }.items()
     kept, reasons = reasoned_extension(known.plan, [case(5, organ)], TrainSettings())
     assert kept == known.plan
     found = {reason.what: reason.choice for reason in reasons}
-    assert found["learning rate"] == "0.0006"  # slower, where there is nothing new
+    assert found["learning rate"] == "0.0018"  # slower, where there is nothing new
     assert "new labels" not in found
     _, reasons = reasoned_extension(
         known.plan, [case(5, organ)], TrainSettings(learning_rate=0.002)
