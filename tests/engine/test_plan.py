@@ -107,6 +107,16 @@ def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     assert make_plan(case, TrainSettings(annotated="slices", minutes=2)).dims == 2
 
 
+def test_what_was_painted_is_learned_slowly_in_slices():
+    def rate(**settings):
+        return make_plan([example((40, 50, 40))], TrainSettings(**settings)).learning_rate
+
+    assert rate(dims="2d") == 0.006
+    assert rate(dims="2d", annotated="slices") == 0.002
+    assert rate(dims="3d") == rate(dims="3d", annotated="slices") == 0.003
+    assert rate(dims="2d", annotated="slices", learning_rate=0.01) == 0.01
+
+
 def test_large_slices_on_a_slow_machine_come_in_smaller_batches_then_with_fewer_filters(
     monkeypatch,
 ):
