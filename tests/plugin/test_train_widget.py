@@ -39,6 +39,14 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def kill_child(widget: TrainWidget, until: Until) -> int:
+    """End the process of a training, as a system without memory does, and wait until that is heard."""
+    pid = widget.session.worker.pid
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not widget.session.busy)
+    return pid
+
+
 @pytest.fixture
 def widget(viewer: Any) -> TrainWidget:
     widget = TrainWidget(viewer)
@@ -351,9 +359,7 @@ def test_a_killed_child_is_a_notification_and_another_one_is_started(
     widget.form.fields.minutes.value = 5
     widget.train_button.click()
     until(lambda: widget.session.job.last is not None and widget.session.job.last.fraction > 0)
-    killed = widget.session.worker.pid
-    os.kill(killed, signal.SIGKILL)
-    until(lambda: not widget.session.busy)
+    killed = kill_child(widget, until)
     (message,) = notifications
     assert "killed by signal 9" in message
     assert "\n" not in message
@@ -378,8 +384,7 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
     assert widget.resume_button.isHidden()
     widget.train_button.click()
     until(lambda: len(widget.session.job.scores) >= 3)
-    os.kill(widget.session.worker.pid, signal.SIGKILL)
-    until(lambda: not widget.session.busy)
+    kill_child(widget, until)
     assert not widget.resume_button.isHidden()
     viewer.layers.clear()  # what was handed over counts, not what became of it
     widget.resume_button.click()

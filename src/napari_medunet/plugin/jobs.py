@@ -77,11 +77,13 @@ class ViewerJob(QObject):  # type: ignore[misc]
         """End now, dropping everything."""
         self._ask("cancel")
 
-    def after(self, worker: Worker) -> ViewerJob | None:
-        """The same job once more, from where it broke off; None where it did not, or left nothing."""
-        broken = self._job
-        if not self.failed or broken is None or not worker.can_resume(broken):
-            return None
+    @property
+    def broken(self) -> Job | None:
+        """The worker's job, where it was begun and failed."""
+        return self._job if self.failed else None
+
+    def once_more(self, worker: Worker, broken: Job) -> ViewerJob:
+        """The same job, from where it broke off, with what was seen of it until then."""
         job = ViewerJob(
             self.title, lambda listener: worker.run(broken.task, listener), self.can_stop
         )

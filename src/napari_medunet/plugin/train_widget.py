@@ -94,17 +94,19 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def resume(self) -> None:
         """Go on with a training that broke off, with the layers as they were when it began."""
-        job = self._resumable()
-        if job is not None:
+        last, broken = self.session.job, self._broken()
+        if last is not None and broken is not None:
+            job = last.once_more(self.session.worker, broken)
             job.produced.connect(partial(keep_trained, self.session, self.viewer, []))
             self._follow_job(job)
             self.session.run(job)
 
-    def _resumable(self) -> ViewerJob | None:
-        broken = self.session.job
-        if broken is None or broken.running or broken.title != TITLE:
+    def _broken(self) -> Job | None:
+        """The last training, where it broke off and left something to go on from."""
+        last = self.session.job
+        if last is None or last.running or last.broken is None:
             return None
-        return broken.after(self.session.worker)
+        return last.broken if self.session.worker.can_resume(last.broken) else None
 
     def _build(self) -> None:
         self.device = note_label()
@@ -270,7 +272,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def _job_changed(self) -> None:
         self.train_button.setVisible(self.view.job_bar.isHidden())
-        self.resume_button.setVisible(self._resumable() is not None)
+        self.resume_button.setVisible(self._broken() is not None)
         self._check()
 
     def _theme_changed(self, event: Any = None) -> None:
