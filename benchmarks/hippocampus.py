@@ -2,7 +2,7 @@
 
     MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/hippocampus.py --minutes 5 --seeds 3
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 5 [--draw 1]
-    ... --programs ours adam monai-3d monai-2d [--monai-python PYTHON]
+    ... --programs ours adam monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=4, help="of the volumes; one of them tests")
     parser.add_argument("--programs", nargs="+", default=["ours"], choices=["ours", "adam", *MONAI])
     parser.add_argument("--monai-python", default=sys.executable)
+    parser.add_argument("--monai-filters", help="of the first level, where not the usual")
     parser.add_argument("--train", nargs=argparse.REMAINDER, default=[], help="more for train")
     chosen = parser.parse_args()
     if chosen.slices and "monai-3d" in chosen.programs:
@@ -91,11 +92,8 @@ def report(found: dict[str, list[tuple[float, float]]], chosen: argparse.Namespa
         print("{:.4f} / {:.4f} Dice, ".format(*means[program]), end="")
         print(f"mean of {len(dice)}; highest - lowest: {spread}")
     ours = means.pop("ours", None)
-    recorded = (
-        {}
-        if chosen.draw or not cpu_has_bfloat16()
-        else PEERS.get((chosen.minutes, chosen.slices), {})
-    )
+    comparable = cpu_has_bfloat16() and not chosen.draw
+    recorded = PEERS.get((chosen.minutes, chosen.slices), {}) if comparable else {}
     for name, peer in {**means, **recorded}.items() if ours else ():
         errors = [(1 - mean) / (1 - dice) for mean, dice in zip(ours, peer, strict=True)]
         print(f"our error / that of {name}: {errors[0]:.2f} / {errors[1]:.2f}")
@@ -140,6 +138,7 @@ def monai_dice(
     script = Path(__file__).with_name("monai_unet.py")
     options = ["--minutes", chosen.minutes, "--dims", MONAI[program], "--seed", str(seed)]
     options += ["--slices"] * bool(chosen.slices)
+    options += ["--filters", chosen.monai_filters] if chosen.monai_filters else []
     places = [folder / "train", folder / "test" / "images", folder / program]
     command = [chosen.monai_python, script, *places, *options]
     subprocess.run(command, check=True)

@@ -1,14 +1,15 @@
 """The peer of `hippocampus.py`: a U-Net of MONAI, trained and used on the same files for the same minutes.
 
-    python benchmarks/monai_unet.py TRAIN IMAGES OUT --minutes 5 --dims 3d [--slices]
+    python benchmarks/monai_unet.py TRAIN IMAGES OUT --minutes 5 --dims 3d [--filters 8] [--slices]
 
 Needs PyTorch, MONAI and nibabel, and nothing of ours. TRAIN holds `images` and `labels`; the labels of
 IMAGES are written to OUT. With `--slices` only axial slices that hold a label are learned from.
 
 It does what MONAI is made for with such data (CacheDataset, crops about labelled and other voxels, DiceCE,
 sliding windows with Gaussian weights), with bfloat16 where the processor has it, averaged weights, a
-cosine over the minutes, and left and right mirrored at the end. Block, batch, filters and learning rate in
-3D are those that our plan chooses for these volumes; in 2D it sees whole slices.
+cosine over the minutes, and left and right mirrored at the end. Block, batch and learning rate in 3D are
+those that our plan chooses for these volumes; so are the filters where many steps fit into the minutes
+(with few of them our plan chooses 8: `--filters`). In 2D it sees whole slices.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--dims", choices=CONFIGURATIONS, default="3d")
+    parser.add_argument("--filters", type=int, help="of the first level")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slices", action="store_true", help="learn from labelled slices only")
     chosen = parser.parse_args()
@@ -72,7 +74,8 @@ def main() -> None:
 
 def train(chosen: argparse.Namespace, start: float) -> torch.nn.Module:
     """Averaged weights after the minutes."""
-    patch, batch, filters, depth, rate = CONFIGURATIONS[chosen.dims]
+    patch, batch, usual, depth, rate = CONFIGURATIONS[chosen.dims]
+    filters = chosen.filters or usual
     flat = len(patch) == 2
     layout = torch.channels_last if flat else torch.channels_last_3d
     cases = [

@@ -108,11 +108,10 @@ class Worker:
 
     def can_resume(self, job: Job) -> bool:
         """Whether a job that failed left something to go on from: run its task once more."""
-        return bool(
-            job.task.run
-            and self.folder is not None
-            and any((self.folder / job.task.run).glob("checkpoint-*.npz"))
-        )
+        if not job.task.run or self.folder is None:
+            return False
+        # As `engine.training.checkpoints` calls them: to import it would keep the viewer waiting.
+        return any((self.folder / job.task.run).glob("checkpoint-*.npz"))
 
     def close(self) -> None:
         """End the child and remove the temporary files. Jobs end with it, and nobody hears of them."""
