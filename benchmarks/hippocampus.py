@@ -2,7 +2,8 @@
 
     MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/hippocampus.py --minutes 5 --seeds 3
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 5 [--draw 1]
-    ... --programs ours adam monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
+    ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
+    ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
@@ -12,11 +13,11 @@ each seed tests on another quarter, or another of so many `--parts`.
 With `--slices` three volumes train (216, 257 and 335, or others by `--draw`), of each of which so many
 axial slices are annotated, evenly spread over the structure; all other volumes of the quarter test.
 
-The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and "adam", which
-is ours with Adam in place of Muon. Where the processor has bfloat16 recorded figures are printed beside
-them: of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine schedule, affine and intensity
-augmentation, on two such cores, tested on 52 other volumes of the same kind and trained on 208, a third
-more than here.
+The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and ours with one
+technique changed, which tells what it gives. Where the processor has bfloat16 recorded figures are printed
+beside them: of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine schedule, affine and
+intensity augmentation, on two such cores, tested on 52 other volumes of the same kind and trained on 208, a
+third more than here.
 """
 
 from __future__ import annotations
@@ -45,12 +46,20 @@ PEERS = {
 }
 MONAI = {"monai-2d": "2d", "monai-3d": "3d"}
 OURS = ("-m", "napari_medunet")
-WITH_ADAM = (
-    "-c",
-    "from napari_medunet.engine import devices; devices.start_backend(); import keras;"
-    "from napari_medunet.engine.training import steps; steps.Muon = keras.optimizers.Adam;"
-    "from napari_medunet.cli import main; main()",
-)
+# What is changed in our program before it starts, for the techniques that are no option of it.
+CHANGED = {
+    "with-adam": "from napari_medunet.engine.training import steps; steps.Muon = keras.optimizers.Adam",
+    "without-average": "from napari_medunet.engine.training import average; average._AVERAGING = 0.0",
+    "without-cosine": "from napari_medunet.engine.training.loop import Loop;"
+    "Loop._learning_rate = lambda loop: loop.plan.learning_rate",
+    "without-crops": "from napari_medunet.engine import samples; samples._FOREGROUND_SHARE = 0.0",
+}
+# Options of `train` and of `predict`. Without mirroring it is our own network, which predicts otherwise.
+OPTIONS = {
+    "without-self-training": (["--no-self-training"], []),
+    "without-mirroring": ([], ["--no-tta"]),
+}
+PROGRAMS = ["ours", *CHANGED, *OPTIONS, *MONAI]
 PAINTED = ("216", "257", "335")
 
 
@@ -62,7 +71,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=0, help="annotated in each of three volumes")
     parser.add_argument("--draw", type=int, default=0, help="other three volumes, by chance")
     parser.add_argument("--parts", type=int, default=4, help="of the volumes; one of them tests")
-    parser.add_argument("--programs", nargs="+", default=["ours"], choices=["ours", "adam", *MONAI])
+    parser.add_argument("--programs", nargs="+", default=["ours"], choices=PROGRAMS)
     parser.add_argument("--monai-python", default=sys.executable)
     parser.add_argument("--monai-filters", help="of the first level, where not the usual")
     parser.add_argument("--train", nargs=argparse.REMAINDER, default=[], help="more for train")
@@ -123,12 +132,24 @@ def our_dice(
 ) -> tuple[float, float]:
     """Train and predict with the command line's own commands."""
     options = ["--annotated", "slices"] if chosen.slices else []
-    train, model = folder / "train", folder / "model.medunet"
-    run("train", "--images", train / "images", "--labels", train / "labels",
-        "--model", model, "--minutes", chosen.minutes, "--seed", seed, *options, *chosen.train,
-        start=WITH_ADAM if program == "adam" else OURS)  # fmt: skip
-    run("predict", model, "--images", folder / "test" / "images", "--out", folder / program)
+    for_train, for_predict = OPTIONS.get(program, ([], []))
+    model = folder / f"{'ours' if for_predict else program}.medunet"
+    if not model.exists():
+        train = folder / "train"
+        run("train", "--images", train / "images", "--labels", train / "labels",
+            "--model", model, "--minutes", chosen.minutes, "--seed", seed, *options, *for_train,
+            *chosen.train, start=start_of(program))  # fmt: skip
+    images = folder / "test" / "images"
+    run("predict", model, "--images", images, "--out", folder / program, *for_predict)
     return dice_of(folder, program)
+
+
+def start_of(program: str) -> tuple[str, ...]:
+    """What Python runs."""
+    if program not in CHANGED:
+        return OURS
+    start = "from napari_medunet.engine import devices; devices.start_backend(); import keras"
+    return ("-c", f"{start}\n{CHANGED[program]}\nfrom napari_medunet.cli import main; main()")
 
 
 def monai_dice(
