@@ -78,7 +78,28 @@ def test_with_epochs_the_learning_rate_does_not_follow_the_clock():
     assert clock.share() == pytest.approx(0.5, abs=0.05)
     clock.epochs_done = 4
     assert clock.schedule() == 0.4
-    assert Clock(settings.model_copy(update={"epochs": None}), 30).schedule() >= 0.5
+
+
+def test_without_epochs_the_learning_rate_follows_the_clock_from_the_first_step_on():
+    settings = TrainSettings(minutes=1)
+    resumed = Clock(settings, used_seconds=30)
+    assert resumed.schedule() == pytest.approx(0.5, abs=0.05)
+    clock = Clock(settings)
+    clock._start -= 30  # images were prepared
+    assert clock.schedule() == 0
+    clock.begin()
+    assert clock.schedule() == pytest.approx(0, abs=0.05)
+    clock._start -= 15
+    clock.begin()
+    assert clock.schedule() == pytest.approx(0.5, abs=0.05)
+    assert clock.share() == pytest.approx(0.75, abs=0.05)
+
+
+def test_long_names_of_an_atlas_fit_into_a_warning():
+    names = {label: f"{'superior ' * 9}fasciculus {label}" for label in NAMES}
+    for told in early_warnings.of_examples([example(4)], [example(4)], PLAN, names):
+        assert len(told) < 500
+        assert "superior..." in told
 
 
 def stream(bad):
@@ -111,9 +132,16 @@ def test_a_loss_that_is_no_number_sends_training_back_once():
     assert rates[1] < 0.11 * rates[0]
 
 
-def test_a_loss_that_is_no_number_again_ends_training():
+def test_a_loss_that_is_no_number_again_ends_training_with_the_best_weights():
+    loop, told = run_loop(bad={6, 14})
+    assert "once more: the training has ended early" in told[-1]
+    assert loop.best.epoch in (1, 2)
+    assert all(np.isfinite(weight).all() for weight in loop.best.weights)
+
+
+def test_a_loss_that_was_never_a_number_is_an_error():
     with pytest.raises(LossNotFinite, match="Check the images"):
-        run_loop(bad={6, 14})
+        run_loop(bad={1, 5})
 
 
 @pytest.mark.parametrize(("cases", "kept"), [(1, 4), (16, 2)])

@@ -57,6 +57,14 @@ def test_a_constant_image_gives_zeros_and_no_nan():
     assert not image_to_grid(flat, plan()).any()
 
 
+def test_the_unit_of_intensities_does_not_matter():
+    image = volume((6, 20, 20))
+    small = Volume(image.voxels * np.float32(1e-12), image.affine)
+    np.testing.assert_allclose(
+        image_to_grid(small, plan()), image_to_grid(image, plan()), atol=1e-4
+    )
+
+
 def test_a_broken_voxel_does_not_set_the_scale():
     image = volume((10, 40, 40))
     whole = image_to_grid(image, plan())
@@ -118,3 +126,19 @@ def test_resampled_labels_stay_where_they_were():
         assert dice > wanted
         apart = np.subtract(ndimage.center_of_mass(back == 3), ndimage.center_of_mass(ball))
         assert np.abs(apart).max() < 0.25
+
+
+@given(
+    size=st.integers(2, 12), painted=st.integers(0, 11), mm=st.floats(1, 6), axis=st.integers(0, 2)
+)
+def test_a_painted_slice_is_still_there_on_a_coarser_grid(size, painted, mm, axis):
+    painted %= size
+    shape = tuple(size if a == axis else 9 for a in range(3))
+    annotated = np.zeros(shape, bool)
+    np.moveaxis(annotated, axis, 0)[painted] = True
+    a_plan = plan(dims=3, patch=(8, 8, 8), spacing_mm=(mm,) * 3)
+    classes = classes_to_grid(np.full(shape, 3), annotated, volume(shape), a_plan)
+    held = np.flatnonzero((np.moveaxis(classes, axis, 0) == 1).all(axis=(1, 2)))
+    new = classes.shape[axis]
+    assert int((painted + 0.5) * new / size) in held
+    assert ((classes == 1).sum(axis=axis) == len(held)).all()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from napari_medunet.engine import machine
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
-from napari_medunet.engine.planning import make_plan, reasoned_plan
+from napari_medunet.engine.planning import make_plan, reasoned_again, reasoned_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -62,6 +64,22 @@ def test_slices_lie_across_the_coarsest_axis():
 def test_a_flat_image_is_seen_in_its_plane_whatever_its_axis():
     assert make_plan([example((1, 64, 64), channels=3)], TrainSettings()).axis == 0
     assert make_plan([example((64, 64, 1))], TrainSettings()).axis == 2
+    assert make_plan([example((64, 64, 40)), example((1, 64, 64))], TrainSettings()).axis == 0
+
+
+def test_many_slices_in_a_row_do_not_look_painted_across_another_axis():
+    painted = example((40, 30, 20))
+    painted.annotated[2:] = False
+    settings = TrainSettings(annotated="slices")
+    assert make_plan([painted], settings).axis == 0
+    painted.annotated[:38] = True  # more of them than the volume is wide
+    assert make_plan([painted], settings).axis == 0
+    painted.annotated[...] = True
+    assert make_plan([painted], settings).axis == 0
+    across_y = example((40, 30, 20))
+    across_y.annotated[...] = False
+    across_y.annotated[:, 10:13] = True
+    assert make_plan([painted, across_y], settings).axis == 1
 
 
 @pytest.mark.parametrize(
@@ -208,6 +226,35 @@ def test_a_plan_of_other_examples_is_refused():
         check_plan(plan, [more])
 
 
+def test_a_plan_from_before_is_checked_and_leaves_nothing_to_choose(monkeypatch):
+    cases = [example((40, 50, 40))]
+    plan = make_plan(cases, TrainSettings())
+    again, reasons = reasoned_again(plan, cases, TrainSettings(minutes=2, axis="y", seed=3))
+    assert again == plan
+    assert [reason.what for reason in reasons] == ["steps", "memory"]
+    with pytest.raises(ValueError, match="batch, dims cannot be chosen beside it"):
+        reasoned_again(plan, cases, TrainSettings(batch=4, dims="3d"))
+    monkeypatch.setattr(machine, "free_memory_mib", lambda: 200.0)
+    with pytest.raises(ValueError, match="GiB are free"):
+        reasoned_again(plan, cases, TrainSettings())
+
+
+def test_what_no_network_can_be_is_refused_in_one_line():
+    wide = TrainSettings(dims="2d", filters=128, depth=5)
+    with pytest.raises(ValueError, match=r"128 filters .* Change what was set") as refused:
+        make_plan([example((1, 256, 256))], wide)
+    assert not isinstance(refused.value, ValidationError)
+    numbers = np.arange(1600, dtype=np.int32).reshape(1, 40, 40)
+    nuclei = replace(example((1, 40, 40)), labels=numbers)
+    with pytest.raises(ValueError, match="hold 1599 labels"):
+        make_plan([nuclei], TrainSettings())
+
+
+def test_a_strip_longer_than_any_patch_is_shown_in_parts():
+    plan = make_plan([example((1, 60, 1100))], TrainSettings())
+    assert max(plan.patch) == 1024
+
+
 def test_spacing_is_the_median():
     cases = [example((20, 20, 20), (mm, 1, 1)) for mm in (1.0, 2.0, 9.0)]
     assert make_plan(cases, TrainSettings()).spacing_mm == (2.0, 1.0, 1.0)
@@ -223,6 +270,8 @@ def test_ct_is_told_by_air_and_gets_a_window_from_what_is_labelled():
     assert 0 < low < mean < high < 130
     assert deviation == pytest.approx(20, abs=5)
     assert make_plan([example((20, 20, 20), offset=100)], TrainSettings()).intensity == "zscore"
+    phases = make_plan([example((20, 20, 20), channels=2)], TrainSettings(intensity="ct"))
+    assert (phases.intensity, phases.channels) == ("ct", 2)
 
 
 def test_images_of_different_channels_are_refused_by_name():

@@ -151,5 +151,8 @@ def test_an_ensemble_is_the_mean_of_its_members():
 
 
 def test_an_ensemble_of_segmenters_that_differ_is_refused():
-    with pytest.raises(ValueError, match="differ in labels"):
-        Ensemble([Threshold(plan()), Threshold(plan(labels=(0, 1)))])
+    for different in ({"labels": (0, 1)}, {"intensity": "ct"}, {"flip_axes": (1,)}):
+        (name,) = different
+        with pytest.raises(ValueError, match=f"differ in {name}"):
+            Ensemble([Threshold(plan()), Threshold(plan(**different))])
+    Ensemble([Threshold(plan()), Threshold(plan(filters=8, batch=2, learning_rate=0.1))])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from napari_medunet.engine import machine
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.phantoms import make_phantom
 from napari_medunet.engine.preview import preview
@@ -53,3 +54,12 @@ def test_blocks_of_thick_slices_are_shown_across_them():
     shown = preview([Example(image, case.labels, case.annotated)], TrainSettings(dims="3d"))
     assert shown.images.shape[1:3] == (16, 32)  # four fifths of 16 x 32, as the levels divide
     assert shown.spacing_mm == pytest.approx((0.7, 0.8))
+
+
+def test_folds_are_shown_by_the_plan_of_their_share_of_the_minutes(monkeypatch):
+    monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)  # 5 Tflop in a minute, about
+    cases = [example(seed) for seed in range(5)]
+    settings = TrainSettings(minutes=2.5)
+    assert preview(cases, settings).images.shape[1:3] == (32, 32)  # of a block
+    folded = settings.model_copy(update={"folds": 5})
+    assert preview(cases, folded).images.shape[1:3] == (32, 40)  # a slice

@@ -221,3 +221,25 @@ def test_guesses_fill_what_was_not_annotated_and_nothing_else():
     samples.guess(lambda image: np.full(image.shape[1:], IGNORED), 10 * annotation.size, seed=0)
     for one in samples._cases:
         np.testing.assert_array_equal(one.classes, annotation)
+
+
+def test_a_volume_that_is_too_large_to_guess_does_not_keep_smaller_ones_from_it():
+    large, small = example((20, 20, 24)), example()
+    for seed in range(4):  # whichever is looked at first
+        samples = Samples([large, small], plan((16, 16)))
+        samples.guess(lambda image: np.zeros(image.shape[1:], np.int32), small.labels.size, seed)
+        untouched, guessed = (case.classes == IGNORED for case in samples._cases)
+        assert untouched.any() and not guessed.any()
+
+
+def test_each_example_is_named_before_it_is_prepared():
+    named = []
+    Samples([example(), example()], plan((16, 16)), 0, lambda one: named.append(one.name))
+    assert named == ["case", "case"]
+
+
+def test_nothing_left_of_what_was_painted_is_said():
+    unknown = example()
+    unknown.annotated[...] = False
+    with pytest.raises(ValueError, match="Set a finer spacing"):
+        Samples([unknown], plan((16, 16)))

@@ -2,9 +2,13 @@ import keras
 import numpy as np
 import pytest
 
+from napari_medunet.engine import devices
 from napari_medunet.engine.losses import ClassScores, cross_entropy_and_dice
 from napari_medunet.engine.parallel import all_devices
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.clock import Clock
+from napari_medunet.engine.training.loop import Loop
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
 PLAN = Plan(
@@ -79,6 +83,20 @@ def test_the_loss_that_is_minimised_is_the_one_that_is_told():
     images, classes = batches(1)[0]
     wanted = float(cross_entropy_and_dice(classes, one.network(images, training=True)))
     assert float(learn(images, classes)) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_float16_learns_from_given_weights():
+    settings = TrainSettings(epochs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "precision", lambda: "mixed_float16")
+        loop = Loop(PLAN, {}, settings, Clock(settings), lambda report: None)
+    loop.begin_with([0.5 * weight for weight in loop.learner.network.get_weights()])
+    first = loop.learner.network.get_weights()
+    for batch in batches(3):
+        loop._learn(*batch)
+    last = loop.learner.network.get_weights()
+    assert all(np.isfinite(weight).all() for weight in last)
+    assert any((weight != before).any() for weight, before in zip(last, first, strict=True))
 
 
 def test_float16_learns_with_a_scaled_loss():

@@ -10,7 +10,7 @@ from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.progress import Cancelled, StopRequested
 from napari_medunet.engine.segmenter import Segmenter, read_card
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import train
+from napari_medunet.engine.training import network, train
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 SMALL = TrainSettings(minutes=5, epochs=3, filters=4, depth=2, annotated="slices")
@@ -53,6 +53,20 @@ def test_what_was_not_annotated_is_learned_from_where_that_is_wanted(trained):
     settings = SMALL.model_copy(update={"self_training": False, "epochs": 2})
     train(examples(1, settings), settings, without.append)
     assert not labelled(without)
+
+
+def test_slices_held_out_of_what_is_annotated_throughout_are_no_gap_to_be_filled():
+    reports = []
+    settings = SMALL.model_copy(update={"annotated": "all"})
+    train(examples(2, settings), settings, reports.append)
+    assert not any("not annotated" in report.message for report in reports)
+
+
+def test_a_card_holds_some_of_very_many_epochs(monkeypatch):
+    monkeypatch.setattr(network, "_MOST_SCORES", 50)  # of about 20 an epoch
+    settings = SMALL.model_copy(update={"epochs": 5})
+    history = train(examples(1), settings).card.networks[0].history
+    assert [scores["epoch"] for scores in history] == [1, 3, 5]
 
 
 def test_the_card_says_what_was_trained(trained):

@@ -34,6 +34,7 @@ def run(arguments: list[str]) -> int:
 
     from napari_medunet.cli import console
     from napari_medunet.cli.commands import app
+    from napari_medunet.engine.progress import StopRequested
 
     try:
         code = app(arguments, prog_name="napari-medunet", standalone_mode=False)
@@ -44,6 +45,9 @@ def run(arguments: list[str]) -> int:
         return WRONG_USAGE
     except (ValueError, OSError) as error:
         console.print_error(error)
+        return FAILED
+    except StopRequested:
+        console.print_error("Stopped before there was anything to keep.")
         return FAILED
     except (Abort, KeyboardInterrupt):
         console.print_error("Interrupted: what was finished is kept.")

@@ -9,8 +9,8 @@ from rich.table import Table
 from napari_medunet.cli import console
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.plan_file import check_plan, read_plan
-from napari_medunet.engine.planning import reasoned_plan
+from napari_medunet.engine.plan_file import read_plan
+from napari_medunet.engine.planning import reasoned_again, reasoned_plan
 from napari_medunet.engine.settings import TrainSettings
 
 
@@ -22,13 +22,12 @@ def choose_plan(
     Raises
     ------
     OSError, ValueError
-        One line, if the file holds no plan, or one for other examples.
+        One line, if the file holds no plan, or one for other examples, or settings say otherwise.
     """
     if file is None:
         plan, reasons = reasoned_plan(examples, settings)
     else:
-        plan, reasons = read_plan(file), []
-        check_plan(plan, examples)
+        plan, reasons = reasoned_again(read_plan(file), examples, settings)
     if as_json:
         words = [reason._asdict() for reason in reasons]
         console.print_json(event="plan", plan=plan.model_dump(mode="json"), reasons=words)
@@ -37,6 +36,5 @@ def choose_plan(
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for reason in reasons:
         table.add_row(*reason)
-    if reasons:
-        console.print_line(table)
+    console.print_line(table)
     return plan

@@ -188,7 +188,7 @@ def _show(segmenter: Segmenter, run: RunFolder, loaded: LoadedExamples, as_json:
         run=str(run.path),
         validation_dice=card.validation_dice,
         best_epoch=card.networks[0].best_epoch,
-        epochs=len(card.networks[0].history),
+        epochs=int(card.networks[0].history[-1]["epoch"]),
         minutes=card.minutes,
         warnings=card.networks[0].warnings,
         failed=loaded.failed,

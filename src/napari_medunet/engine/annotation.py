@@ -105,6 +105,12 @@ def annotated_slices(annotated: BoolArray, axis: int) -> list[tuple[int, int]]:
     return [(across, index) for index in np.flatnonzero(slices_held(annotated, across)).tolist()]
 
 
+def annotated_across(annotated: BoolArray) -> int:
+    """Axis across most of the slices that are annotated throughout; see `annotated_slices`."""
+    across = [axis for axis, _ in annotated_slices(annotated, 0)]
+    return max(range(3), key=across.count)
+
+
 def slices_held(labels: npt.NDArray[Any], axis: int) -> BoolArray:
     """Which slices across an axis hold something: one entry per slice."""
     return np.asarray(labels.any(axis=_other_axes(axis)))

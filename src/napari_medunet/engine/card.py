@@ -46,7 +46,7 @@ class NetworkCard(BaseModel):
     validation_dice : dict of str to float or None
         Of the kept weights, by class name; None where the class was in no validation case.
     history : tuple of dict
-        Scores of each epoch, as training reported them.
+        Scores of each epoch, as training reported them; of very many epochs some, evenly spread.
     best_epoch : int
         Whose weights were kept.
     minutes : float
@@ -57,7 +57,7 @@ class NetworkCard(BaseModel):
         Of the weights' file; empty until the segmenter is saved.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     training_cases: tuple[ShortText, ...]
     validation_cases: tuple[ShortText, ...]

@@ -5,25 +5,12 @@ from __future__ import annotations
 from napari_medunet.engine.examples import Example, label_values
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
-from napari_medunet.engine.planning import Reason
+from napari_medunet.engine.planning import NETWORK_SETTINGS, Reason
 from napari_medunet.engine.rules import chosen_flip_axes, why_sides_matter
 from napari_medunet.engine.settings import TrainSettings
 
-DECIDED = frozenset(
-    (
-        "dims",
-        "axis",
-        "spacing_mm",
-        "patch",
-        "intensity",
-        "filters",
-        "depth",
-        "dropout",
-        "normalisation",
-    )
-)
-"""Settings that decide what the network is, or on which grid it looks: the segmenter has decided them."""
-_DEFAULTS = TrainSettings().model_dump()
+DECIDED = NETWORK_SETTINGS | {"axis"}
+"""Settings that leave nothing to choose where a segmenter goes on learning: it has decided them."""
 
 # Times the learning rate of the plan, where no label is new. A new one has to be learned from nothing, and
 # what was filled in keeps the others: phantoms, 25 epochs, organ known with Dice 0.960 and lesion new:
@@ -41,7 +28,7 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
     """
     if not examples:
         raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
-    other = sorted(name for name in DECIDED if getattr(settings, name) != _DEFAULTS[name])
+    other = sorted(settings.chosen() & DECIDED)
     if other:
         raise ValueError(
             f"A segmenter that is trained further keeps its network and grid; {', '.join(other)} cannot be "

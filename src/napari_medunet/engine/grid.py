@@ -94,9 +94,25 @@ def classes_to_grid(
     classes[~annotated] = -1
     shape = grid_shape(image, plan)
     if shape != classes.shape:
-        factors = [new / old for new, old in zip(shape, classes.shape, strict=True)]
-        classes = ndimage.zoom(classes, factors, order=0, mode="nearest", grid_mode=True)
+        known = classes >= 0
+        sources = [_nearest(known, axis, size) for axis, size in enumerate(shape)]
+        classes = classes[np.ix_(*sources)]
     return np.ascontiguousarray(np.moveaxis(classes, plan.axis, 0))
+
+
+def _nearest(known: npt.NDArray[np.bool_], axis: int, size: int) -> npt.NDArray[np.intp]:
+    """Index along an axis for each of fewer or more: the nearest, or one that is annotated beside it.
+
+    Where every second slice is left out, those that were painted must not be.
+    """
+    old = known.shape[axis]
+    nearest = ((np.arange(size) + 0.5) * old / size).astype(np.intp)
+    held = known.any(axis=tuple(other for other in range(known.ndim) if other != axis))
+    for index in np.flatnonzero(held):
+        place = int((index + 0.5) * size / old)
+        if not held[nearest[place]]:
+            nearest[place] = index
+    return nearest
 
 
 def most_probable(
@@ -156,7 +172,8 @@ def _normalised(channel: npt.NDArray[Any], plan: Plan) -> Float32Array:
                 far = _OUTLIER * deviation
                 np.clip(values, mean - far, mean + far, out=values)
     values -= mean
-    values /= max(deviation, 1e-6)  # a constant image is all zeros, not NaN
+    # A constant image is all zeros, not NaN; one in small units, as of diffusion in m^2/s, is none.
+    values /= deviation if deviation > np.finfo(np.float32).tiny else 1.0
     return values
 
 

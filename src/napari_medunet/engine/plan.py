@@ -14,6 +14,7 @@ Pool = Annotated[tuple[Literal[1, 2], ...], Field(min_length=2, max_length=3)]
 
 Preset = Literal["none", "light", "standard", "strong"]
 
+MOST_CLASSES = 1024  # background included
 _MOST_FILTERS = 1024  # as in the classic U-Net: 64 filters over 5 levels
 
 
@@ -66,7 +67,8 @@ class Plan(BaseModel):
     patch: Annotated[tuple[Voxels, ...], Field(min_length=2, max_length=3)]
     channels: Annotated[int, Field(ge=1, le=64)] = 1
     labels: Annotated[
-        tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...], Field(min_length=2, max_length=1024)
+        tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...],
+        Field(min_length=2, max_length=MOST_CLASSES),
     ]
     intensity: Literal["zscore", "ct"] = "zscore"
     window: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)

@@ -6,16 +6,26 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from pydantic import ValidationError
+
 from napari_medunet.engine import machine, rules
 from napari_medunet.engine.annotation import AXES
 from napari_medunet.engine.effort import expected_steps, rounded
 from napari_medunet.engine.examples import Example, channel_count, label_values
 from napari_medunet.engine.grid import grid_shape
 from napari_medunet.engine.memory import fitting_plan
-from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.plan import MOST_CLASSES, Plan
+from napari_medunet.engine.plan_file import check_plan
 from napari_medunet.engine.settings import TrainSettings
 
 T = TypeVar("T")
+
+NETWORK_SETTINGS = frozenset(
+    ("dims", "spacing_mm", "patch", "intensity", "filters", "depth", "dropout", "normalisation")
+)
+"""Settings that decide what the network is, or on which grid it looks."""
+# Others that a plan decides. Across which axis slices were painted is told beside one, too.
+_OF_A_PLAN = NETWORK_SETTINGS | {"batch", "learning_rate", "augmentation", "flip"}
 
 
 class Reason(NamedTuple):
@@ -54,6 +64,11 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
 
     channels = channel_count(examples)
     labels = label_values(examples)
+    if len(labels) > MOST_CLASSES:
+        raise ValueError(
+            f"The annotations hold {len(labels) - 1} labels; wanted {MOST_CLASSES - 1} at most. Where each "
+            "object has a number of its own, give all of a kind the same label."
+        )
     spacing = decided("spacing", rules.spacing(examples, settings), _millimetres)
     axis = decided("slices across", rules.axis(examples, settings), lambda found: AXES[found])
     sizes = rules.sizes_on_grid(examples, spacing)
@@ -68,7 +83,7 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
     intensity, window = decided(
         "intensities", rules.intensity(examples, settings), lambda found: found[0]
     )
-    plan = Plan(
+    plan = _plan_of(
         dims=dims,
         axis=0 if dims == 3 else axis,
         context=rules.CONTEXT if looked_at == "2.5d" else 0,
@@ -88,12 +103,49 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
     )
     plan = plan.model_copy(update={"batch": decided("batch", rules.batch(plan, settings))})
     filters = decided("filters", rules.filters(plan, settings))
-    plan = Plan(**(plan.model_dump() | {"filters": filters}))
+    plan = _plan_of(**(plan.model_dump() | {"filters": filters}))
     reasons.append(_steps(plan, settings))
+    plan, memory = _fitted(plan, examples, settings)
+    return plan, [*reasons, memory]
+
+
+def reasoned_again(
+    plan: Plan, examples: list[Example], settings: TrainSettings
+) -> tuple[Plan, list[Reason]]:
+    """Take a plan that was made before and perhaps edited, with what can be said of it.
+
+    Raises
+    ------
+    ValueError
+        If it is for other examples, its training does not fit into the memory, or settings ask for what
+        it has decided.
+    """
+    check_plan(plan, examples)
+    beside = sorted(settings.chosen() & _OF_A_PLAN)
+    if beside:
+        raise ValueError(
+            f"The plan has decided already: {', '.join(beside)} cannot be chosen beside it. Edit the plan, "
+            "or leave one of the two out."
+        )
+    as_planned = {"batch": plan.batch, "patch": plan.patch, "filters": plan.filters}
+    _, memory = _fitted(plan, examples, settings.model_copy(update=as_planned))
+    return plan, [_steps(plan, settings), memory]
+
+
+def _fitted(plan: Plan, examples: list[Example], settings: TrainSettings) -> tuple[Plan, Reason]:
     voxels = sum(math.prod(grid_shape(e.image, plan)) for e in examples)
-    plan, needed, why = fitting_plan(plan, voxels, machine.free_memory_mib(), settings)
-    reasons.append(Reason("memory", needed, why))
-    return plan, reasons
+    fitting, needed, why = fitting_plan(plan, voxels, machine.free_memory_mib(), settings)
+    return fitting, Reason("memory", needed, why)
+
+
+def _plan_of(**fields: Any) -> Plan:
+    try:
+        return Plan(**fields)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(
+            f"No network can be planned so: {said}. Change what was set, or leave it out."
+        ) from error
 
 
 def _steps(plan: Plan, settings: TrainSettings) -> Reason:

@@ -23,6 +23,10 @@ from napari_medunet.engine.progress import Progress, Report, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 
+# What each member's plan says of the images that all of them are shown.
+_SHARED = {"dims", "axis", "context", "spacing_mm", "labels", "channels", "intensity", "window"}
+_SHARED |= {"pools", "flip_axes"}
+
 
 class Ensemble:
     """Several segmenters as one: the mean of their probabilities.
@@ -34,17 +38,13 @@ class Ensemble:
     Raises
     ------
     ValueError
-        If they see volumes on different grids, or know different labels.
+        If they see volumes on different grids, of other intensities or otherwise mirrored, or know
+        different labels.
     """
 
     def __init__(self, members: Sequence[Network]) -> None:
         self._members = members
-        shared = [
-            member.plan.model_dump(
-                include={"dims", "axis", "context", "spacing_mm", "labels", "channels"}
-            )
-            for member in members
-        ]
+        shared = [member.plan.model_dump(include=_SHARED) for member in members]
         for other in shared[1:]:
             if other != shared[0]:
                 differing = [name for name, value in shared[0].items() if other[name] != value]

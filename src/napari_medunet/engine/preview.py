@@ -68,7 +68,9 @@ def preview(
     ValueError
         If the examples cannot be learned from, as `make_plan` says.
     """
-    plan = plan or make_plan(examples, settings)
+    plan = plan or make_plan(
+        examples, settings.of_fold(0)
+    )  # a network has its share of the minutes
     chosen = np.random.default_rng(seed).permutation(len(examples))[:count]
     samples = Samples([examples[i] for i in chosen], plan, seed)
     augmentation = augmentation_of(plan.augmentation, settings)

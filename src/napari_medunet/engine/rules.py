@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_medunet.engine.annotation import AXES, annotated_axis, annotated_slices
+from napari_medunet.engine.annotation import AXES, annotated_across, annotated_slices
 from napari_medunet.engine.effort import budget_tflop, expected_steps, rounded
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.mirroring import left_and_right
@@ -26,6 +26,7 @@ _FEWEST_STEPS: dict[int, int] = {2: 200, 3: 600}
 _SMALL_BATCH = 4  # patches: batches are not made smaller than that for the sake of more steps
 _DEEPEST: dict[int, int] = {2: 5, 3: 4}
 _PATCH_VOXELS: dict[int, int] = {2: 256**2, 3: 64**3}
+_LONGEST_PATCH = 1024  # of a side, as in `Plan`: a strip of 60 x 1100 is shown in parts
 # A block needs not hold the whole volume: with four fifths of each side twice as many are seen in the same
 # minutes. Hippocampus, two minutes on two cores: Dice 0.898 and 0.881, whole volumes 0.890 and 0.876.
 _BLOCK_SHARE = 0.8
@@ -120,10 +121,13 @@ def axis(examples: list[Example], settings: TrainSettings) -> tuple[int, str]:
     """Axis across the slices that a 2D network looks at."""
     if settings.axis != "auto":
         return AXES.index(settings.axis), "as set"
-    if any(min(e.image.shape) == 1 for e in examples):
-        return int(np.argmin(examples[0].image.shape)), "the images are flat"
-    if settings.annotated != "all":
-        axes = [annotated_axis(e.annotated) for e in examples]
+    flat = [e.image.shape for e in examples if min(e.image.shape) == 1]
+    if flat:
+        return int(np.argmin(flat[0])), f"{len(flat)} of {len(examples)} images are flat"
+    # Of a volume with nothing unannotated no axis is more painted than another.
+    partly = [e.annotated for e in examples if not e.annotated.all()]
+    if settings.annotated != "all" and partly:
+        axes = [annotated_across(annotated) for annotated in partly]
         axis = max(set(axes), key=axes.count)
         others = len(axes) - axes.count(axis)
         mixed = f"; {others} painted otherwise count where they cross" if others else ""
@@ -193,7 +197,7 @@ def patch(data: Data, axes: list[int], dims: int) -> tuple[tuple[int, ...], str]
                 f"for a {dims}D network. Give as many, or leave it out."
             )
         return data.settings.patch, "as set"
-    sizes = [data.sizes[axis] for axis in axes]
+    sizes = [min(data.sizes[axis], _LONGEST_PATCH) for axis in axes]
     if dims == 3:
         sizes = [max(_SMALLEST_LEVEL, round(_BLOCK_SHARE * size)) for size in sizes]
     if np.prod(sizes) <= _PATCH_VOXELS[dims]:
@@ -349,7 +353,7 @@ def _looks_like_ct(examples: list[Example]) -> bool:
 
 
 def _labelled_intensities(example: Example) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values = example.image.voxels[example.labels > 0].astype(np.float64)
+    values = example.image.voxels[..., example.labels > 0].ravel().astype(np.float64)
     return values[:: max(1, values.size // 10_000)]
 
 

@@ -54,13 +54,34 @@ class Samples:
     plan : Plan
     seed : int
         Of what is remembered of large structures; each draw has a generator of its own.
+    before : callable
+        Given each example before it is prepared, which takes seconds where it is large.
+
+    Raises
+    ------
+    ValueError
+        If nothing that was annotated is left on the network's grid.
     """
 
-    def __init__(self, examples: list[Example], plan: Plan, seed: int = 0) -> None:
+    def __init__(
+        self,
+        examples: list[Example],
+        plan: Plan,
+        seed: int = 0,
+        before: Callable[[Example], None] = lambda example: None,
+    ) -> None:
         self.plan = plan
         rng = np.random.default_rng(seed)
-        self._cases = [_prepare(example, plan, rng) for example in examples]
+        self._cases = []
+        for example in examples:
+            before(example)
+            self._cases.append(_prepare(example, plan, rng))
         self._holders = self._by_class()
+        if not self._holders:
+            raise ValueError(
+                f"Nothing of what was painted is left in voxels of {plan.spacing_mm} mm; wanted some. "
+                "Set a finer spacing, or paint larger areas."
+            )
         self.guesses = 0  # how often what was not annotated was guessed
 
     def _by_class(self) -> dict[int, list[_Case]]:
@@ -88,8 +109,8 @@ class Samples:
         for index in rng.permutation(len(self._cases)):
             case = self._cases[index]
             unknown = case.annotation == IGNORED
-            most_voxels -= case.annotation.size if unknown.any() else 0
-            if unknown.any() and most_voxels >= 0:
+            if unknown.any() and case.annotation.size <= most_voxels:
+                most_voxels -= case.annotation.size
                 classes = np.where(unknown, classify(case.image), case.annotation).astype(np.int16)
                 centres = _centres(classes, self.plan, rng)
                 self._cases[index] = replace(case, classes=classes, centres=centres)
@@ -176,9 +197,9 @@ def _prepare(example: Example, plan: Plan, rng: np.random.Generator) -> _Case:
 def _centres(
     classes: npt.NDArray[np.int16], plan: Plan, rng: np.random.Generator
 ) -> dict[int, npt.NDArray[np.int64]]:
-    centres = {IGNORED: _some(np.flatnonzero(classes != IGNORED), rng)}
-    for number in range(1, plan.classes):
-        found = np.flatnonzero(classes == number)
+    centres = {}
+    for number in (IGNORED, *range(1, plan.classes)):
+        found = np.flatnonzero(classes != IGNORED if number == IGNORED else classes == number)
         if found.size:
             centres[number] = _some(found, rng)
     return centres

@@ -85,7 +85,7 @@ def look_ahead(
     if known is not None:
         made, reasons = reasoned_extension(known, examples, settings)
     else:
-        made, reasons = reasoned_plan(examples, settings)
+        made, reasons = reasoned_plan(examples, settings.of_fold(0))
     return Outlook(found, settings, made, tuple(reasons))
 
 

@@ -17,3 +17,8 @@ class Settings(BaseModel):
     """Options of a job: they are not changed, and unknown ones are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    def chosen(self) -> set[str]:
+        """Names of the options that are not at their default."""
+        fields = type(self).model_fields.items()
+        return {name for name, field in fields if getattr(self, name) != field.default}

@@ -22,7 +22,14 @@ class Clock:
         self._budget_seconds = settings.minutes * 60
         self._epochs = settings.epochs
         self._start = time.monotonic() - used_seconds
+        # Share at which learning began; None before. What was used before counts as learning.
+        self._begun = 0.0 if used_seconds else None
         self.epochs_done = 0.0
+
+    def begin(self) -> None:
+        """Say that learning has begun: until here images were prepared and graphs compiled."""
+        if self._begun is None:
+            self._begun = self.share()
 
     def seconds(self) -> float:
         """Seconds since the start."""
@@ -38,7 +45,11 @@ class Clock:
         Where epochs are given it follows them alone: what the machine does beside must not change
         the weights. The minutes may still end the training on the way.
         """
-        return min(1.0, self._share_of_epochs()) if self._epochs else self.share()
+        if self._epochs:
+            return min(1.0, self._share_of_epochs())
+        if self._begun is None:
+            return 0.0
+        return (self.share() - self._begun) / (1 - self._begun) if self._begun < 1 else 1.0
 
     def seconds_left(self) -> float:
         """Seconds until the budget is used up, as far as can be told."""

@@ -11,6 +11,7 @@ from napari_medunet.engine.plan import Plan
 _FEW_SLICES = 5  # of a label: below it a network learns these by heart
 _ZERO_AFTER = 1 / 3  # of the training: by then a class that can be learned has shown itself
 _MOST_NAMED = 3  # labels in one warning
+_LONGEST_NAME = 30  # letters of a label in a warning; atlases have names of a hundred
 
 Names = Mapping[int, str]
 
@@ -31,7 +32,9 @@ def of_examples(
     slices = _slices_of_labels(training, plan)
     few = [label for label, count in slices.items() if count < _FEW_SLICES]
     if few:
-        counts = ", ".join(f"{names[label]}: {slices[label]}" for label in few[:_MOST_NAMED])
+        counts = ", ".join(
+            f"{_short(names[label])}: {slices[label]}" for label in few[:_MOST_NAMED]
+        )
         found.append(
             f"Few training slices hold {_named(few, names)} ({counts}); a network can use many more. "
             f"Paint each label in at least {_FEW_SLICES} slices, spread over the volumes."
@@ -108,6 +111,10 @@ def _slices_of_labels(examples: Sequence[Example], plan: Plan) -> dict[int, int]
 
 
 def _named(labels: Sequence[int], names: Names) -> str:
-    shown = ", ".join(f"'{names[label]}'" for label in labels[:_MOST_NAMED])
+    shown = ", ".join(f"'{_short(names[label])}'" for label in labels[:_MOST_NAMED])
     more = len(labels) - _MOST_NAMED
     return shown if more <= 0 else f"{shown} and {more} more"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

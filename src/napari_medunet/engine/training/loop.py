@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,10 @@ _FEWEST_EPOCHS, _MOST_EPOCHS = 20, 60
 # on other volumes, 0.82 and 0.80 with this.
 _AS_GOOD = 0.05
 _SLOWER = 0.1  # times the learning rate, once the loss was no number
+_LOST_AGAIN = (
+    "The loss was no finite number once more: the training has ended early, with the best weights so far. "
+    "Check the images for extreme intensities, or set a lower learning rate."
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,9 @@ class Loop:
         self._first = weights
         self.learner.network.set_weights(weights)
         self.learner.average.restart()
-        for variable in self.learner.optimizer.variables:
+        # Not the scale of a loss in float16, of which 0 would make gradients that are no numbers.
+        optimizer = getattr(self.learner.optimizer, "inner_optimizer", self.learner.optimizer)
+        for variable in optimizer.variables:
             variable.assign(ops.zeros_like(variable.value))
 
     def until_done(self, stream: Iterator[Batch], held_out: HeldOut, steps: int) -> None:
@@ -130,6 +137,12 @@ class Loop:
                 if self.best.weights:
                     return
                 training, done = {}, True
+            except LossNotFinite:
+                if not self.best.weights:
+                    raise
+                with suppress(StopRequested):
+                    self.warn([_LOST_AGAIN])
+                return
             epoch = len(self.history) + 1
             scores = {
                 "epoch": float(epoch),
@@ -193,6 +206,7 @@ class Loop:
             self.learner.optimizer.learning_rate = self._learning_rate()
             before, loss = loss, self._learn(*next(stream))
             self.steps_done += 1
+            self.clock.begin()  # the first step has compiled it
             self.clock.epochs_done = epoch + (step + 1) / steps
             # The loss of the step before: the device has this step to do while Python waits for it.
             shown = "" if before is None else f": loss {_finite(float(before)):.3f}"

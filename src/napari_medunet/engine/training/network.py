@@ -24,6 +24,7 @@ from napari_medunet.engine.training.clock import Clock
 from napari_medunet.engine.training.loop import HeldOut, Loop, LossNotFinite, steps_per_epoch
 from napari_medunet.engine.training.self_training import SelfTraining
 
+_MOST_SCORES = 20_000  # in a card, which stays below a megabyte; the run folder has all
 _VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from
 
 
@@ -75,14 +76,18 @@ def train_network(
     measured = early_warnings.measured(validation, plan, names)
     loop = _new_loop(plan, measured, settings, report, going_on)
     loop.warn(early_warnings.of_examples(training, validation, plan, names))
-    samples = Samples(training, plan, settings.seed)
+
+    def preparing(example: Example) -> None:
+        report(Progress(loop.clock.share(), f"Preparing {example.name}"))
+
+    samples = Samples(training, plan, settings.seed, preparing)
     # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
     devices = loop.together.count
     batch = plan.batch * devices
     expected = None if settings.epochs else expected_steps(plan, settings)
     steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
     held_out = _held_out(validation, plan, settings.seed, steps, devices)
-    if settings.self_training:
+    if settings.self_training and _partly_annotated([*training, *validation]):
         loop.before_epoch = SelfTraining(samples, steps * batch * math.prod(plan.patch))
     augmentation = augmentation_of(plan.augmentation, settings)
     first = loop.steps_done * devices
@@ -100,7 +105,7 @@ def train_network(
             one.name: None if math.isnan(score) else score
             for one, score in zip(classes, loop.best.dice, strict=True)
         },
-        history=tuple(loop.history),
+        history=_some_epochs(loop.history),
         best_epoch=loop.best.epoch,
         minutes=loop.clock.seconds() / 60,
         warnings=tuple(loop.warnings),
@@ -138,3 +143,19 @@ def _held_out(examples: list[Example], plan: Plan, seed: int, steps: int, device
     count = math.ceil(min(_VALIDATION_SHARE * steps, all_twice))
     drawn = (draw_batch(samples, plan.batch, rng) for _ in range(count * devices))
     return HeldOut(list(joined(drawn, devices)), len(examples))
+
+
+def _partly_annotated(examples: list[Example]) -> bool:
+    """Whether voxels are annotated on neither side of a split, which may divide the slices of an image."""
+    annotated: dict[int, Any] = {}
+    for example in examples:
+        image = id(example.image)
+        annotated[image] = annotated.get(image, False) | example.annotated
+    return not all(mask.all() for mask in annotated.values())
+
+
+def _some_epochs(history: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
+    """Every epoch, or so few of them, up to the last, that a card can hold their scores."""
+    scores = sum(len(epoch) for epoch in history)
+    every = max(1, math.ceil(scores / _MOST_SCORES))
+    return tuple(history[::-every][::-1])
