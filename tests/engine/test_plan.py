@@ -122,7 +122,8 @@ def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     assert make_plan(case, TrainSettings(minutes=2, filters=24)).filters == 24
     assert make_plan(case, TrainSettings(minutes=12)).filters == 16
     assert make_plan(case, TrainSettings(minutes=0.5)).dims == 2
-    assert make_plan(case, TrainSettings(annotated="slices", minutes=2)).dims == 2
+    painted = make_plan(case, TrainSettings(annotated="slices", minutes=2))
+    assert (painted.dims, painted.context) == (2, 1)
 
 
 def test_what_was_painted_is_learned_slowly_in_slices():

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_medunet.engine.annotation import slices_held
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.volume import Volume
 
@@ -94,20 +95,20 @@ def classes_to_grid(
     classes[~annotated] = -1
     shape = grid_shape(image, plan)
     if shape != classes.shape:
-        known = classes >= 0
-        sources = [_nearest(known, axis, size) for axis, size in enumerate(shape)]
+        seen = np.asarray(classes >= 0)
+        sources = [_nearest(seen, axis, size) for axis, size in enumerate(shape)]
         classes = classes[np.ix_(*sources)]
     return np.ascontiguousarray(np.moveaxis(classes, plan.axis, 0))
 
 
-def _nearest(known: npt.NDArray[np.bool_], axis: int, size: int) -> npt.NDArray[np.intp]:
+def _nearest(seen: npt.NDArray[np.bool_], axis: int, size: int) -> npt.NDArray[np.intp]:
     """Index along an axis for each of fewer or more: the nearest, or one that is annotated beside it.
 
     Where every second slice is left out, those that were painted must not be.
     """
-    old = known.shape[axis]
-    nearest = ((np.arange(size) + 0.5) * old / size).astype(np.intp)
-    held = known.any(axis=tuple(other for other in range(known.ndim) if other != axis))
+    old = seen.shape[axis]
+    nearest = np.asarray((np.arange(size) + 0.5) * old / size, dtype=np.intp)
+    held = slices_held(seen, axis)
     for index in np.flatnonzero(held):
         place = int((index + 0.5) * size / old)
         if not held[nearest[place]]:
