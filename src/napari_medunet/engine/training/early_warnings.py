@@ -117,4 +117,6 @@ def _named(labels: Sequence[int], names: Names) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+    """Begin and end of a long name: labels of an atlas may differ in the last word."""
+    half = (_LONGEST_NAME - 3) // 2
+    return name if len(name) <= _LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
