@@ -71,7 +71,7 @@ def test_many_slices_in_a_row_do_not_look_painted_across_another_axis():
     painted = example((40, 30, 20))
     painted.annotated[...] = False
     painted.annotated[14:16] = True
-    settings = TrainSettings(annotated="slices")
+    settings = TrainSettings(annotated="slices", dims="2d")
     assert make_plan([painted], settings).axis == 0
     painted.annotated[1:39] = True  # more of them than the volume is wide
     assert make_plan([painted], settings).axis == 0
