@@ -64,7 +64,7 @@ def test_the_average_follows_the_weights_with_a_rising_momentum():
     expected = one.network.get_weights()
     for step, batch in enumerate(batches(4), 1):
         learn(*batch)
-        momentum = (1 + step) / (10 + step)
+        momentum = (1 + step) / (50 + step)
         expected = [
             momentum * average + (1 - momentum) * weight
             for average, weight in zip(expected, one.network.get_weights(), strict=True)

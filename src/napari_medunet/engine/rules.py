@@ -60,8 +60,8 @@ _MANY_SLICES = 300
 _MANY_LABELS = 10
 # With less a 3D network is not ahead of a 2D one, by which voxels count. Five slices of three hippocampi,
 # two minutes on two cores without bfloat16 (10 Tflop): Dice 0.80 and 0.73 in 3D, 0.79 and 0.77 in 2D; with
-# bfloat16 (60 Tflop) 0.85 and 0.79 in 3D. Where all is annotated 3D is ahead with 10. Of three others, two
-# seeds, 0.779 and 0.749 in 2D, 0.790 and 0.780 in 2.5D.
+# bfloat16 (60 Tflop) 0.85 and 0.79 in 3D. Where all is annotated 3D is ahead with 10. In 2.5D 0.77
+# on the mean of both labels, two draws and two seeds, and 0.77 in 2D: 0.774 and 0.768.
 _TFLOP_FOR_3D = {"all": 5.0, "slices": 30.0}
 
 Pools = tuple[tuple[Literal[1, 2], ...], ...]

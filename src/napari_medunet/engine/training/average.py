@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_AVERAGING = 0.99  # momentum of the weights' moving average
+_AVERAGING = 0.99  # momentum of the weights' moving average, at most
+# So that it is over the last fiftieth of the steps. Hippocampus, two minutes on two cores without bfloat16
+# (650 steps), three seeds: Dice 0.878 and 0.862; with 10, over nearly the last hundred, 0.875 and 0.860.
+_SPAN = 50.0
 
 
 class WeightAverage:
@@ -37,7 +40,7 @@ class WeightAverage:
         from keras import ops
 
         steps = ops.cast(steps, "float32")
-        momentum = ops.minimum(_AVERAGING, (1 + steps) / (10 + steps))
+        momentum = ops.minimum(_AVERAGING, (1 + steps) / (_SPAN + steps))
         for average, weight in zip(self.variables, self._weights, strict=True):
             average.assign(average.value + (weight.value - average.value) * (1 - momentum))
 
