@@ -58,10 +58,10 @@ _MANY_SLICES = 300
 # From so many labels on, some are told apart by their place alone. CT with 40 organs, 2 minutes in 3D: Dice
 # 0.05 with left and right mirrored, 0.09 without.
 _MANY_LABELS = 10
-# With less a 3D network is not ahead of a 2D one, by which voxels count. Five slices of three hippocampi,
-# two minutes on two cores without bfloat16 (10 Tflop): Dice 0.80 and 0.73 in 3D, 0.79 and 0.77 in 2D; with
-# bfloat16 (60 Tflop) 0.85 and 0.79 in 3D. Where all is annotated 3D is ahead with 10. In 2.5D 0.77
-# on the mean of both labels, two draws and two seeds, and 0.77 in 2D: 0.774 and 0.768.
+# With less a 3D network is not ahead of one of slices. Five slices of three hippocampi, two minutes on two
+# cores without bfloat16 (10 Tflop): Dice 0.80 and 0.73 in 3D, 0.79 and 0.77 in 2D; with bfloat16 (60 Tflop)
+# 0.85 and 0.79 in 3D. Where all is annotated 3D is ahead with 10. Mean of both labels, two draws of three
+# volumes, two seeds each: 0.774 in 2.5D, 0.768 in 2D.
 _TFLOP_FOR_3D = {"all": 5.0, "slices": 30.0}
 
 Pools = tuple[tuple[Literal[1, 2], ...], ...]
