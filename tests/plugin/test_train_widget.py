@@ -96,9 +96,9 @@ def test_the_plan_is_shown_with_its_reasons_and_follows_what_is_chosen(
     plan.button.setChecked(True)
     assert plan.summary.text() == "Choose layers with labels: the plan is made for them."
     _, labels = add_phantom(0)
-    until(lambda: plan.summary.text().startswith("2D U-Net"))
+    until(lambda: plan.summary.text().startswith("2.5D U-Net"))
     assert plan.form.fields.patch.native.placeholderText() == "auto: 32 x 32"
-    assert "<b>dimensions</b> 2D: " in plan.why.text()
+    assert "<b>dimensions</b> 2.5D: " in plan.why.text()
     plan.form.fields.dims.value = "3d"
     plan.form.fields.learning_rate.value = 0.002
     until(lambda: plan.summary.text().startswith("3D U-Net"))
