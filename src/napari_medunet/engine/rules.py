@@ -173,7 +173,8 @@ def dims(data: Data) -> tuple[str, str]:
         return "2d", "slices across this axis were asked for"
     if data.slices < _THIN:
         return "2.5d", f"{data.slices} slices are too few for blocks, and the neighbours help"
-    minutes = f"{data.settings.minutes:g} minutes on this machine"
+    plural = "" if data.settings.minutes == 1 else "s"
+    minutes = f"{data.settings.minutes:g} minute{plural} on this machine"
     painted = data.settings.annotated == "slices"  # of a larger volume most blocks would hold none
     if data.tflop < _TFLOP_FOR_3D[data.settings.annotated]:
         if painted:
