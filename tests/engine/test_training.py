@@ -52,6 +52,8 @@ def test_what_was_not_annotated_is_learned_from_where_that_is_wanted(trained):
     without = []
     settings = SMALL.model_copy(update={"self_training": False, "epochs": 2})
     train(examples(1, settings), settings, without.append)
+    settings = SMALL.model_copy(update={"annotated": "voxels", "epochs": 2})
+    train(examples(1, settings), settings, without.append)
     assert not labelled(without)
 
 

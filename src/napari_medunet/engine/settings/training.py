@@ -133,8 +133,8 @@ class TrainSettings(Settings):
     self_training: bool = Field(
         default=True,
         description=(
-            "Where only part of the volumes is annotated, learn also from what the network is sure of in "
-            "the rest."
+            "Where only some slices are annotated, learn also from what the network is sure of in the "
+            "rest; never done where single voxels are."
         ),
     )
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(

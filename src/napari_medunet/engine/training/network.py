@@ -87,7 +87,10 @@ def train_network(
     expected = None if settings.epochs else expected_steps(plan, settings)
     steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
     held_out = _held_out(validation, plan, settings.seed, steps, devices)
-    if settings.self_training and _partly_annotated([*training, *validation]):
+    # Scribbles hold labels more often than images do, and what is sure by them is too often one: of six
+    # scribbled hippocampi, 1.5 minutes, Dice 0.11 and 0.52 with self-training, 0.68 and 0.70 without.
+    slices = settings.annotated != "voxels"
+    if settings.self_training and slices and _partly_annotated([*training, *validation]):
         loop.before_epoch = SelfTraining(samples, steps * batch * math.prod(plan.patch))
     augmentation = augmentation_of(plan.augmentation, settings)
     first = loop.steps_done * devices
