@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+_INTERRUPTED = 130  # 128 + SIGINT, as shells and typer have it
 
 
 def main() -> None:
-    """Run the command line and exit: 0 for done, 1 for a failure, 2 for wrong usage."""
+    """Run the command line and exit: 0 for done, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -50,6 +51,7 @@ def run(arguments: list[str]) -> int:
         console.print_error("Stopped before there was anything to keep.")
         return FAILED
     except (Abort, KeyboardInterrupt):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
         console.print_error("Interrupted: what was finished is kept.")
-        return FAILED
     return code if isinstance(code, int) else DONE

@@ -76,9 +76,9 @@ class PreviewDialog(QDialog):  # type: ignore[misc]
                 image[..., 0], cmap="gray", vmin=_SHOWN[0], vmax=_SHOWN[1], aspect=rows / columns
             )
             _outline(axes, labels, colour)
-        height, width = slices.labels.shape[1:]
+        height, width = slices.labels.shape[1:]  # in this order, as in the plan
         self.note.setText(
-            f"{width} x {height} voxels each, cut and varied as training does it. What you change in the "
+            f"{height} x {width} voxels each, cut and varied as training does it. What you change in the "
             "form is drawn at once."
         )
         self.canvas.draw_idle()
