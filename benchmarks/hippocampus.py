@@ -2,8 +2,10 @@
 
     MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/hippocampus.py --minutes 5 --seeds 3
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 5 [--draw 1]
+    MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --scribbles 25 [--draw 1]
     ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
+    ... --slices 5 --programs ours without-self-training with-best-epoch
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
@@ -11,7 +13,9 @@ minutes, the seed and what stands on the command line. A figure is the mean of t
 each seed tests on another quarter, or another of so many `--parts`.
 
 With `--slices` three volumes train (216, 257 and 335, or others by `--draw`), of each of which so many
-axial slices are annotated, evenly spread over the structure; all other volumes of the quarter test.
+axial slices are annotated, evenly spread over the structure; all other volumes of the quarter test. With
+`--scribbles` so many strokes of each label are, and twice as many of background: lines of five voxels at
+most, about voxels chosen by chance.
 
 The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and ours with one
 technique changed, which tells what it gives. Where the processor has bfloat16 recorded figures are printed
@@ -31,6 +35,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -52,6 +57,7 @@ CHANGED = {
     "without-average": "from napari_medunet.engine.training import average; average._AVERAGING = 0.0",
     "without-cosine": "from napari_medunet.engine.training.loop import Loop;"
     "Loop._learning_rate = lambda loop: loop.plan.learning_rate",
+    "with-best-epoch": "from napari_medunet.engine.training import loop; loop._AS_GOOD = 0.0",
     "without-crops": "from napari_medunet.engine import samples; samples._FOREGROUND_SHARE = 0.0",
 }
 # Options of `train` and of `predict`. Without mirroring it is our own network, which predicts otherwise.
@@ -61,6 +67,7 @@ OPTIONS = {
 }
 PROGRAMS = ["ours", *CHANGED, *OPTIONS, *MONAI]
 PAINTED = ("216", "257", "335")
+BACKGROUND = 3  # label of background's strokes
 
 
 def main() -> None:
@@ -69,6 +76,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--slices", type=int, default=0, help="annotated in each of three volumes")
+    parser.add_argument("--scribbles", type=int, default=0, help="strokes of each label, likewise")
     parser.add_argument("--draw", type=int, default=0, help="other three volumes, by chance")
     parser.add_argument("--parts", type=int, default=4, help="of the volumes; one of them tests")
     parser.add_argument("--programs", nargs="+", default=["ours"], choices=PROGRAMS)
@@ -78,6 +86,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.slices and "monai-3d" in chosen.programs:
         parser.error("MONAI's loss takes what is not annotated for background: choose monai-2d")
+    if chosen.scribbles and (chosen.slices or MONAI.keys() & set(chosen.programs)):
+        parser.error("Scribbles are for our programs, and without slices")
     found: dict[str, list[tuple[float, float]]] = {program: [] for program in chosen.programs}
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +111,7 @@ def report(found: dict[str, list[tuple[float, float]]], chosen: argparse.Namespa
         print("{:.4f} / {:.4f} Dice, ".format(*means[program]), end="")
         print(f"mean of {len(dice)}; highest - lowest: {spread}")
     ours = means.pop("ours", None)
-    comparable = cpu_has_bfloat16() and not chosen.draw
+    comparable = cpu_has_bfloat16() and not chosen.draw and not chosen.scribbles
     recorded = PEERS.get((chosen.minutes, chosen.slices), {}) if comparable else {}
     for name, peer in {**means, **recorded}.items() if ours else ():
         errors = [(1 - mean) / (1 - dice) for mean, dice in zip(ours, peer, strict=True)]
@@ -114,7 +124,7 @@ def split(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> No
     random.Random(1).shuffle(names)
     test = names[seed % chosen.parts :: chosen.parts]
     train = [name for name in names if name not in test]
-    if chosen.slices:
+    if chosen.slices or chosen.scribbles:
         painted = [name for name in names if any(number in name for number in PAINTED)]
         train = random.Random(chosen.draw).sample(train, 3) if chosen.draw else painted
         test = [name for name in test if name not in train]
@@ -123,8 +133,11 @@ def split(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> No
             (folder / part / kind).mkdir(parents=True)
             for name in cases:
                 shutil.copy(data / kind / name, folder / part / kind / name)
-    for path in (folder / "train" / "labels").iterdir() if chosen.slices else ():
-        leave_slices(path, chosen.slices)
+    for path in sorted((folder / "train" / "labels").iterdir()):
+        if chosen.slices:
+            change_labels(path, lambda labels: some_slices(labels, chosen.slices))
+        elif chosen.scribbles:
+            change_labels(path, lambda labels: scribbles(labels, chosen.scribbles))
 
 
 def our_dice(
@@ -132,6 +145,8 @@ def our_dice(
 ) -> tuple[float, float]:
     """Train and predict with the command line's own commands."""
     options = ["--annotated", "slices"] if chosen.slices else []
+    if chosen.scribbles:
+        options = ["--annotated", "voxels", "--background-label", BACKGROUND]
     for_train, for_predict = OPTIONS.get(program, ([], []))
     model = folder / f"{'ours' if for_predict else program}.medunet"
     if not model.exists():
@@ -174,15 +189,34 @@ def dice_of(folder: Path, program: str) -> tuple[float, float]:
     return summary["1"]["dice"]["mean"], summary["2"]["dice"]["mean"]
 
 
-def leave_slices(path: Path, count: int) -> None:
-    """Take the labels away but for a few axial slices (the files' last axis), evenly spread."""
+def change_labels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Write other labels into a file."""
     file = nibabel.load(path)
-    labels = np.asarray(file.dataobj)
+    labels = change(np.asarray(file.dataobj))
+    nibabel.save(nibabel.Nifti1Image(labels, file.affine, file.header), path)
+
+
+def some_slices(labels: np.ndarray, count: int) -> np.ndarray:
+    """The labels of a few axial slices (the files' last axis), evenly spread."""
     held = np.flatnonzero(labels.any(axis=(0, 1)))
     kept = held[np.linspace(0, len(held) - 1, count + 2)[1:-1].round().astype(int)]
     sparse = np.zeros_like(labels)
     sparse[..., kept] = labels[..., kept]
-    nibabel.save(nibabel.Nifti1Image(sparse, file.affine, file.header), path)
+    return sparse
+
+
+def scribbles(labels: np.ndarray, count: int) -> np.ndarray:
+    """Strokes from left to right (the files' first axis), each of one label."""
+    rng = np.random.default_rng(labels.size)
+    whole = np.where(labels == 0, BACKGROUND, labels).astype(labels.dtype)
+    painted = np.zeros_like(whole)
+    for label in np.unique(whole):
+        places = np.argwhere(whole == label)
+        strokes = 2 * count if label == BACKGROUND else count
+        for x, y, z in rng.choice(places, min(strokes, len(places)), replace=False):
+            stroke = slice(max(0, x - 2), x + 3), y, z
+            painted[stroke] = np.where(whole[stroke] == label, label, painted[stroke])
+    return painted
 
 
 def run(*arguments: object, start: tuple[str, ...] = OURS) -> str:

@@ -92,7 +92,9 @@ def test_many_slices_in_a_row_do_not_look_painted_across_another_axis():
         ((70, 70, 70), (1, 1, 1), {"annotated": "slices", "minutes": 30}, 2, 1),
         ((70, 70, 70), (1, 1, 1), {"minutes": 30}, 3, 0),
         ((70, 70, 70), (1, 1, 1), {"minutes": 10}, 2, 1),
-        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels"}, 2, 0),
+        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels"}, 3, 0),
+        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels", "minutes": 0.1}, 2, 1),
+        ((70, 70, 70), (1, 1, 1), {"annotated": "voxels", "minutes": 30}, 2, 1),
         ((40, 50, 40), (1, 1, 1), {"patch": "16x16"}, 2, 0),
         ((40, 50, 40), (1, 1, 1), {"axis": "x"}, 2, 0),
         ((200, 200, 200), (1, 1, 1), {}, 2, 1),
@@ -123,7 +125,7 @@ def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     assert make_plan(case, TrainSettings(minutes=2, filters=24)).filters == 24
     assert make_plan(case, TrainSettings(minutes=12)).filters == 16
     assert make_plan(case, TrainSettings(minutes=0.5)).dims == 2
-    painted = make_plan(case, TrainSettings(annotated="slices", minutes=2))
+    painted = make_plan(case, TrainSettings(annotated="slices", minutes=0.5))
     assert (painted.dims, painted.context) == (2, 1)
 
 
@@ -253,8 +255,10 @@ def test_what_no_network_can_be_is_refused_in_one_line():
 
 
 def test_a_strip_longer_than_any_patch_is_shown_in_parts():
-    plan = make_plan([example((1, 60, 1100))], TrainSettings())
+    plan, reasons = reasoned_plan([example((1, 60, 1100))], TrainSettings())
     assert max(plan.patch) == 1024
+    (why,) = [reason.why for reason in reasons if reason.what == "patch"]
+    assert "a part is seen at a time" in why
 
 
 def test_spacing_is_the_median():
