@@ -19,6 +19,7 @@ from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import cross_validate, train
 from napari_medunet.engine.training.fold_report import Dropped, FoldReport, Wish
+from napari_medunet.engine.training.run_folder import RunFolder
 
 SMALL = TrainSettings(minutes=5, epochs=2, filters=4, depth=2, annotated="slices", folds=2)
 SHAPES = ((8, 32, 32), (9, 28, 32), (8, 32, 30), (10, 32, 32))
@@ -140,6 +141,41 @@ def test_a_stop_keeps_the_finished_folds_and_drops_the_unfinished():
     assert len(card.networks) == len(card.cross_validation.folds) == 1
     assert len(result.labels) == len(result.evaluation.cases) == 1
     assert set(result.evaluation.cases) == set(card.cross_validation.folds[0].cases)
+
+
+def test_folds_go_on_where_they_were_ended(tmp_path):
+    folder, network = tmp_path / "run", tmp_path / "run" / "fold-1" / "checkpoint.medunet"
+
+    def cancel(report):
+        if report.message.startswith("Fold 2 of 2: Epoch 2, step 1"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        cross_validate(examples(2), SMALL, cancel, run=RunFolder.new(folder, SMALL, {}))
+    (first,) = Segmenter.load(network).networks
+    with pytest.raises(OSError, match="--resume"):
+        RunFolder.new(folder, SMALL, {})
+
+    run, reports = RunFolder.open(folder), []
+    resumed = cross_validate(examples(2), run.record.settings, reports.append, run=run)
+    assert [(r.scores["fold"], r.scores["epoch"]) for r in reports if r.scores] == [(2, 2)]
+    card = resumed.segmenter.card
+    assert [len(one.history) for one in card.networks] == [2, 2]
+    assert len(resumed.labels) == len(card.cross_validation.folds) == 2
+    for old, new in zip(
+        first.get_weights(), resumed.segmenter.networks[0].get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(old, new)
+    run.finish()
+    assert not list(folder.rglob("checkpoint*"))
+    assert (folder / "fold-2" / "history.csv").exists()
+    with pytest.raises(ValueError, match="its training is done"):
+        RunFolder.open(folder)
+
+    with pytest.raises(Cancelled):
+        cross_validate(examples(2), SMALL, cancel, run=RunFolder.new(folder, SMALL, {}))
+    with pytest.raises(ValueError, match="'phantom_01' is missing"):
+        cross_validate(examples(3)[::2], SMALL, run=RunFolder.open(folder))
 
 
 def asking(progress):

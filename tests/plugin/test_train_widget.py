@@ -400,6 +400,32 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
     assert not widget.save_button.isHidden()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
+    viewer: Any,
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
+) -> None:
+    add_phantom(0), add_phantom(1)
+    widget.form.fields.minutes.value = 5
+    widget.form.others.fields.folds.value = 2
+    widget.form.others.fields.epochs.value = 20
+    widget.form.plan.form.fields.filters.value = 4
+    until(widget.train_button.isEnabled)
+    widget.train_button.click()
+    until(lambda: any(scores["fold"] == 2 for scores in widget.session.job.scores))
+    kill_child(widget, until)
+    widget.resume_button.click()
+    until(lambda: not widget.session.busy)
+    assert len(list(notifications)) == 1  # that the process was killed
+    assert len(read_card(widget.segmenter_path).networks) == 2
+    unseen = [layer.name for layer in viewer.layers if "unseen" in layer.name]
+    assert unseen == ["phantom_00 unseen segmentation", "phantom_01 unseen segmentation"]
+    assert widget.resume_button.isHidden()
+
+
 def test_errors_of_the_layers_are_one_line_each(
     viewer: Any,
     widget: TrainWidget,

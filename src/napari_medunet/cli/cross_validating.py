@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
@@ -12,46 +11,35 @@ from napari_medunet.engine.folders import LoadedExamples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.report import fold_table, summary_table, write_csv
 from napari_medunet.engine.saving import check_writable
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import CrossValidation, cross_validate
-
-
-@dataclass(frozen=True)
-class Written:
-    """What is written: the segmenter, a folder of predictions and scores, and JSON in place of tables.
-
-    Attributes
-    ----------
-    model : path of the segmenter
-    folder : path of the folder for ``predictions/``, ``scores.csv`` and ``report.html``
-    """
-
-    model: Path
-    folder: Path
-    as_json: bool = False
+from napari_medunet.engine.training.run_folder import RunFolder
 
 
 def cross_validate_and_write(
-    loaded: LoadedExamples, settings: TrainSettings, plan: Plan, written: Written
+    loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool
 ) -> int:
-    """Cross-validate with the folds of the settings, write what comes of it, and print the scores.
+    """Cross-validate with the folds of a run's settings, write what comes of it, and print the scores.
+
+    The run says where the segmenter goes, and ``predictions/``, ``scores.csv`` and ``report.html``.
 
     Returns
     -------
     int
         The exit code: `FAILED` where some pair could not be read.
     """
-    check_writable(written.folder / "scores.csv")
+    folder = Path(run.record.files["out_of_fold"])
+    check_writable(folder / "scores.csv")
     with (
-        console.shown(written.as_json, "Cross-validating") as report,
+        console.shown(as_json, "Cross-validating") as report,
         console.stopped_by_interrupt(report) as stoppable,
     ):
-        found = cross_validate(loaded.examples, settings, stoppable, plan=plan)
-    found.segmenter.save(written.model)
-    predictions = _write_predictions(found, loaded, written.folder / "predictions")
-    write_csv(found.evaluation, written.folder / "scores.csv")
-    _write_report(found, loaded, predictions, written.folder / "report.html")
-    _print(found, loaded, written)
+        found = cross_validate(loaded.examples, run.record.settings, stoppable, plan=plan, run=run)
+    found.segmenter.save(run.record.files["model"])
+    predictions = _write_predictions(found, loaded, folder / "predictions")
+    write_csv(found.evaluation, folder / "scores.csv")
+    _write_report(found, loaded, predictions, folder / "report.html")
+    run.finish()
+    _print(found, loaded, run, as_json)
     return FAILED if loaded.failed else DONE
 
 
@@ -83,8 +71,8 @@ def _write_report(
     write_html(found.evaluation, target, ReportParts(files, _names(card), title, None, card))
 
 
-def _print(found: CrossValidation, loaded: LoadedExamples, written: Written) -> None:
-    card = found.segmenter.card
+def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_json: bool) -> None:
+    card, files = found.segmenter.card, run.record.files
     missing = [e.name for i, e in enumerate(loaded.examples) if i not in found.labels]
     if missing:
         done, wanted = len(card.networks), card.settings.folds
@@ -92,13 +80,14 @@ def _print(found: CrossValidation, loaded: LoadedExamples, written: Written) -> 
             f"Stopped: {done} of {wanted} folds are finished, and the segmenter holds their networks. Not "
             f"measured: {', '.join(missing)}."
         )
-    if written.as_json:
+    if as_json:
         scores = card.cross_validation.model_dump() if card.cross_validation else {}
         console.print_json(
             event="result",
-            model=str(written.model),
+            model=files["model"],
+            run=str(run.path),
             cross_validation=scores,
-            out_of_fold=str(written.folder),
+            out_of_fold=files["out_of_fold"],
             not_measured=missing,
             minutes=card.minutes,
             failed=loaded.failed,
@@ -107,9 +96,12 @@ def _print(found: CrossValidation, loaded: LoadedExamples, written: Written) -> 
         return
     console.print_line(fold_table(card))
     console.print_line(summary_table(found.evaluation, _names(card)))
-    console.print_line(f"Segmenter of {len(card.networks)} networks written to {written.model}")
     console.print_line(
-        f"Predictions of left-out cases, their scores and a report are in {written.folder}"
+        f"Segmenter of {len(card.networks)} networks written to {files['model']}, the log and history of "
+        f"each fold are in {run.path}"
+    )
+    console.print_line(
+        f"Predictions of left-out cases, their scores and a report are in {files['out_of_fold']}"
     )
 
 

@@ -64,7 +64,7 @@ class Files:
 
 
 def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
-    """Train and write a segmenter: of one network, in a run folder, or of one for each fold.
+    """Train and write a segmenter in a run folder: of one network, or of one for each fold.
 
     Returns
     -------
@@ -75,26 +75,16 @@ def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
         raise typer.BadParameter(
             "--out-of-fold needs --folds: predictions come from left-out cases."
         )
-    if files.run and settings.folds:
-        raise typer.BadParameter("--run is of one training; --folds keeps no run folder.")
     if files.start_from and settings.folds:
         raise typer.BadParameter("--start-from trains one network: leave --folds out.")
     paths = files.needed()
     target = paths["model"]
     check_writable(target)
-    if not settings.folds:
-        known = {name: str(path.absolute()) for name, path in paths.items()}
-        run = RunFolder.new(files.run or target.with_name(f"{target.stem}-run"), settings, known)
-        return _train(run, files.plan, as_json)
-
-    loaded = _load(paths["images"], paths["labels"], settings, as_json)
-    choose_folds(loaded.examples, settings)  # before the backend takes its seconds to start
-    plan = planning.choose_plan(loaded.examples, settings.of_fold(0), files.plan, as_json)
-    console.start_backend()
-    from napari_medunet.cli.cross_validating import Written, cross_validate_and_write
-
-    folder = files.out_of_fold or target.with_name(f"{target.stem}-folds")
-    return cross_validate_and_write(loaded, settings, plan, Written(target, folder, as_json))
+    if settings.folds:
+        paths["out_of_fold"] = files.out_of_fold or target.with_name(f"{target.stem}-folds")
+    known = {name: str(path.absolute()) for name, path in paths.items()}
+    run = RunFolder.new(files.run or target.with_name(f"{target.stem}-run"), settings, known)
+    return _train(run, files.plan, as_json)
 
 
 def resume(folder: Path, files: Files, settings: TrainSettings, as_json: bool) -> int:
@@ -126,6 +116,8 @@ def _train(run: RunFolder, plan_file: Path | None, as_json: bool) -> int:
     files, settings = {n: Path(p) for n, p in run.record.files.items()}, run.record.settings
     check_writable(files["model"])
     loaded = _load(files["images"], files["labels"], settings, as_json)
+    if settings.folds:
+        return _cross_validate(plan_file, loaded, run, as_json)
     learn = (
         _fine_tuning(files, loaded, run, as_json)
         if "start_from" in files
@@ -140,6 +132,19 @@ def _train(run: RunFolder, plan_file: Path | None, as_json: bool) -> int:
     run.finish()
     _show(segmenter, run, loaded, as_json)
     return FAILED if loaded.failed else DONE
+
+
+def _cross_validate(
+    plan_file: Path | None, loaded: LoadedExamples, run: RunFolder, as_json: bool
+) -> int:
+    settings = run.record.settings
+    choose_folds(loaded.examples, settings)  # before the backend takes its seconds to start
+    own = settings.of_fold(0)
+    plan = run.plan or planning.choose_plan(loaded.examples, own, plan_file, as_json)
+    console.start_backend()
+    from napari_medunet.cli.cross_validating import cross_validate_and_write
+
+    return cross_validate_and_write(loaded, plan, run, as_json)
 
 
 def _training(

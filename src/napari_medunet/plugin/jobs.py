@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from napari.layers import Image
 from napari.utils import progress
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
@@ -57,6 +58,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
         self.last: Progress | None = None
         self.scores: list[Mapping[str, float]] = []  # of a training, one an epoch
         self.warnings: list[str] = []  # of a training
+        self.images: list[Image] = []  # that a training learns from
         self._wish = ""  # "stop" or "cancel", once the user has asked
         self._job: Job | None = None
         self._lock = threading.Lock()
@@ -88,6 +90,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
             self.title, lambda listener: worker.run(broken.task, listener), self.can_stop
         )
         job.scores, job.warnings = list(self.scores), list(self.warnings)
+        job.images = self.images
         return job
 
     def _ask(self, wish: str) -> None:

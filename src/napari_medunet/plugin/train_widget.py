@@ -84,9 +84,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return worker.train(examples, settings, listener, names, start_from)
 
         job = ViewerJob(TITLE, begin, can_stop=True)
-        job.produced.connect(
-            partial(keep_trained, self.session, self.viewer, [image for image, _ in pairs])
-        )
+        job.images = [image for image, _ in pairs]
+        job.produced.connect(partial(keep_trained, self.session, self.viewer, job.images))
         self.view.begin(settings.minutes / (settings.folds or 1))
         self.save_button.hide()
         self._follow_job(job)
@@ -97,7 +96,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         last, broken = self.session.job, self._broken()
         if last is not None and broken is not None:
             job = last.once_more(self.session.worker, broken)
-            job.produced.connect(partial(keep_trained, self.session, self.viewer, []))
+            job.produced.connect(partial(keep_trained, self.session, self.viewer, job.images))
             self._follow_job(job)
             self.session.run(job)
 

@@ -110,8 +110,8 @@ class Worker:
         """Whether a job that failed left something to go on from: run its task once more."""
         if not job.task.run or self.folder is None:
             return False
-        # As `engine.training.checkpoints` calls them: to import it would keep the viewer waiting.
-        return any((self.folder / job.task.run).glob("checkpoint-*.npz"))
+        # As `engine.training.run_folder` calls them: to import it would keep the viewer waiting.
+        return any((self.folder / job.task.run).rglob("checkpoint*"))
 
     def close(self) -> None:
         """End the child and remove the temporary files. Jobs end with it, and nobody hears of them."""

@@ -62,18 +62,24 @@ def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> N
 
 
 def cross_validate(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
-    """Train a network for each fold; leave the segmenter and the out-of-fold labels in the folder."""
+    """Train a network for each fold; leave the segmenter and the out-of-fold labels in the folder.
+
+    What broke off in the run folder is gone on with.
+    """
     from napari_medunet.engine.training import cross_validate
+    from napari_medunet.engine.training.run_folder import RunFolder
 
     examples = [map_example(folder, message) for message in request["examples"]]
     settings = TrainSettings.model_validate(request["settings"])
-    found = cross_validate(examples, settings, report, names=dict(request["names"]))
+    run = RunFolder.new_or_broken(Path(request["run"]), settings)
+    found = cross_validate(examples, settings, report, names=dict(request["names"]), run=run)
     path = folder / "segmenter.medunet"
     found.segmenter.save(path)
     labels = [
         [index, save_array(folder / f"out-of-fold-{index}.npy", array)]
         for index, array in found.labels.items()
     ]
+    run.finish()
     deliver({"segmenter": path.name, "labels": labels})
 
 

@@ -90,8 +90,13 @@ def cross_validation(
         labels = {index: take_array(folder / name) for index, name in result["labels"]}
         return CrossValidated(_keep_segmenter(folder, result), labels)
 
-    pack = _pack_examples(examples, settings, names)
-    return Task("cross-validate", "Training", pack, unpack)
+    pack_examples = _pack_examples(examples, settings, names)
+    run = f"run-{uuid4().hex}"
+
+    def pack(folder: Path) -> Message:
+        return pack_examples(folder) | {"run": str(folder.with_name(run))}
+
+    return Task("cross-validate", "Training", pack, unpack, run)
 
 
 def prediction(segmenter: Path, volumes: list[Volume], settings: PredictSettings) -> Task:

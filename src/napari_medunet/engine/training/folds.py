@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from napari_medunet.engine.blending import Network
 from napari_medunet.engine.card import CrossValidationScores, FoldScores, LabelMeans, SegmentClass
 from napari_medunet.engine.examples import Example, case_labels, check_image
 from napari_medunet.engine.metrics.scores import CaseScores, score_labels
@@ -31,6 +30,7 @@ from napari_medunet.engine.settings import EvaluateSettings, TrainSettings
 from napari_medunet.engine.split import split_examples, split_folds
 from napari_medunet.engine.training.fold_report import Dropped, FoldReport, Wish
 from napari_medunet.engine.training.network import TrainedNetwork, train_network
+from napari_medunet.engine.training.run_folder import RunFolder, kept_in
 from napari_medunet.engine.training.train import make_segmenter, name_classes
 
 _METRICS = tuple(LabelMeans.model_fields)
@@ -59,7 +59,7 @@ class CrossValidation:
 class Fold:
     """One fold: its network, and what that made of the cases left out, by position in the examples."""
 
-    trained: TrainedNetwork
+    segmenter: Segmenter
     labels: dict[int, npt.NDArray[Any]]
     scores: dict[int, CaseScores]
 
@@ -70,6 +70,7 @@ def cross_validate(
     report: Report = ignore,
     names: dict[int, str] | None = None,
     plan: Plan | None = None,
+    run: RunFolder | None = None,
 ) -> CrossValidation:
     """Divide cases into folds, train a network without each, and measure it on the fold.
 
@@ -90,28 +91,38 @@ def cross_validate(
         For the card.
     plan : Plan, optional
         As in `train`; of all networks.
+    run : RunFolder, optional
+        As in `train`, with a folder in it for each fold: finished folds are only measured again.
 
     Raises
     ------
     ValueError
-        If there are fewer cases than folds, or the cases left to some fold cannot be learned from.
+        If there are fewer cases than folds, or the cases left to some fold cannot be learned from, or are
+        not those of the run.
+    OSError
+        If the run folder cannot be written.
     """
     report(Progress(0, "Reading the examples"))
     folds = choose_folds(examples, settings)
+    plan = run.plan if run and run.plan else plan
     plan = plan or make_plan(examples, settings.of_fold(0))  # for the minutes that a network gets
     check_plan(plan, examples)
+    if run:
+        run.begin(examples, plan)
     classes = name_classes(plan, names or {})
     wish = Wish(report)
     finished: list[Fold] = []
     for number, left_out in enumerate(folds):
         listen = FoldReport(wish, number, len(folds))
-        own = settings.of_fold(number)
+        rest = [example for index, example in enumerate(examples) if index not in left_out]
+        own, own_run = settings.of_fold(number), run.of_fold(number) if run else None
         try:
-            trained = train_fold(examples, left_out, plan, classes, own, listen.to_training)
+            alone = train_fold(rest, plan, classes, own, listen.to_training, own_run)
         except Dropped:
             break
-        alone = make_segmenter([trained], plan, classes, settings)
-        finished.append(measure_fold(trained, alone, examples, left_out, listen.to_predictions))
+        finished.append(measure_fold(alone, examples, left_out, listen.to_predictions))
+        if run:
+            run.log(f"Fold {number + 1} of {len(folds)} is trained and measured")
         if wish.stop:
             break
     return _together(finished, examples, plan, classes, settings)
@@ -157,33 +168,42 @@ def choose_folds(examples: list[Example], settings: TrainSettings) -> list[list[
 
 def train_fold(
     examples: list[Example],
-    left_out: Sequence[int],
     plan: Plan,
     classes: tuple[SegmentClass, ...],
     settings: TrainSettings,
     report: Report = ignore,
-) -> TrainedNetwork:
-    """Train the network of one fold on all other cases. It depends on nothing but what is given.
+    run: RunFolder | None = None,
+) -> Segmenter:
+    """Train the network of one fold; a finished one is taken from its run folder.
+
+    It depends on nothing but what is given.
 
     Parameters
     ----------
     examples : list of Example
-        All of them.
-    left_out : sequence of int
-        Positions in `examples` of the fold's cases, which are not looked at.
+        Without those that the fold leaves out.
     plan, classes
         Of all folds.
     settings : TrainSettings
         Of this fold: see `TrainSettings.of_fold`.
+    report : callable
+    run : RunFolder, optional
+        Of this fold: see `RunFolder.of_fold`.
     """
-    rest = [example for index, example in enumerate(examples) if index not in left_out]
-    training, validation = split_examples(rest, settings.validation, settings.seed, plan.axis)
-    return train_network(training, validation, plan, classes, settings, report)
+    if run and run.network.exists():
+        return Segmenter.load(run.network)
+    training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
+    with kept_in(run, examples, plan, report) as (kept, going_on):
+        trained = train_network(training, validation, plan, classes, settings, kept, going_on)
+    segmenter = make_segmenter([trained], plan, classes, settings)
+    if run:
+        segmenter.save(run.network)
+        run.checkpoints.remove()
+    return segmenter
 
 
 def measure_fold(
-    trained: TrainedNetwork,
-    segmenter: Network,
+    segmenter: Segmenter,
     examples: list[Example],
     left_out: Sequence[int],
     report: Report = ignore,
@@ -204,7 +224,7 @@ def measure_fold(
             annotated=example.annotated,
             name=example.name,
         )
-    return Fold(trained, labels, scores)
+    return Fold(segmenter, labels, scores)
 
 
 def _together(
@@ -225,7 +245,11 @@ def _together(
         settings=measured,
     )
     scores = _scores_of_folds(finished, classes)
-    segmenter = make_segmenter([f.trained for f in finished], plan, classes, settings, scores)
+    trained = [
+        TrainedNetwork(fold.segmenter.networks[0], fold.segmenter.card.networks[0])
+        for fold in finished
+    ]
+    segmenter = make_segmenter(trained, plan, classes, settings, scores)
     labels = {index: found for fold in finished for index, found in fold.labels.items()}
     return CrossValidation(segmenter, dict(sorted(labels.items())), evaluation)
 

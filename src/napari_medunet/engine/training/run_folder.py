@@ -2,12 +2,13 @@
 
 `run.json` says what was asked for and of what, `plan.json` what was decided; `log.txt`, `history.csv` and
 `tensorboard/` (where that package is installed) grow epoch by epoch; checkpoints stay until the segmenter
-is saved.
+is saved. Each fold of a cross-validation has such a folder in it, where a finished one leaves its network.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -36,6 +37,8 @@ _RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
     "history.csv",
     "tensorboard",
 )
+_FOLDS = "fold-[0-9]*"
+_NETWORK = "checkpoint.medunet"  # of a fold that is finished
 
 
 class RunRecord(BaseModel):
@@ -63,7 +66,7 @@ class RunRecord(BaseModel):
 
 
 class RunFolder:
-    """The folder of one training. `new` and `open` make one.
+    """The folder of one training, or of a cross-validation. `new` and `open` make one.
 
     Attributes
     ----------
@@ -90,7 +93,7 @@ class RunFolder:
             If it cannot be written, or holds a training that can be resumed.
         """
         check_writable(path / _RUN if path.exists() else path)
-        if Checkpoints(path).exist():
+        if _can_be_resumed(path):
             raise OSError(
                 f"'{path}' holds a training that has not ended: go on with it by --resume '{path}', or "
                 "delete the folder to begin anew."
@@ -120,7 +123,7 @@ class RunFolder:
                 "Train anew, into another folder."
             ) from error
         run = cls(path, record, plan)
-        if not run.checkpoints.exist():
+        if not _can_be_resumed(path):
             raise ValueError(
                 f"'{path}' holds no checkpoint: its training is done, or ended before its first epoch did. "
                 "Train anew."
@@ -136,7 +139,28 @@ class RunFolder:
         OSError, ValueError
             As `new` and `open`.
         """
-        return cls.open(path) if Checkpoints(path).exist() else cls.new(path, settings, {})
+        return cls.open(path) if _can_be_resumed(path) else cls.new(path, settings, {})
+
+    def of_fold(self, number: int) -> RunFolder:
+        """The folder of one fold, new or broken off.
+
+        Parameters
+        ----------
+        number : int
+            From 0, as in `TrainSettings.of_fold`.
+
+        Raises
+        ------
+        OSError, ValueError
+            As `new_or_broken`.
+        """
+        settings = self.record.settings.of_fold(number)
+        return RunFolder.new_or_broken(self.path / f"fold-{number + 1}", settings)
+
+    @property
+    def network(self) -> Path:
+        """Where the network of a finished fold is kept until all of them are done."""
+        return self.path / _NETWORK
 
     def begin(self, examples: Sequence[Example], plan: Plan) -> Checkpoint | None:
         """Note what is trained on, or see that it is what it was when the training began.
@@ -168,6 +192,8 @@ class RunFolder:
                 stream.write(model.model_dump_json(indent=1).encode())
         for old in (_LOG, _HISTORY):
             (self.path / old).unlink(missing_ok=True)
+        for fold in self.path.glob(_FOLDS):
+            shutil.rmtree(fold)
         return None
 
     @contextmanager
@@ -203,8 +229,11 @@ class RunFolder:
                 writer.close()
 
     def finish(self) -> None:
-        """Remove the checkpoints: the segmenter is saved."""
+        """Remove the checkpoints, and the networks of folds: the segmenter is saved."""
         self.checkpoints.remove()
+        for fold in self.path.glob(_FOLDS):
+            Checkpoints(fold).remove()
+            (fold / _NETWORK).unlink(missing_ok=True)
         self.log("The segmenter is saved")
 
     def log(self, line: str) -> None:
@@ -230,6 +259,11 @@ def kept_in(
     checkpoint = run.begin(examples, plan)
     with run.kept(report, checkpoint) as kept:
         yield kept, GoingOn(run.checkpoints, checkpoint)
+
+
+def _can_be_resumed(folder: Path) -> bool:
+    """Whether a training, or some fold, left something to go on from."""
+    return any(folder.rglob("checkpoint*"))
 
 
 def _fingerprint(examples: Sequence[Example]) -> str:
