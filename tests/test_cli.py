@@ -104,6 +104,10 @@ def test_folds_are_scored_as_their_files_are_and_averaged(folder, tmp_path):
     assert [len(fold["cases"]) for fold in result["cross_validation"]["folds"]] == [2, 1]
     out = tmp_path / "folds-folds"
     assert result["out_of_fold"] == str(out)
+    kept = tmp_path / "folds-run"
+    assert result["run"] == str(kept)
+    assert (kept / "fold-2" / "history.csv").exists()
+    assert not list(kept.rglob("checkpoint*"))
     assert "Cross-validation" in (out / "report.html").read_text(encoding="utf-8")
     scored = run("evaluate", "--predictions", out / "predictions", "--truth", folder / "labels",
                  "--annotated", "slices", "--json", "--csv", tmp_path / "scores.csv")  # fmt: skip
@@ -373,6 +377,19 @@ def test_interrupting_a_training_keeps_the_best(folder, tmp_path):
     assert child.returncode == 0, errors
     assert json.loads(output.splitlines()[-1])["event"] == "result"
     assert path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
+def test_interrupting_what_keeps_nothing_says_so(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-m", "napari_medunet", "demo", "--out", tmp_path / "demo", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    child.stdout.readline()  # it has begun
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert errors.strip() == "Error: Interrupted: what was finished is kept."
 
 
 def test_info_speaks_of_images_labels_and_segmenters(folder, model):
