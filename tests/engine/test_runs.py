@@ -15,6 +15,7 @@ from napari_medunet.engine.demo import annotate_slices
 from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.nifti import write_labels, write_volume
 from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.planning import make_plan
 from napari_medunet.engine.progress import Cancelled
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
@@ -114,6 +115,17 @@ def test_a_training_that_can_be_resumed_is_not_overwritten(run_folder, tmp_path)
         RunFolder.new(run_folder, SETTINGS, {})
     with pytest.raises(OSError, match="is no run folder"):
         RunFolder.open(tmp_path)
+
+
+def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
+    """A folder of the user's may be called as ours are."""
+    kept = [tmp_path / "fold-1" / "notes.txt", tmp_path / "other" / "checkpoint-1.npz"]
+    for path in kept:
+        path.parent.mkdir()
+        path.write_text("mine")
+    cases = examples()
+    RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
+    assert [path.read_text() for path in kept] == ["mine", "mine"]
 
 
 def test_tensorboard_reads_the_scores(tmp_path):

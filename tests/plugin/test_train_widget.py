@@ -47,6 +47,21 @@ def kill_child(widget: TrainWidget, until: Until) -> int:
     return pid
 
 
+def cross_validate(widget: TrainWidget, add_phantom: AddPhantom, until: Until, epochs: int) -> None:
+    """Train on two phantoms in two folds."""
+    add_phantom(0), add_phantom(1)
+    widget.form.fields.minutes.value = 5
+    widget.form.others.fields.folds.value = 2
+    widget.form.others.fields.epochs.value = epochs
+    until(widget.train_button.isEnabled)
+    widget.train_button.click()
+
+
+def unseen_layers(viewer: Any) -> list[str]:
+    """Names of the segmentations of cases by the networks that never saw them."""
+    return [layer.name for layer in viewer.layers if "unseen" in layer.name]
+
+
 @pytest.fixture
 def widget(viewer: Any) -> TrainWidget:
     widget = TrainWidget(viewer)
@@ -171,18 +186,15 @@ def test_cross_validation_shows_each_fold_and_segments_what_its_network_never_sa
     until: Until,
     notifications: list[str],
 ) -> None:
-    add_phantom(0), add_phantom(1)
-    widget.form.fields.minutes.value = 2
-    widget.form.others.fields.folds.value = 2
-    widget.form.others.fields.epochs.value = 1
-    until(widget.train_button.isEnabled)
-    widget.train_button.click()
+    cross_validate(widget, add_phantom, until, epochs=1)
     until(lambda: not widget.session.busy)
     assert list(notifications) == []
     assert "mean&nbsp;±&nbsp;sd" in widget.view.result.text()
     assert widget.view.curve.measured.get_xlabel() == "minutes of fold 2"
-    unseen = [layer.name for layer in viewer.layers if "unseen" in layer.name]
-    assert unseen == ["phantom_00 unseen segmentation", "phantom_01 unseen segmentation"]
+    assert unseen_layers(viewer) == [
+        "phantom_00 unseen segmentation",
+        "phantom_01 unseen segmentation",
+    ]
     assert len(read_card(widget.segmenter_path).networks) == 2
 
 
@@ -408,21 +420,18 @@ def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
     until: Until,
     notifications: list[str],
 ) -> None:
-    add_phantom(0), add_phantom(1)
-    widget.form.fields.minutes.value = 5
-    widget.form.others.fields.folds.value = 2
-    widget.form.others.fields.epochs.value = 20
     widget.form.plan.form.fields.filters.value = 4
-    until(widget.train_button.isEnabled)
-    widget.train_button.click()
+    cross_validate(widget, add_phantom, until, epochs=20)
     until(lambda: any(scores["fold"] == 2 for scores in widget.session.job.scores))
     kill_child(widget, until)
     widget.resume_button.click()
     until(lambda: not widget.session.busy)
     assert len(list(notifications)) == 1  # that the process was killed
     assert len(read_card(widget.segmenter_path).networks) == 2
-    unseen = [layer.name for layer in viewer.layers if "unseen" in layer.name]
-    assert unseen == ["phantom_00 unseen segmentation", "phantom_01 unseen segmentation"]
+    assert unseen_layers(viewer) == [
+        "phantom_00 unseen segmentation",
+        "phantom_01 unseen segmentation",
+    ]
     assert widget.resume_button.isHidden()
 
 

@@ -71,12 +71,12 @@ def training(
     `names` says what labels are called, for the segmenter's card; a segmenter in `start_from` is
     fine-tuned.
     """
-    pack_examples = _pack_examples(examples, settings, names)
-    run = f"run-{uuid4().hex}"
+    run = _new_run()
+    pack_examples = _pack_examples(examples, settings, names, run)
 
     def pack(folder: Path) -> Message:
         known = {"start_from": str(start_from.absolute())} if start_from else {}
-        return pack_examples(folder) | known | {"run": str(folder.with_name(run))}
+        return pack_examples(folder) | known
 
     return Task("train", "Training", pack, _keep_segmenter, run)
 
@@ -90,12 +90,8 @@ def cross_validation(
         labels = {index: take_array(folder / name) for index, name in result["labels"]}
         return CrossValidated(_keep_segmenter(folder, result), labels)
 
-    pack_examples = _pack_examples(examples, settings, names)
-    run = f"run-{uuid4().hex}"
-
-    def pack(folder: Path) -> Message:
-        return pack_examples(folder) | {"run": str(folder.with_name(run))}
-
+    run = _new_run()
+    pack = _pack_examples(examples, settings, names, run)
     return Task("cross-validate", "Training", pack, unpack, run)
 
 
@@ -115,10 +111,15 @@ def prediction(segmenter: Path, volumes: list[Volume], settings: PredictSettings
     return Task("predict", "Segmentation", pack, unpack)
 
 
+def _new_run() -> str:
+    """Name of a run folder that no other task has."""
+    return f"run-{uuid4().hex}"
+
+
 def _pack_examples(
-    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None
+    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None, run: str
 ) -> Callable[[Path], Message]:
-    """Hand over what is learned from, as it is now."""
+    """Hand over what is learned from, as it is now, and the name of the run folder."""
     # The user paints on while the job waits: labels are copied now. Nobody paints on images.
     frozen = [replace(e, labels=e.labels.copy(), annotated=e.annotated.copy()) for e in examples]
 
@@ -127,6 +128,7 @@ def _pack_examples(
             "examples": [save_example(folder, str(i), e) for i, e in enumerate(frozen)],
             "settings": settings.model_dump(mode="json"),
             "names": [[label, name] for label, name in (names or {}).items()],
+            "run": str(folder.with_name(run)),
         }
 
     return pack

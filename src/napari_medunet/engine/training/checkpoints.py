@@ -184,6 +184,10 @@ class Checkpoints:
         self._next = 1 - self._files.index(newest)
         return read[newest]
 
+    def exist(self) -> bool:
+        """Whether any was written."""
+        return any(path.exists() for path in self._files)
+
     def remove(self) -> None:
         """Remove them: the training is done, and its segmenter saved."""
         with suppress(OSError):  # of one that could not be written

@@ -193,7 +193,8 @@ class RunFolder:
         for old in (_LOG, _HISTORY):
             (self.path / old).unlink(missing_ok=True)
         for fold in self.path.glob(_FOLDS):
-            shutil.rmtree(fold)
+            if (fold / _RUN).exists():  # ours, not a folder that was there
+                shutil.rmtree(fold)
         return None
 
     @contextmanager
@@ -263,7 +264,8 @@ def kept_in(
 
 def _can_be_resumed(folder: Path) -> bool:
     """Whether a training, or some fold, left something to go on from."""
-    return any(folder.rglob("checkpoint*"))
+    folders = (folder, *folder.glob(_FOLDS))
+    return any(Checkpoints(one).exist() or (one / _NETWORK).exists() for one in folders)
 
 
 def _fingerprint(examples: Sequence[Example]) -> str:
