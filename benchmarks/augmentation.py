@@ -114,7 +114,7 @@ def rate(round_of_draws: Callable[[], None], seconds: float) -> float:
 def training_rates(samples, augmentation) -> tuple[float, float]:
     """Images per second of the training step: on one batch for ever, and on batches drawn meanwhile."""
     from napari_medunet.engine import devices
-    from napari_medunet.engine.samples import batches, draw_batch
+    from napari_medunet.engine.batches import batches, draw_batch
 
     devices.set_up_backend()
     learn = training_step(samples.plan)

@@ -4,7 +4,8 @@
 
 From a checkout, with Keras, JAX or torch, PyTorch and MONAI installed; TensorFlow need not be
 (`PYTHONPATH=src` where the package is not installed either). `--quick` runs everything small, on a CPU too,
-to see that it works: its figures mean nothing. Without MEDUNET_DATA only the step is measured.
+to see that it works: its figures mean nothing. Without MEDUNET_DATA only the step is measured. `--of` and
+`--programs` leave parts out.
 
 The peer is MONAI's DynUNet with the same levels, filters and normalisation, in PyTorch with bfloat16
 autocast, Adam, a cosine schedule and averaged weights. It learns from the same patches, drawn by the same
@@ -30,23 +31,28 @@ from pathlib import Path
 import numpy as np
 
 from napari_medunet.engine.augment import augmentation_of
+from napari_medunet.engine.batches import batches
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.folders import load_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import make_plan
 from napari_medunet.engine.prediction import predict
-from napari_medunet.engine.samples import IGNORED, Samples, batches
+from napari_medunet.engine.samples import IGNORED, Samples
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.clock import Clock
 
 TEST_CASES = 48
 PROGRAMS = ("ours", "MONAI")
+WORKS = ("2d", "3d", "score")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--dims", default="3d", choices=["2d", "3d"], help="of the score")
+    parser.add_argument("--filters", type=int, help="of the score, in place of the plan's")
+    parser.add_argument("--of", nargs="+", default=WORKS, choices=WORKS)
+    parser.add_argument("--programs", nargs="+", default=PROGRAMS, choices=PROGRAMS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -54,24 +60,33 @@ def main() -> None:
         program, work = chosen.child
         print(json.dumps(child(program, work, chosen)))
         return
-    data = os.environ.get("MEDUNET_DATA")
-    for work in ("2d", "3d", *(["score"] if data else [])):
-        ours, monai = (run(program, work, chosen) for program in PROGRAMS)
-        if work == "score":
-            print(f"{chosen.dims}, {chosen.minutes:g} min: {ours['on']}")
-            for name, found in zip(PROGRAMS, (ours, monai), strict=True):
-                print(f"  {name:6} Dice {' / '.join(f'{dice:.4f}' for dice in found['dice'])}")
-            errors = [(1 - a) / (1 - b) for a, b in zip(ours["dice"], monai["dice"], strict=True)]
-            print(f"  our error / MONAI's: {' / '.join(f'{error:.2f}' for error in errors)}")
-        else:
-            print(f"{work} step, {ours['what']}: {ours['on']}")
-            print(f"  ours {ours['rate']:.1f} images/s, MONAI {monai['rate']:.1f} images/s")
-            print(f"  ours / MONAI: {ours['rate'] / monai['rate']:.2f}")
+    for work in chosen.of:
+        if work == "score" and not os.environ.get("MEDUNET_DATA"):
+            continue
+        found = {program: run(program, work, chosen) for program in chosen.programs}
+        for program, one in found.items():
+            what = f"{one['what']}: {one['on']}"
+            if work == "score":
+                dice = " / ".join(f"{dice:.4f}" for dice in one["dice"])
+                print(f"{program:6} Dice {dice}, {chosen.minutes:g} min, {what}", flush=True)
+            else:
+                print(f"{program:6} {one['rate']:.1f} images/s, {work} step, {what}", flush=True)
+        if len(found) == 2:
+            print(f"  {compared(*found.values())}", flush=True)
+
+
+def compared(ours: dict, monai: dict) -> str:
+    """Our figure over MONAI's."""
+    if "rate" in ours:
+        return f"ours / MONAI: {ours['rate'] / monai['rate']:.2f}"
+    errors = [(1 - a) / (1 - b) for a, b in zip(ours["dice"], monai["dice"], strict=True)]
+    return f"our error / MONAI's: {' / '.join(f'{error:.2f}' for error in errors)}"
 
 
 def run(program: str, work: str, chosen: argparse.Namespace) -> dict:
     """What a child process finds."""
     command = [sys.executable, __file__, "--minutes", str(chosen.minutes), "--dims", chosen.dims]
+    command += ["--filters", str(chosen.filters)] if chosen.filters else []
     command += ["--quick"] * chosen.quick + ["--child", program, work]
     done = subprocess.run(command, text=True, stdout=subprocess.PIPE)
     if done.returncode:
@@ -88,10 +103,13 @@ def child(program: str, work: str, chosen: argparse.Namespace) -> dict:
     rng = np.random.default_rng(0)
     images = rng.normal(size=(plan.batch, *plan.patch, 1)).astype(np.float32)
     classes = rng.integers(0, plan.classes, images.shape[:-1]).astype(np.int32)
-    size = " x ".join(map(str, plan.patch))
-    what = f"{size}, batch {plan.batch}, {plan.filters} filters"
     rate = plan.batch / seconds_of(lambda: step(images, classes), 3 if chosen.quick else 50)
-    return {"rate": rate, "on": on, "what": what}
+    return {"rate": rate, "on": on, "what": in_words(plan)}
+
+
+def in_words(plan: Plan) -> str:
+    """What a step looks at, and the width of the network."""
+    return f"{' x '.join(map(str, plan.patch))}, batch {plan.batch}, {plan.filters} filters"
 
 
 def plan_of_step(dims: str, quick: bool) -> Plan:
@@ -126,8 +144,9 @@ def seconds_of(step: Callable[[], object], count: int) -> float:
 
 
 def settings_of(chosen: argparse.Namespace) -> TrainSettings:
-    small = {"epochs": 2, "filters": 4, "depth": 3} if chosen.quick else {}
-    return TrainSettings(minutes=chosen.minutes, dims=chosen.dims, **small)
+    small = {"epochs": 2, "depth": 3} if chosen.quick else {}
+    filters = 4 if chosen.quick else chosen.filters
+    return TrainSettings(minutes=chosen.minutes, dims=chosen.dims, filters=filters, **small)
 
 
 def examples(chosen: argparse.Namespace) -> tuple[list[Example], list[Example]]:
@@ -175,8 +194,9 @@ def our_score(training: list[Example], test: list[Example], settings: TrainSetti
 
     devices.start_backend()
     segmenter = train(training, settings)
-    labels = segmenter.plan.labels[1:]
-    return {"dice": mean_dice(segmenter, test, labels), "on": devices.describe()}
+    plan = segmenter.plan
+    dice = mean_dice(segmenter, test, plan.labels[1:])
+    return {"dice": dice, "on": devices.describe(), "what": in_words(plan)}
 
 
 def monai_step(plan: Plan) -> tuple[Callable[..., object], str]:
@@ -199,7 +219,8 @@ def monai_score(training: list[Example], test: list[Example], settings: TrainSet
             peer.learn(*next(stream))
             clock.epochs_done += 1 / steps
     peer.take_average()
-    return {"dice": mean_dice(peer, test, plan.labels[1:]), "on": peer.on}
+    dice = mean_dice(peer, test, plan.labels[1:])
+    return {"dice": dice, "on": peer.on, "what": in_words(plan)}
 
 
 class MonaiNetwork:

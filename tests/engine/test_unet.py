@@ -4,6 +4,7 @@ import pytest
 
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.unet import build_unet
+from napari_medunet.engine.upsampling import in_blocks
 
 
 def plan(dims=2, **fields):
@@ -68,3 +69,13 @@ def test_the_deepest_level_sees_far():
     moved = network.predict_on_batch(image) - network.predict_on_batch(0 * image)
     reached = np.argwhere(np.abs(moved[0]).max(axis=-1) > 1e-6)
     assert np.abs(reached - 20).max() >= 30
+
+
+@pytest.mark.parametrize("strides", [(2, 2), (1, 2), (2, 2, 2), (1, 2, 2)])
+def test_upsampling_in_blocks_is_a_transposed_convolution(strides):
+    layer_of = {2: keras.layers.Conv2DTranspose, 3: keras.layers.Conv3DTranspose}
+    layer = layer_of[len(strides)](5, strides, strides=strides, bias_initializer="random_normal")
+    size = (3, 4, 6)[: len(strides)]
+    features = np.random.default_rng(0).normal(size=(2, *size, 7)).astype(np.float32)
+    found = layer(features)
+    np.testing.assert_allclose(in_blocks(features, layer.kernel, layer.bias), found, atol=1e-5)

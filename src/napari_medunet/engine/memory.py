@@ -24,7 +24,7 @@ _PER_WEIGHT = 7 * 4
 _SHARE = 0.8  # of the free memory: the estimate may be wrong by a tenth, and others want some, too
 _SMALLEST_PATCH = {2: 64, 3: 32}  # voxels of a side
 _FEWEST_FILTERS = 8
-_BATCHES_AHEAD = 4  # drawn while the network learns
+_BATCHES = 3  # learned from, drawn ahead and waiting, beside one on each thread that draws
 _FIXED_MIB = 150.0  # compiled graphs, and the libraries' own buffers
 
 
@@ -60,7 +60,7 @@ def training_memory(plan: Plan, voxels: int, feature_bytes: int) -> Memory:
     step = plan.batch * (
         _FEATURES * features * feature_bytes
         + _LOGITS * patch * plan.classes * 4
-        + _BATCHES_AHEAD * patch * (plan.inputs + 1) * 4
+        + (_BATCHES + machine.drawing_threads()) * patch * (plan.inputs + 1) * 4
     )
     return Memory(
         examples=voxels * (plan.channels * 4 + 2) / MIB,

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from napari_medunet.engine import devices
-from napari_medunet.engine.samples import Batch
+from napari_medunet.engine.batches import Batch
 
 
 def _as_it_is(array: Any) -> Any:

@@ -6,15 +6,13 @@ counts as not annotated.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_medunet.engine.annotation import whole_slices
 from napari_medunet.engine.augment import (
     NO_AUGMENTATION,
     Augmentation,
@@ -30,11 +28,13 @@ from napari_medunet.engine.plan import Plan
 IGNORED = -1
 
 ClassArray = npt.NDArray[np.int32]
-Batch = tuple[Float32Array, ClassArray]
+Patch = tuple[Float32Array, ClassArray]
 
 _FOREGROUND_SHARE = 0.5  # of the patches are centred on a voxel of a class chosen by even chance
-_AHEAD = 3  # batches that are drawn before they are asked for
 _MOST_CENTRES = 20_000  # remembered per case and class
+# Of blocks, where only some slices are annotated. All of these show the structure, and what lies beyond
+# its ends a network that goes by what is around would take for it, too.
+_JOINED_SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,7 @@ class Samples:
         for example in examples:
             before(example)
             self._cases.append(_prepare(example, plan, rng))
+        self._across = _painted_across(examples) if plan.dims == 3 else None
         self._holders = self._by_class()
         if not self._holders:
             raise ValueError(
@@ -95,6 +96,8 @@ class Samples:
     ) -> None:
         """Fill in what was not annotated, until the next guess; the annotation stays as it is.
 
+        A structure that does not touch annotation of its class is not filled in: it may be there or not.
+
         Parameters
         ----------
         classify : callable
@@ -112,10 +115,23 @@ class Samples:
             if unknown.any() and case.annotation.size <= most_voxels:
                 most_voxels -= case.annotation.size
                 classes = np.where(unknown, classify(case.image), case.annotation).astype(np.int16)
+                classes[_apart(classes, case.annotation)] = IGNORED
                 centres = _centres(classes, self.plan, rng)
                 self._cases[index] = replace(case, classes=classes, centres=centres)
         self._holders = self._by_class()
         self.guesses += 1
+
+    def images(self) -> list[Float32Array]:
+        """All images (c, slices, rows, columns), on the network's grid."""
+        return [case.image for case in self._cases]
+
+    def annotated_shares(self) -> npt.NDArray[np.float64]:
+        """Share of each class among what was annotated."""
+        counts = np.zeros(self.plan.classes)
+        for case in self._cases:
+            known = case.annotation[case.annotation != IGNORED]
+            counts += np.bincount(known, minlength=self.plan.classes)
+        return np.asarray(counts / counts.sum())
 
     def annotated_patches(self) -> int:
         """About how many patches it takes to see everything that was annotated once."""
@@ -128,8 +144,8 @@ class Samples:
             )
         return sum(max(1, round(case.annotation.size / per_patch)) for case in self._cases)
 
-    def draw(self, rng: np.random.Generator, augmentation: Augmentation = NO_AUGMENTATION) -> Batch:
-        """Draw one patch.
+    def draw(self, rng: np.random.Generator, augmentation: Augmentation = NO_AUGMENTATION) -> Patch:
+        """Draw one patch; of a partly annotated volume at times one that is joined of two.
 
         Returns
         -------
@@ -137,6 +153,14 @@ class Samples:
         classes : (*patch) int32 array
             `IGNORED` where nothing was annotated.
         """
+        # Drawn first and always, so that the augmentation does not move the patch.
+        across = self._across if rng.random() < _JOINED_SHARE else None
+        patch = self._draw_one(rng, augmentation)
+        if across is None or augmentation == NO_AUGMENTATION:
+            return patch
+        return _joined(patch, self._draw_one(rng, augmentation), across, rng)
+
+    def _draw_one(self, rng: np.random.Generator, augmentation: Augmentation) -> Patch:
         holders, number = self._holders, IGNORED
         if len(holders) > 1 and rng.random() < _FOREGROUND_SHARE:
             number = list(holders)[1 + rng.integers(len(holders) - 1)]
@@ -150,42 +174,6 @@ class Samples:
         image, classes = _cut(case, place, self.plan.patch, variation)
         vary_intensity(image, variation, rng)
         return image, classes
-
-
-def draw_batch(
-    samples: Samples,
-    size: int,
-    rng: np.random.Generator,
-    augmentation: Augmentation = NO_AUGMENTATION,
-) -> Batch:
-    """Draw `size` patches: images (size, *patch, inputs) and classes (size, *patch)."""
-    images, classes = zip(*(samples.draw(rng, augmentation) for _ in range(size)), strict=True)
-    return np.stack(images), np.stack(classes)
-
-
-def batches(
-    samples: Samples, augmentation: Augmentation, seed: int, first: int = 0
-) -> Generator[Batch, None, None]:
-    """Draw batches for ever, a few ahead on a thread, so that the network does not wait.
-
-    Each batch has its own chance, from `seed` and its number: a training that is resumed goes on with
-    batch number `first` as if nothing had happened. Close the generator to end the thread.
-    """
-    size = samples.plan.batch
-
-    def draw(number: int) -> Batch:
-        return draw_batch(samples, size, np.random.default_rng((seed, number)), augmentation)
-
-    with ThreadPoolExecutor(1, "medunet-samples") as thread:
-        ahead: deque[Future[Batch]] = deque()
-        guesses = samples.guesses
-        for number in count(first):
-            if guesses != samples.guesses:  # what is ahead was drawn from older ones, or from both
-                ahead.clear()
-                guesses = samples.guesses
-            while len(ahead) < _AHEAD:
-                ahead.append(thread.submit(draw, number + len(ahead)))
-            yield ahead.popleft().result()
 
 
 def _prepare(example: Example, plan: Plan, rng: np.random.Generator) -> _Case:
@@ -218,9 +206,46 @@ def _with_neighbours(case: _Case, index: int, context: int) -> _Case:
     return _Case(seen.reshape(-1, 1, *seen.shape[2:]), classes, classes, {})
 
 
+def _apart(
+    classes: npt.NDArray[np.int16], annotation: npt.NDArray[np.int16]
+) -> npt.NDArray[np.bool_]:
+    """Which voxels of structures touch no annotation of their class, directly or through others of it."""
+    from skimage import measure
+
+    pieces = measure.label(classes, background=0)
+    touching = np.zeros(pieces.max() + 1, bool)
+    touching[pieces[annotation > 0]] = True
+    return np.asarray((classes > 0) & ~touching[pieces])
+
+
+def _painted_across(examples: list[Example]) -> int | None:
+    """Axis across which most slices were painted, where whole ones were and not all."""
+    partly = [e.annotated for e in examples if not e.annotated.all()]
+    axes = [axis for annotated in partly for axis, _ in whole_slices(annotated)]
+    return max(set(axes), key=axes.count) if axes else None
+
+
+def _joined(patch: Patch, other: Patch, axis: int, rng: np.random.Generator) -> Patch:
+    """A patch with the slices of another one, from some slice on or up to it, in place of its own.
+
+    As CutMix does with boxes (Yun et al. 2019, ICCV, section 3). Across another axis it costs more than it
+    gives: fifteen slices of hippocampus, two minutes on two cores, Dice 0.77 and 0.78, not 0.81 and 0.78.
+    """
+    (image, own), (other_image, others) = patch, other
+    joint = int(rng.integers(1, own.shape[axis]))
+    part = slice(joint) if rng.random() < 0.5 else slice(joint, None)
+    where = (*[slice(None)] * axis, part)
+    classes = own.copy()
+    classes[where] = others[where]
+    if (classes == IGNORED).all():  # there would be nothing to learn from
+        return patch
+    image[where] = other_image[where]
+    return image, classes
+
+
 def _cut(
     case: _Case, centre: tuple[int, ...], patch: tuple[int, ...], variation: Variation
-) -> Batch:
+) -> Patch:
     """Cut a patch around a voxel, inside the volume where it fits.
 
     In two dimensions it is a block of one slice.

@@ -13,6 +13,7 @@ import keras
 from napari_medunet.engine.batch_normalization import BatchNormalization
 from napari_medunet.engine.parallel import is_mirrored
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.upsampling import Conv2DTranspose, Conv3DTranspose
 
 
 def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
@@ -93,7 +94,7 @@ def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any
 
 
 def _upsample(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
-    transpose = keras.layers.Conv2DTranspose if plan.dims == 2 else keras.layers.Conv3DTranspose
+    transpose = Conv2DTranspose if plan.dims == 2 else Conv3DTranspose
     factors = plan.pools[level]
     return transpose(
         plan.filters * 2**level,

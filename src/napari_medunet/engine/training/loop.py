@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from napari_medunet.engine import devices
+from napari_medunet.engine.batches import Batch
 from napari_medunet.engine.parallel import all_devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, Report, StopRequested
-from napari_medunet.engine.samples import Batch
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import early_warnings
 from napari_medunet.engine.training.clock import Clock

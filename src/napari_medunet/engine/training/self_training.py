@@ -54,7 +54,7 @@ class SelfTraining:
         most_voxels = _EFFORT * whole_training / (_FORWARD * 2 ** len(plan.flip_axes))
 
         with loop.learner.average.in_place():
-            average = _Average(plan, loop.predictor())
+            average = InTraining(plan, loop.predictor())
 
             def classify(image: Float32Array) -> ClassArray:
                 return _sure_classes(average, image, loop)
@@ -62,7 +62,7 @@ class SelfTraining:
             self._samples.guess(classify, most_voxels, seed=due)
 
 
-class _Average:
+class InTraining:
     """The network in training, as prediction wants it."""
 
     def __init__(self, plan: Plan, network: Any) -> None:
@@ -75,7 +75,7 @@ class _Average:
         return np.asarray(softmax(logits, axis=-1), np.float32)
 
 
-def _sure_classes(network: _Average, image: Float32Array, loop: Loop) -> ClassArray:
+def _sure_classes(network: InTraining, image: Float32Array, loop: Loop) -> ClassArray:
     def advance(share: float) -> None:
         loop.report(Progress(loop.clock.share(), "Labelling what is not annotated"))
 

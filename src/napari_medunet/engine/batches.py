@@ -1,0 +1,56 @@
+"""Batches of patches, drawn ahead on threads so that the network does not wait."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+
+import numpy as np
+
+from napari_medunet.engine import machine
+from napari_medunet.engine.augment import NO_AUGMENTATION, Augmentation
+from napari_medunet.engine.grid import Float32Array
+from napari_medunet.engine.samples import ClassArray, Samples
+
+Batch = tuple[Float32Array, ClassArray]
+
+_AHEAD = 2  # batches that are drawn before they are asked for, beside one on each thread
+
+
+def draw_batch(
+    samples: Samples,
+    size: int,
+    rng: np.random.Generator,
+    augmentation: Augmentation = NO_AUGMENTATION,
+) -> Batch:
+    """Draw `size` patches: images (size, *patch, inputs) and classes (size, *patch)."""
+    images, classes = zip(*(samples.draw(rng, augmentation) for _ in range(size)), strict=True)
+    return np.stack(images), np.stack(classes)
+
+
+def batches(
+    samples: Samples, augmentation: Augmentation, seed: int, first: int = 0
+) -> Generator[Batch, None, None]:
+    """Draw batches for ever, a few ahead on threads, so that the network does not wait.
+
+    Each batch has its own chance, from `seed` and its number: a training that is resumed goes on with
+    batch number `first` as if nothing had happened. Close the generator to end the threads.
+    """
+    size = samples.plan.batch
+    threads = machine.drawing_threads()
+
+    def draw(number: int) -> Batch:
+        return draw_batch(samples, size, np.random.default_rng((seed, number)), augmentation)
+
+    with ThreadPoolExecutor(threads, "medunet-samples") as pool:
+        ahead: deque[Future[Batch]] = deque()
+        guesses = samples.guesses
+        for number in count(first):
+            if guesses != samples.guesses:  # what is ahead was drawn from older ones, or from both
+                ahead.clear()
+                guesses = samples.guesses
+            while len(ahead) < _AHEAD + threads:
+                ahead.append(pool.submit(draw, number + len(ahead)))
+            yield ahead.popleft().result()
