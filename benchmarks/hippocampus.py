@@ -5,7 +5,8 @@
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --scribbles 25 [--draw 1]
     ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
-    ... --slices 5 --programs ours without-self-training without-joints with-best-epoch
+    ... --slices 5 --programs ours without-self-training with-all-guesses with-best-epoch
+    ... --scribbles 25 --programs ours without-priors
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
@@ -58,7 +59,10 @@ CHANGED = {
     "without-cosine": "from napari_medunet.engine.training.loop import Loop;"
     "Loop._learning_rate = lambda loop: loop.plan.learning_rate",
     "with-best-epoch": "from napari_medunet.engine.training import loop; loop._AS_GOOD = 0.0",
-    "without-joints": "from napari_medunet.engine import samples; samples._JOINED_SHARE = 0.0",
+    "with-all-guesses": "from napari_medunet.engine import samples;"
+    "samples._apart = lambda classes, annotation: classes != classes",
+    "without-priors": "from napari_medunet.engine.training import network;"
+    "network.put_right = lambda *given: None",
     "without-crops": "from napari_medunet.engine import samples; samples._FOREGROUND_SHARE = 0.0",
 }
 # Options of `train` and of `predict`. Without mirroring it is our own network, which predicts otherwise.

@@ -1,7 +1,7 @@
 """Dice on kinds of data that the defaults were not tuned on, through the command line.
 
     python benchmarks/other_data.py [--minutes 2] [circles colour ct thick ventricle painted]
-    python benchmarks/other_data.py --minutes 1.5 painted --option seed=1 [--without-joints]
+    python benchmarks/other_data.py --minutes 1.5 painted --option seed=1 [--with-all-guesses]
 
 Every set is made by this script: train and test cases come from the same rules and other seeds. Nothing is
 set but the minutes. *painted* is what `napari-medunet demo` shows, five annotated slices of each of six
@@ -145,9 +145,10 @@ SETS: dict[str, tuple[Callable[[int], Case], int, int, float]] = {
 }
 SLICES = 5  # annotated, in each volume of the set of that name
 OURS = ("-m", "napari_medunet")
-WITHOUT_JOINTS = (
+WITH_ALL_GUESSES = (
     "-c",
-    "from napari_medunet.engine import samples; samples._JOINED_SHARE = 0.0\n"
+    "from napari_medunet.engine import samples\n"
+    "samples._apart = lambda classes, annotation: classes != classes\n"
     "from napari_medunet.cli import main; main()",
 )
 
@@ -157,10 +158,10 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET", help=", ".join(SETS))
     parser.add_argument("--minutes", default="2")
     parser.add_argument("--option", nargs="*", default=[], help="further options of train: dims=2d")
-    parser.add_argument("--without-joints", action="store_true", help="blocks of one piece only")
+    parser.add_argument("--with-all-guesses", action="store_true", help="of self-training")
     chosen = parser.parse_args()
     more = [part for text in chosen.option for part in ("--" + text).split("=")]
-    start = WITHOUT_JOINTS if chosen.without_joints else OURS
+    start = WITH_ALL_GUESSES if chosen.with_all_guesses else OURS
     for name in chosen.sets:
         options = ["--annotated", "slices"] * (name == "painted") + more
         with tempfile.TemporaryDirectory() as folder:

@@ -199,40 +199,6 @@ def test_a_part_alone_changes_images_and_at_zero_none(part):
     assert moved == (part in ("rotate", "scale", "shift", "elastic"))
 
 
-def painted_with(label, held):
-    """A volume of one label and one intensity throughout, but for a corner; slices `held` annotated."""
-    labels = np.full((8, 16, 16), label, np.uint8)
-    voxels = np.full(labels.shape, float(label), np.float32)
-    voxels[0, 0, 0] = 5 * (
-        3 - 2 * label
-    )  # normalised, the rest is below 0 in one, above in the other
-    annotated = np.zeros(labels.shape, bool)
-    annotated[list(held)] = True
-    return Example(Volume(voxels, affine_from_spacing((1, 1, 1)), "case"), labels, annotated)
-
-
-def share_of_joined(held, patch, augmentation):
-    """Share of patches that hold voxels of both cases; in each a voxel's class is its own image's."""
-    two = [painted_with(1, held), painted_with(2, held)]
-    samples, joined = Samples(two, plan(patch)), 0
-    for seed in range(60):
-        image, classes = samples.draw(np.random.default_rng(seed), augmentation)
-        assert (classes != IGNORED).any()
-        inside = np.abs(image[..., 0]) < 1  # not the corner
-        assert (image[..., 0][inside & (classes == 1)] < 0).all()
-        assert (image[..., 0][inside & (classes == 2)] > 0).all()
-        joined += (image[..., 0][inside].min() < 0) and (image[..., 0][inside].max() > 0)
-    return joined / 60
-
-
-def test_blocks_of_partly_annotated_volumes_are_joined_at_times():
-    still = Augmentation(mirror=True)  # along no axis
-    assert 0.03 < share_of_joined((2, 5), (6, 12, 12), still) < 0.3
-    assert share_of_joined(range(8), (6, 12, 12), still) == 0
-    assert share_of_joined((2, 5), (12, 12), still) == 0
-    assert share_of_joined((2, 5), (6, 12, 12), Augmentation()) == 0
-
-
 def test_a_guess_that_touches_no_annotation_of_its_class_is_left_open():
     case = example(held=(2,))
     samples = Samples([case], plan((4, 16, 16)))

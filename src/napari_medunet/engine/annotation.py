@@ -94,19 +94,15 @@ def annotated_slices(annotated: BoolArray, axis: int) -> list[tuple[int, int]]:
     """
     if annotated.all():
         return [(axis, index) for index in range(annotated.shape[axis])]
-    if whole := whole_slices(annotated):
+    whole = [
+        (a, i)
+        for a in range(3)
+        for i in np.flatnonzero(annotated.all(axis=_other_axes(a))).tolist()
+    ]
+    if whole:
         return whole
     across = annotated_axis(annotated)
     return [(across, index) for index in np.flatnonzero(slices_held(annotated, across)).tolist()]
-
-
-def whole_slices(annotated: BoolArray) -> list[tuple[int, int]]:
-    """Slices of which every voxel is annotated, each as (axis across it, index)."""
-    return [
-        (axis, index)
-        for axis in range(3)
-        for index in np.flatnonzero(annotated.all(axis=_other_axes(axis))).tolist()
-    ]
 
 
 def annotated_across(annotated: BoolArray) -> int:
