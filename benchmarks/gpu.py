@@ -72,7 +72,7 @@ def main() -> None:
             else:
                 print(f"{program:6} {one['rate']:.1f} images/s, {work} step, {what}", flush=True)
         if len(found) == 2:
-            print(f"  {compared(*found.values())}", flush=True)
+            print(f"  {compared(found['ours'], found['MONAI'])}", flush=True)
 
 
 def compared(ours: dict, monai: dict) -> str:
