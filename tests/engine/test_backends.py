@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +51,28 @@ def test_what_another_backend_trains_predicts_the_same_in_tensorflow(backend, di
     assert 0 < np.count_nonzero(there) < there.size
     # The two may differ in precision, where two labels are about as probable.
     assert np.mean(here == there) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("backend", "tests"),
+    [
+        ("torch", ["test_muon.py", "test_losses.py", "test_batch_normalization.py"]),
+        ("jax", ["test_muon.py", "test_losses.py"]),
+    ],
+)
+def test_what_learns_passes_its_own_tests_on_another_backend(backend, tests):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    here = Path(__file__).parent
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    ran = subprocess.run(
+        [*command, *(str(here / name) for name in tests)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout[-2000:]
 
 
 def test_a_backend_that_is_not_there_is_named():

@@ -15,10 +15,10 @@ def variable(shape, name="kernel", seed=0):
 def steps_of(optimizer, one, gradients):
     """The steps that an optimizer takes for these gradients."""
     optimizer.build([one])
-    places = [np.array(one.numpy())]
+    places = [np.array(keras.ops.convert_to_numpy(one))]
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [one])
-        places.append(np.array(one.numpy()))
+        places.append(np.array(keras.ops.convert_to_numpy(one)))
     return -np.diff(places, axis=0)
 
 
@@ -63,3 +63,23 @@ def test_all_else_takes_the_steps_of_adam(shape, name):
     ours = steps_of(Muon(RATE), variable(shape, name), gradients)
     adam = steps_of(keras.optimizers.Adam(RATE), variable(shape, name), gradients)
     np.testing.assert_allclose(ours, adam, rtol=1e-3, atol=1e-6)
+
+
+def test_variables_that_learn_together_take_the_steps_they_would_alone():
+    named = [((3, 3, 1, 8), "kernel"), ((8,), "gamma"), ((3, 3, 8, 8), "kernel"), ((8,), "beta")]
+    named += [((2, 2, 4, 64), "kernel"), ((3, 3, 4, 8), "kernel"), ((1, 1, 8, 3), "logits")]
+    gradients = [gradients_of(shape)[:2] for shape, _ in named]
+    alone = [
+        steps_of(Muon(RATE), variable(shape, name), own)
+        for (shape, name), own in zip(named, gradients, strict=True)
+    ]
+    together = [variable(shape, name) for shape, name in named]
+    before = [np.array(keras.ops.convert_to_numpy(one)) for one in together]
+    optimizer = Muon(RATE)
+    optimizer.build(together)
+    for own in zip(*gradients, strict=True):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient) for gradient in own], together)
+    for one, start, steps in zip(together, before, alone, strict=True):
+        np.testing.assert_allclose(
+            start - keras.ops.convert_to_numpy(one), steps.sum(axis=0), rtol=1e-3, atol=1e-6
+        )

@@ -39,7 +39,7 @@ def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
     classes = ops.cast(ops.reshape(classes, (-1,)), "int32")
     logits = ops.reshape(logits, (-1, count))
     seen = ops.cast(classes != IGNORED, "float32")
-    truth = ops.one_hot(ops.maximum(classes, 0), count, dtype="float32") * seen[:, None]
+    truth = ops.cast(classes[:, None] == ops.arange(count, dtype="int32"), "float32")
     log_probabilities = ops.log_softmax(logits, axis=-1)
     probabilities = ops.exp(log_probabilities) * seen[:, None]
 
@@ -51,13 +51,18 @@ def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
             ops.sum(probabilities, axis=0)[1:],
         ]
     )
-    weights = ops.maximum(1.0, _LEAST_SHARE * ops.sum(held) / ops.maximum(held, 1.0))
-    cross_entropy = ops.sum(weights * entropy) / ops.maximum(ops.sum(weights * held), 1.0)
+    weights = _at_least_1(_LEAST_SHARE * ops.sum(held) / _at_least_1(held))
+    cross_entropy = ops.sum(weights * entropy) / _at_least_1(ops.sum(weights * held))
     held = held[1:]
     present = ops.cast(held > 0, "float32")
     dice = (2 * overlap + 1) / (held + predicted + 1)
-    dice_loss = 1 - ops.sum(dice * present) / ops.maximum(ops.sum(present), 1.0)
+    dice_loss = 1 - ops.sum(dice * present) / _at_least_1(ops.sum(present))
     return cross_entropy + dice_loss * ops.max(present)
+
+
+def _at_least_1(values: Any) -> Any:
+    # With `ops.maximum` torch would send its 1 to the GPU, and Python wait until all before it is done.
+    return 1 + ops.relu(values - 1)
 
 
 class ClassScores(keras.metrics.Metric):  # type: ignore[misc]

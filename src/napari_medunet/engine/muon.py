@@ -13,12 +13,12 @@ from typing import Any
 import keras
 from keras import ops
 
-_MOMENTUM = 0.95
-_ADAM = (0.9, 0.999, 1e-7)  # momenta of mean and squares, and what keeps from dividing by 0
+MOMENTUM = 0.95
+ADAM = (0.9, 0.999, 1e-7)  # momenta of mean and squares, and what keeps from dividing by 0
 _ROOT_MEAN_SQUARE = 0.2  # of a step of Adam, in parts of the learning rate
 # Of the polynomial a x + b x^3 + c x^5, which brings singular values from 0 to 1 near 1 (Jordan et al.).
-_POLYNOMIAL = (3.4445, -4.7750, 2.0315)
-_ITERATIONS = 5
+POLYNOMIAL = (3.4445, -4.7750, 2.0315)
+ITERATIONS = 5
 
 
 class Muon(keras.optimizers.Optimizer):  # type: ignore[misc]
@@ -43,22 +43,55 @@ class Muon(keras.optimizers.Optimizer):  # type: ignore[misc]
             for v in variables
         ]
 
+    def _backend_update_step(
+        self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
+    ) -> None:
+        """Change all variables: with torch many at a time, as Keras's own optimizers do."""
+        if keras.backend.backend() != "torch":
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        import torch
+
+        from napari_medunet.engine import muon_torch
+
+        kernels, others = [], []
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            index = self._get_variable_index(variable)
+            mean, square = self._means[index], self._squares[index]
+            if square is None:
+                kernels.append((variable.value, gradient, mean.value))
+            else:
+                others.append((variable.value, gradient, mean.value, square.value))
+        with torch.no_grad():
+            if kernels:
+                muon_torch.change_kernels(kernels, learning_rate.value)
+            if others:
+                count = self.iterations.value + 1
+                muon_torch.change_others(others, learning_rate.value, count)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Change one variable; the names of the parameters are Keras's."""
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, gradient.dtype)
         mean, square = self._means[index], self._squares[index]
         if square is None:
-            self.assign(mean, mean * _MOMENTUM + gradient)
-            step = _orthogonal(gradient + mean * _MOMENTUM)  # looking ahead, as Nesterov does
+            self.assign(mean, mean * MOMENTUM + gradient)
+            step = _orthogonal(gradient + mean * MOMENTUM)  # looking ahead, as Nesterov does
         else:
-            first, second, small = _ADAM
+            first, second, small = ADAM
             count = ops.cast(self.iterations + 1, gradient.dtype)
             self.assign(mean, mean * first + gradient * (1 - first))
             self.assign(square, square * second + ops.square(gradient) * (1 - second))
             unbiased = ops.sqrt(1 - second**count) / (1 - first**count)
             step = unbiased * mean / (ops.sqrt(square) + small)
         self.assign_sub(variable, rate * step)
+
+
+def length(rows: int) -> float:
+    """By how much an orthogonal matrix of so many rows is lengthened to be a step as long as Adam's."""
+    return float(
+        _ROOT_MEAN_SQUARE * rows**0.5
+    )  # its root mean square is 1 over the root of its rows
 
 
 def _is_kernel(variable: Any) -> bool:
@@ -79,13 +112,12 @@ def _orthogonal(kernel: Any) -> Any:
     matrix = matrix / (ops.norm(matrix) + 1e-7)
     products = ops.matmul(ops.transpose(matrix), matrix)
     identity = ops.eye(products.shape[0], dtype=products.dtype)
-    a, b, c = _POLYNOMIAL
+    a, b, c = POLYNOMIAL
     whole = identity
-    for _ in range(_ITERATIONS):
+    for _ in range(ITERATIONS):
         factor = a * identity + b * products + c * ops.matmul(products, products)
         whole = ops.matmul(whole, factor)
         products = ops.matmul(ops.matmul(factor, products), factor)
     matrix = ops.matmul(matrix, whole)
-    # The root mean square of what is orthogonal is 1 over the root of its rows.
-    size = _ROOT_MEAN_SQUARE * matrix.shape[0] ** 0.5
-    return ops.reshape(ops.transpose(matrix) if wide else matrix, kernel.shape) * size
+    step = ops.transpose(matrix) if wide else matrix
+    return ops.reshape(step, kernel.shape) * length(matrix.shape[0])

@@ -37,12 +37,21 @@ class WeightAverage:
 
     def update(self, steps: Any) -> None:
         """Take the weights after so many steps into the average; part of a compiled step."""
+        import keras
         from keras import ops
 
         steps = ops.cast(steps, "float32")
         momentum = ops.minimum(_AVERAGING, (1 + steps) / (_SPAN + steps))
-        for average, weight in zip(self.variables, self._weights, strict=True):
-            average.assign(average.value + (weight.value - average.value) * (1 - momentum))
+        if keras.backend.backend() == "torch":  # three operations in place of three for each
+            import torch
+
+            averages = [average.value for average in self.variables]
+            changes = torch._foreach_sub([weight.value for weight in self._weights], averages)
+            torch._foreach_mul_(changes, 1 - momentum)
+            torch._foreach_add_(averages, changes)
+        else:
+            for average, weight in zip(self.variables, self._weights, strict=True):
+                average.assign(average.value + (weight.value - average.value) * (1 - momentum))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

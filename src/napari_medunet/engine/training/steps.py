@@ -195,9 +195,15 @@ def _as_graph(step: Step, learner: Learner, afterwards: Afterwards = _nothing) -
 def _eagerly(step: Step, learner: Learner, afterwards: Afterwards = _nothing) -> Step:
     import torch
 
+    def sent(array: Any) -> Any:
+        tensor = torch.from_numpy(array)
+        if torch.cuda.is_available():  # from pinned memory Python need not wait for the GPU
+            tensor = tensor.pin_memory().to("cuda", non_blocking=True)
+        return ops.convert_to_tensor(tensor)
+
     def run(images: Any, classes: Any) -> Any:
         with torch.no_grad():
-            loss = step(ops.convert_to_tensor(images), ops.convert_to_tensor(classes))
+            loss = step(sent(images), sent(classes))
             afterwards()
         return loss
 
