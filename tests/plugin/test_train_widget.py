@@ -393,14 +393,14 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
     widget.form.others.fields.epochs.value = 30
     widget.form.plan.form.fields.filters.value = 4
     until(widget.train_button.isEnabled)
-    assert widget.resume_button.isHidden()
+    assert widget.resuming.isHidden()
     widget.train_button.click()
     until(lambda: len(widget.session.job.scores) >= 3)
     kill_child(widget, until)
-    assert not widget.resume_button.isHidden()
+    assert not widget.resuming.isHidden()
     viewer.layers.clear()  # what was handed over counts, not what became of it
-    widget.resume_button.click()
-    assert widget.resume_button.isHidden()
+    widget.resuming.button.click()
+    assert widget.resuming.isHidden()
     assert widget.session.busy
     until(lambda: not widget.session.busy)
     assert len(list(notifications)) == 1  # that the process was killed
@@ -408,7 +408,7 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
     minutes, _ = widget.view.curve.points("loss", "training")
     assert len(minutes) == 30
     assert minutes == sorted(minutes)
-    assert widget.resume_button.isHidden()
+    assert widget.resuming.isHidden()
     assert not widget.save_button.isHidden()
 
 
@@ -424,7 +424,7 @@ def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
     cross_validate(widget, add_phantom, until, epochs=20)
     until(lambda: any(scores["fold"] == 2 for scores in widget.session.job.scores))
     kill_child(widget, until)
-    widget.resume_button.click()
+    widget.resuming.button.click()
     until(lambda: not widget.session.busy)
     assert len(list(notifications)) == 1  # that the process was killed
     assert len(read_card(widget.segmenter_path).networks) == 2
@@ -432,7 +432,7 @@ def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
         "phantom_00 unseen segmentation",
         "phantom_01 unseen segmentation",
     ]
-    assert widget.resume_button.isHidden()
+    assert widget.resuming.isHidden()
 
 
 def test_errors_of_the_layers_are_one_line_each(

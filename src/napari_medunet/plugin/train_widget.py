@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_medunet.engine.preview import Preview
 from napari_medunet.engine.segmenter import SUFFIX, read_card
 from napari_medunet.plugin.comparison_layers import is_comparison
-from napari_medunet.plugin.form import as_tooltip, note_label, one_line
+from napari_medunet.plugin.form import note_label, one_line
 from napari_medunet.plugin.jobs import ViewerJob, session_of
 from napari_medunet.plugin.keeping import save_segmenter
 from napari_medunet.plugin.label_names import agreed_names
@@ -25,6 +25,7 @@ from napari_medunet.plugin.newest import Newest
 from napari_medunet.plugin.outlook import examples_of, look_ahead
 from napari_medunet.plugin.pair_table import PairTable
 from napari_medunet.plugin.preview_dialog import PreviewDialog, draw_slices
+from napari_medunet.plugin.resuming import Resuming
 from napari_medunet.plugin.section import scrolled
 from napari_medunet.plugin.train_form import TrainForm
 from napari_medunet.plugin.trained import keep_trained, path_of
@@ -91,32 +92,13 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._follow_job(job)
         self.session.run(job)
 
-    def resume(self) -> None:
-        """Go on with a training that broke off, with the layers as they were when it began."""
-        last, broken = self.session.job, self._broken()
-        if last is not None and broken is not None:
-            job = last.once_more(self.session.worker, broken)
-            job.produced.connect(partial(keep_trained, self.session, self.viewer, job.images))
-            self._follow_job(job)
-            self.session.run(job)
-
-    def _broken(self) -> Job | None:
-        """The last training, where it broke off and left something to go on from."""
-        last = self.session.job
-        if last is None or last.running or last.broken is None:
-            return None
-        return last.broken if self.session.worker.can_resume(last.broken) else None
-
     def _build(self) -> None:
         self.device = note_label()
         self.pairs = PairTable()
         self.form = TrainForm(self.session)
         self.looking = Newest(self, _PAUSE_MS)
         self.train_button = QPushButton("Train")
-        self.resume_button = QPushButton("Resume the training that broke off")
-        self.resume_button.setToolTip(
-            as_tooltip("Go on from its last epoch, with the layers as they were when it began.")
-        )
+        self.resuming = Resuming(self.session, self.viewer, TITLE)
         self.reason = note_label()
         self.view = TrainingView(self.viewer.theme)
         self.previewing = Newest(self, _PAUSE_MS)
@@ -128,7 +110,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         layout.setSpacing(6)
         for widget in (self.device, self.pairs, self.form, self.train_button, self.reason):
             layout.addWidget(widget)
-        for widget in (self.resume_button, self.view, self.save_button):
+        for widget in (self.resuming, self.view, self.save_button):
             layout.addWidget(widget)
         layout.addStretch()
         self.save_button.hide()
@@ -145,7 +127,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.previewing.done.connect(self._show_preview)
         self.previewing.failed.connect(self._cannot_preview)
         self.train_button.clicked.connect(self.train)
-        self.resume_button.clicked.connect(self.resume)
+        self.resuming.begun.connect(self._follow_job)
+        self.resuming.taken_over.connect(self._take_over)
         self.save_button.clicked.connect(self._save)
         self.session.job_changed.connect(self._job_changed)
         self.viewer.events.theme.connect(self._theme_changed)
@@ -259,6 +242,11 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             self._painted.add(labels)
         return labels in self._painted
 
+    def _take_over(self, job: ViewerJob, minutes: float) -> None:
+        self.view.begin(minutes)
+        self.save_button.hide()
+        self._follow_job(job)
+
     def _follow_job(self, job: ViewerJob) -> None:
         if job.title == TITLE:
             self.view.follow(job)
@@ -271,7 +259,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def _job_changed(self) -> None:
         self.train_button.setVisible(self.view.job_bar.isHidden())
-        self.resume_button.setVisible(self._broken() is not None)
+        self.resuming.refresh()
         self._check()
 
     def _theme_changed(self, event: Any = None) -> None:

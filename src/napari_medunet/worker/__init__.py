@@ -2,8 +2,8 @@
 
 Reading order: `client` and `job` (what the viewer calls), `tasks` (what each job sends and gets back),
 `dispatcher` (one job at a time), `process` (the viewer's hold on the child), `messages` and `handover`
-(what passes between the two), `child` (the other side) and `jobs` (the engine's work there). No Qt, no
-napari; Keras in the child only.
+(what passes between the two), `child` (the other side) and `jobs` (the engine's work there), `left_over`
+(what a killed viewer leaves). No Qt, no napari; Keras in the child only.
 """
 
 from napari_medunet.worker.client import Worker

@@ -25,6 +25,7 @@ from queue import SimpleQueue
 from typing import BinaryIO
 
 from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
+from napari_medunet.worker.left_over import holds_training
 from napari_medunet.worker.messages import Message, decode, encode, encode_progress, one_line
 
 
@@ -140,7 +141,8 @@ class Child:
         self._end()
 
     def _end(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not holds_training(self._folder):  # else another viewer can go on with it
+            shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(0)  # whatever the main thread is in the middle of
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import threading
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from typing import Any
 
 from napari_medunet.engine.progress import Progress
 from napari_medunet.worker.job import Job, ignore
+from napari_medunet.worker.left_over import new_folder, note_request
 from napari_medunet.worker.messages import Message, decode_progress, one_line
 from napari_medunet.worker.process import ChildProcess
 
@@ -90,7 +90,7 @@ class Dispatcher:
 
     def _ensure_child(self) -> None:
         if self.folder is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="napari-medunet-"))
+            self.folder = new_folder()
         if self.child is None:
             self.child = ChildProcess(
                 self._jobs,
@@ -126,6 +126,8 @@ class Dispatcher:
         try:
             folder.mkdir(parents=True)  # a cleaner of temporary files may have been here
             request = job.task.pack(folder)
+            if job.task.run:
+                note_request(folder, job.task.name, request)
         except ValueError as error:
             self._fail(job, f"{job.task.title} could not begin: {one_line(error)}")
             return

@@ -1,0 +1,83 @@
+"""What a killed viewer leaves behind: a real process is killed, and another goes on."""
+
+import json
+import os
+import tempfile
+
+import numpy as np
+import pytest
+from killed_viewer import kill_a_training
+from listening import Ears
+
+from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.segmenter import read_card
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.worker import Worker
+from napari_medunet.worker.left_over import newest_left_over
+
+SETTINGS = TrainSettings(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A folder of its own for temporary files, of this process and of those that it starts."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_another_viewer_goes_on_where_the_killed_one_was(temporary):
+    kill_a_training(SETTINGS)
+    left = newest_left_over()
+    assert left.settings == SETTINGS
+    examples = left.examples()
+    image, labels = make_phantom(1, (12, 48, 48))
+    assert np.array_equal(examples[1].image.voxels, image.voxels)
+    assert np.array_equal(examples[1].labels, labels.voxels)
+
+    worker, ears = Worker(), Ears()
+    try:
+        job = worker.run(left.task(examples), ears.listener)
+        assert ears.wait() == [("finished", None)], job.details
+        epochs = [report.scores["epoch"] for report in ears.all("progress") if report.scores]
+        assert epochs[0] >= 2
+        assert epochs == list(range(int(epochs[0]), 41))
+        card = read_card(ears.all("result")[0])
+        assert len(card.networks[0].history) == 40
+        assert card.classes[0].name == "organ"
+        assert newest_left_over() is None
+        assert list(temporary.iterdir()) == [worker.folder]
+    finally:
+        worker.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_what_is_discarded_is_gone(temporary):
+    kill_a_training(SETTINGS)
+    newest_left_over().discard()
+    assert newest_left_over() is None
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_is_no_left_over_of_ours_is_passed_over(temporary):
+    for name, owner in {"none": None, "damaged": "{", "other": json.dumps({"pid": "x"})}.items():
+        job = temporary / f"napari-medunet-{name}" / "job-0"
+        job.mkdir(parents=True)
+        (job / "request.json").write_text('{"name": "train", "request": {}}')
+        if owner is not None:
+            (job.parent / "owner.json").write_text(owner)
+    assert newest_left_over() is None
+    assert len(list(temporary.iterdir())) == 3
+
+
+def test_a_viewer_that_closes_leaves_nothing(temporary):
+    image, labels = make_phantom(0, (12, 48, 48))
+    worker, ears = Worker(), Ears()
+    worker.train([make_example(image, labels, SETTINGS)], SETTINGS, ears.listener)
+    ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 1)
+    assert newest_left_over() is None  # its viewer is there
+    worker.close()
+    assert newest_left_over() is None
+    assert list(temporary.iterdir()) == []
