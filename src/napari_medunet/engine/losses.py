@@ -34,21 +34,17 @@ def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
     -------
     scalar tensor
     """
-    logits = ops.cast(logits, "float32")
-    count = logits.shape[-1]
-    classes = ops.cast(ops.reshape(classes, (-1,)), "int32")
-    logits = ops.reshape(logits, (-1, count))
-    seen = ops.cast(classes != IGNORED, "float32")
-    truth = ops.cast(classes[:, None] == ops.arange(count, dtype="int32"), "float32")
-    log_probabilities = ops.log_softmax(logits, axis=-1)
-    probabilities = ops.exp(log_probabilities) * seen[:, None]
+    truth = _one_hot(classes, logits.shape[-1])
+    logits = _classes_first(logits)
+    log_probabilities = logits - ops.logsumexp(logits, axis=0)
+    probabilities = ops.exp(log_probabilities) * ops.sum(truth, axis=0)  # of what is not ignored
 
     entropy, overlap, held, predicted = sum_over_devices(
         [
-            -ops.sum(truth * log_probabilities, axis=0),
-            ops.sum(truth * probabilities, axis=0)[1:],
-            ops.sum(truth, axis=0),
-            ops.sum(probabilities, axis=0)[1:],
+            -ops.sum(truth * log_probabilities, axis=1),
+            ops.sum(truth * probabilities, axis=1)[1:],
+            ops.sum(truth, axis=1),
+            ops.sum(probabilities, axis=1)[1:],
         ]
     )
     weights = _at_least_1(_LEAST_SHARE * ops.sum(held) / _at_least_1(held))
@@ -58,6 +54,17 @@ def cross_entropy_and_dice(classes: Any, logits: Any) -> Any:
     dice = (2 * overlap + 1) / (held + predicted + 1)
     dice_loss = 1 - ops.sum(dice * present) / _at_least_1(ops.sum(present))
     return cross_entropy + dice_loss * ops.max(present)
+
+
+def _classes_first(logits: Any) -> Any:
+    """From (batch, *size, classes) to (classes, voxels): what is summed up lies side by side."""
+    return ops.transpose(ops.cast(ops.reshape(logits, (-1, logits.shape[-1])), "float32"))
+
+
+def _one_hot(classes: Any, count: int) -> Any:
+    """From (batch, *size) to (count, voxels), 1 where a voxel is of a class; `IGNORED` is of none."""
+    numbers = ops.arange(count, dtype="int32")[:, None]
+    return ops.cast(ops.cast(ops.reshape(classes, (-1,)), "int32") == numbers, "float32")
 
 
 def _at_least_1(values: Any) -> Any:
@@ -84,14 +91,10 @@ class ClassScores(keras.metrics.Metric):  # type: ignore[misc]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count the voxels of a batch; the names of the parameters are Keras's."""
-        truth = ops.cast(ops.reshape(y_true, (-1,)), "int32")
-        prediction = ops.cast(ops.reshape(ops.argmax(y_pred, axis=-1), (-1,)), "int32")
-        # Ignored voxels are counted in a bin of their own, one past the matrix, and left out.
-        cell = ops.where(truth == IGNORED, self.classes**2, truth * self.classes + prediction)
-        # A sum over segments, not bincount: JAX cannot compile the latter.
-        ones = ops.ones_like(cell, dtype="float32")
-        counts = ops.segment_sum(ones, cell, num_segments=self.classes**2 + 1)[:-1]
-        counts = ops.reshape(counts, (self.classes, self.classes))
+        logits = _classes_first(y_pred)
+        # Two equal logits would count for both classes; argmax takes twice as long.
+        prediction = ops.cast(logits == ops.max(logits, axis=0), "float32")
+        counts = ops.matmul(_one_hot(y_true, self.classes), ops.transpose(prediction))
         self.confusion.assign_add(counts)
 
     def result(self) -> dict[str, Any]:
