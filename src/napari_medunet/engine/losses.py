@@ -8,7 +8,6 @@ import keras
 from keras import ops
 
 from napari_medunet.engine.parallel import sum_over_devices
-from napari_medunet.engine.samples import IGNORED
 
 # Of the voxels. Twenty voxels beside a large structure were never learned without it: they hardly count in
 # the cross-entropy, and once their probability is near 0 the Dice loss has no gradient there. After 250
