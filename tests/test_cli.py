@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -427,6 +428,17 @@ def test_doctor_says_what_will_run():
     assert facts["backend"].startswith("tensorflow 2")
     assert facts["precision"] in ("float32", "mixed_bfloat16")
     assert isinstance(facts["advice"], list)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TensorFlow and JAX have GPUs on Linux only")
+def test_doctor_says_how_a_gpu_is_put_to_use(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"  # the driver's: all that is looked for
+    tool.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    facts = json.loads(run("doctor", "--json").stdout)
+    if not facts["device"].startswith("CPU"):
+        pytest.skip("a GPU is in use here")
+    assert any("KERAS_BACKEND=jax" in advice for advice in facts["advice"])
 
 
 @pytest.mark.parametrize(

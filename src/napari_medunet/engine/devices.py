@@ -255,6 +255,12 @@ def _advice(found: list[Gpu], free_gib: float) -> list[str]:
             advice.append(
                 "TensorFlow has no GPU on Windows: install torch for CUDA and set KERAS_BACKEND=torch."
             )
+        elif machine.has_nvidia_driver():
+            advice.append(
+                f"NVIDIA's driver is installed, but {backend_name()} finds no GPU: pip install "
+                "'jax[cuda13]' and set KERAS_BACKEND=jax, which trains fastest, or pip install "
+                "'tensorflow[and-cuda]'."
+            )
         if not machine.cpu_has_bfloat16():
             advice.append(
                 "This processor has no bfloat16 (AVX-512 BF16 or AMX), or does not tell: training runs in "

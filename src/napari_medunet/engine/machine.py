@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ def cpu_has_bfloat16() -> bool:
     Told on Linux only, where the kernel lists the processor's features; False elsewhere.
     """
     return bool(_features() & {"avx512_bf16", "amx_bf16"})
+
+
+def has_nvidia_driver() -> bool:
+    """Whether NVIDIA's driver is installed, with which its tool comes: a GPU may be there."""
+    return shutil.which("nvidia-smi") is not None
 
 
 def cores() -> int:
