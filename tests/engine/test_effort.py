@@ -1,8 +1,9 @@
 import math
+import os
 
 import pytest
 
-from napari_medunet.engine import machine
+from napari_medunet.engine import devices, effort, machine
 from napari_medunet.engine.effort import budget_tflop, expected_steps
 from napari_medunet.engine.network_size import step_gflop
 from napari_medunet.engine.plan import Plan
@@ -44,6 +45,30 @@ def test_more_minutes_and_threads_are_more_steps_and_larger_networks_fewer():
         budget_tflop(minute) * machine.cores()
     )
     assert machine.gflops(1000) == machine.gflops()
+
+
+@pytest.fixture
+def gpu_packages(tmp_path, monkeypatch):
+    """NVIDIA's tool on the path, and what JAX needs for its GPUs as if it were installed."""
+    (tmp_path / "nvidia-smi").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    about = tmp_path / "jax_cuda13_plugin-0.11.2.dist-info" / "METADATA"
+    about.parent.mkdir()
+    about.write_text("Metadata-Version: 2.1\nName: jax-cuda13-plugin\nVersion: 0.11.2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a program on the path is told otherwise there")
+def test_a_gpu_is_expected_where_the_backend_was_installed_for_one(gpu_packages, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert devices.expects_gpu()
+    assert budget_tflop(TrainSettings(minutes=1)) == pytest.approx(240)
+    assert "GPU" in effort.describe()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert not devices.expects_gpu()
+    on_the_processor = machine.gflops() * 60 / 1000
+    assert budget_tflop(TrainSettings(minutes=1)) == pytest.approx(on_the_processor)
 
 
 def test_what_the_machine_is_said_to_be():

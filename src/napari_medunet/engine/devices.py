@@ -13,6 +13,13 @@ from importlib.util import find_spec
 from napari_medunet.engine import machine
 
 BACKENDS = ("tensorflow", "torch", "jax")
+_MISSING = "not installed"
+# What comes with a backend that was installed to compute on NVIDIA's GPUs.
+_CUDA = {
+    "tensorflow": ("nvidia-cuda-nvcc-cu12",),  # which torch does not need, and may share the rest
+    "torch": ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13"),
+    "jax": ("jax-cuda12-plugin", "jax-cuda13-plugin"),
+}
 
 
 def backend_name() -> str:
@@ -95,6 +102,19 @@ def threads() -> int:
 
         return threading.get_intra_op_parallelism_threads()  # type: ignore[no-any-return]
     return 0
+
+
+def expects_gpu() -> bool:
+    """Whether an NVIDIA GPU will train, as far as that can be told without importing the backend.
+
+    It is by the driver and by the packages that a backend needs beside it. Where CUDA has come
+    otherwise, as in some images of containers, False; `gpus` knows.
+    """
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    packages = [package_version(package) for package in _CUDA.get(name, ())]
+    has_cuda = set(packages) != {_MISSING} or "+cu" in package_version(name)
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return has_cuda and machine.has_nvidia_driver() and not hidden
 
 
 @dataclass(frozen=True)
@@ -214,7 +234,7 @@ def package_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "not installed"
+        return _MISSING
 
 
 def examine() -> tuple[dict[str, str], list[str]]:

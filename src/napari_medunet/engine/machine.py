@@ -55,8 +55,7 @@ def drawing_threads() -> int:
 def gflops(threads: int | None = None) -> float:
     """About how many billions of operations a training does in a second on the processor.
 
-    Told by its kind and its cores, not measured: the same machine makes the same plan each time. A GPU is
-    not looked for, which would start the backend.
+    Told by its kind and its cores, not measured: the same machine makes the same plan each time.
 
     Parameters
     ----------

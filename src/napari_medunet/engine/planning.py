@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from napari_medunet.engine import machine, rules
+from napari_medunet.engine import effort, machine, rules
 from napari_medunet.engine.annotation import AXES
 from napari_medunet.engine.effort import expected_steps, rounded
 from napari_medunet.engine.examples import Example, channel_count, label_values
@@ -149,9 +149,9 @@ def _plan_of(**fields: Any) -> Plan:
 
 
 def _steps(plan: Plan, settings: TrainSettings) -> Reason:
-    gflops = machine.gflops(settings.threads)
+    gflops = effort.gflops(settings)
     steps = expected_steps(plan, settings)
-    why = f"as fit into {settings.minutes:g} minutes at about {gflops:.0f} Gflop/s: {machine.describe()}"
+    why = f"as fit into {settings.minutes:g} minutes at about {gflops:.0f} Gflop/s: {effort.describe()}"
     return Reason("steps", f"about {rounded(steps)}", why)
 
 
