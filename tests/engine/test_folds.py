@@ -18,7 +18,7 @@ from napari_medunet.engine.report import evaluate_files, fold_table
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import cross_validate, train
-from napari_medunet.engine.training.fold_report import Dropped, FoldReport, Wish
+from napari_medunet.engine.training.part_report import Dropped, PartReport, Wish
 from napari_medunet.engine.training.run_folder import RunFolder
 
 SMALL = TrainSettings(minutes=5, epochs=2, filters=4, depth=2, annotated="slices", folds=2)
@@ -185,12 +185,12 @@ def asking(progress):
 def test_a_wish_to_stop_ends_the_first_training_and_drops_a_later_one():
     for number, wanted in enumerate((StopRequested, Dropped)):
         with pytest.raises(wanted):
-            FoldReport(Wish(asking), number, 2).to_training(Progress(0.5, "training"))
+            PartReport(Wish(asking), number, 2).to_training(Progress(0.5, "training"))
 
 
 def test_a_wish_to_stop_is_remembered_while_a_fold_is_measured():
     wish = Wish(asking)
-    FoldReport(wish, 0, 2).to_predictions(Progress(0.5, "segmenting"))
+    PartReport(wish, 0, 2).to_predictions(Progress(0.5, "segmenting"))
     assert wish.stop
 
 
@@ -198,7 +198,7 @@ def test_a_cancel_travels_through_both():
     def cancel(progress):
         raise Cancelled
 
-    listen = FoldReport(Wish(cancel), 1, 2)
+    listen = PartReport(Wish(cancel), 1, 2)
     for tell in (listen.to_training, listen.to_predictions):
         with pytest.raises(Cancelled):
             tell(Progress(0.5, "working"))

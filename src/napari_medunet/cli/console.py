@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from napari_medunet.engine.progress import Progress, Report, StopRequested
+from napari_medunet.engine.progress import Progress, Report, StopRequested, part_of
 
 
 def _own_stderr() -> TextIO:
@@ -166,9 +166,9 @@ def stopped_by_interrupt(report: Report) -> Iterator[Report]:
 
 
 def _epoch_line(scores: Mapping[str, float]) -> str:
-    fold = f"fold {scores['fold']:.0f}  " if "fold" in scores else ""
+    part = part_of(scores)
     return (
-        f"{fold}epoch {scores['epoch']:4.0f}  {scores['minutes']:5.1f} min   "
+        f"{part}{'  ' * bool(part)}epoch {scores['epoch']:4.0f}  {scores['minutes']:5.1f} min   "
         f"loss {scores.get('loss', math.nan):.3f} / {scores['val_loss']:.3f}   "
         f"Dice {scores.get('dice', math.nan):.3f} / {scores['val_dice']:.3f}   (training / validation)"
     )

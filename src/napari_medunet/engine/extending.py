@@ -9,7 +9,7 @@ from napari_medunet.engine.planning import NETWORK_SETTINGS, Reason
 from napari_medunet.engine.rules import chosen_flip_axes, why_sides_matter
 from napari_medunet.engine.settings import TrainSettings
 
-DECIDED = NETWORK_SETTINGS | {"axis"}
+DECIDED = NETWORK_SETTINGS | {"axis", "networks"}
 """Settings that leave nothing to choose where a segmenter goes on learning: it has decided them."""
 
 # Times the learning rate of the plan, where no label is new. A new one has to be learned from nothing, and
@@ -35,7 +35,7 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
             "chosen. Leave them out, or train anew."
         )
     labels = sorted({*plan.labels, *label_values(examples)})
-    given: dict[str, object] = {}
+    given: dict[str, object] = {"networks": 1}  # the first goes on learning
     if settings.batch:
         given["batch"] = settings.batch
     if settings.learning_rate:

@@ -52,6 +52,8 @@ class Plan(BaseModel):
     pools : tuple of tuples of 1 or 2
         By how much each axis of the patch is pooled below each level but the deepest; halved
         everywhere if not given. An axis of thick slices waits until the others are as coarse.
+    networks : int
+        That share the minutes, and whose probabilities are averaged.
     augmentation : preset
         How much training images are varied by chance.
     flip_axes : tuple of int
@@ -75,6 +77,7 @@ class Plan(BaseModel):
     depth: Annotated[int, Field(ge=2, le=6)]
     pools: tuple[Pool, ...] = Field(default_factory=_halve_all)
     filters: Annotated[int, Field(ge=4, le=128)] = 32
+    networks: Annotated[int, Field(ge=1, le=20)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     normalisation: Literal["batch", "instance"] = "batch"
     batch: Annotated[int, Field(ge=1, le=256)] = 16
@@ -138,4 +141,5 @@ class Plan(BaseModel):
             f"{name} U-Net, {self.depth} levels from {self.filters} filters, patches of {size} at "
             f"{spacing} mm, batches of {self.batch}, {self.classes - 1} labels"
             + (f", {self.channels} channels" if self.channels > 1 else "")
+            + (f", {self.networks} networks" if self.networks > 1 else "")
         )

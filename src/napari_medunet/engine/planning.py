@@ -25,7 +25,7 @@ NETWORK_SETTINGS = frozenset(
 )
 """Settings that decide what the network is, or on which grid it looks."""
 # Others that a plan decides. Across which axis slices were painted is told beside one, too.
-_OF_A_PLAN = NETWORK_SETTINGS | {"batch", "learning_rate", "augmentation", "flip"}
+_OF_A_PLAN = NETWORK_SETTINGS | {"networks", "batch", "learning_rate", "augmentation", "flip"}
 
 
 class Reason(NamedTuple):
@@ -101,8 +101,11 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
         augmentation=decided("augmentation", rules.augmentation(data, dims)),
         flip_axes=decided("mirrored", rules.flip_axes(data, in_patch), _axis_names(in_patch)),
     )
-    plan = plan.model_copy(update={"batch": decided("batch", rules.batch(plan, settings))})
-    filters = decided("filters", rules.filters(plan, settings))
+    networks = decided("networks", rules.networks(plan, settings))
+    own = settings.of_part(0, networks)
+    batch = decided("batch", rules.batch(plan, own))
+    plan = plan.model_copy(update={"networks": networks, "batch": batch})
+    filters = decided("filters", rules.filters(plan, own))
     plan = _plan_of(**(plan.model_dump() | {"filters": filters}))
     reasons.append(_steps(plan, settings))
     plan, memory = _fitted(plan, examples, settings)
@@ -150,8 +153,11 @@ def _plan_of(**fields: Any) -> Plan:
 
 def _steps(plan: Plan, settings: TrainSettings) -> Reason:
     gflops = effort.gflops(settings)
-    steps = expected_steps(plan, settings)
-    why = f"as fit into {settings.minutes:g} minutes at about {gflops:.0f} Gflop/s: {effort.describe()}"
+    steps = expected_steps(plan, settings.of_part(0, plan.networks))
+    minutes = f"{settings.minutes:g} minutes"
+    if plan.networks > 1:
+        minutes = f"a network's {settings.minutes / plan.networks:.3g} of {minutes}"
+    why = f"as fit into {minutes} at about {gflops:.0f} Gflop/s: {effort.describe()}"
     return Reason("steps", f"about {rounded(steps)}", why)
 
 

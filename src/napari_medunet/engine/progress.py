@@ -50,5 +50,11 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+def part_of(scores: Mapping[str, float]) -> str:
+    """Of which part of a training an epoch's scores are: "fold 2", "network 1"; empty where it has none."""
+    kinds = [kind for kind in ("fold", "network") if kind in scores]
+    return f"{kinds[0]} {scores[kinds[0]]:.0f}" if kinds else ""
+
+
 def ignore(progress: Progress) -> None:
     """Take a report and do nothing: the default where nobody listens."""

@@ -12,6 +12,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from napari.utils.theme import get_theme
 
+from napari_medunet.engine.progress import part_of
+
 # Blue and orange of Okabe and Ito, told apart by colour-blind eyes; the darker ones for light themes.
 _ON_DARK = ("#56b4e9", "#e69f00")
 _ON_LIGHT = ("#0072b2", "#d55e00")
@@ -58,14 +60,14 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
         self._draw()
 
     def add(self, scores: Mapping[str, float]) -> None:
-        """Append one epoch; a new fold begins new curves.
+        """Append one epoch; a new fold or network begins new curves.
 
         Parameters
         ----------
         scores : mapping of str to float
             As in `Progress.scores`.
         """
-        if self._scores and self._scores[-1].get("fold") != scores.get("fold"):
+        if self._scores and part_of(self._scores[-1]) != part_of(scores):
             self._scores = []
         # One that broke off may do its last epochs once more.
         earlier = [one for one in self._scores if one["epoch"] < scores["epoch"]]
@@ -108,10 +110,10 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
                 (line,) = axes.plot(*self._points(key), label=name, color=colour, linewidth=1.4)
                 line.set(marker=marker, markersize=3)
             colour_axes(axes, background, text)
-        fold = self._scores[-1].get("fold") if self._scores else None
+        part = part_of(self._scores[-1]) if self._scores else ""
         self.loss.set_ylabel("loss")
         self.measured.set_ylabel(MEASURES[self._measure].partition(",")[0])
-        self.measured.set_xlabel("minutes" if fold is None else f"minutes of fold {fold:.0f}")
+        self.measured.set_xlabel(f"minutes of {part}" if part else "minutes")
         self.loss.set_ylim(0, self._highest_loss())
         self.measured.set_ylim(0, 1)
         self.measured.set_xlim(0, max([self._minutes, *self._points("minutes")[1]]))

@@ -118,6 +118,13 @@ class TrainSettings(Settings):
         description=("Filters of the network's first level, doubled on each level below."),
         json_schema_extra=_PLAN,
     )
+    networks: Annotated[int, Field(ge=1, le=MOST_FOLDS)] | None = Field(
+        default=None,
+        description=(
+            "Networks that share the minutes and predict together, each with first weights of its own."
+        ),
+        json_schema_extra=_PLAN,
+    )
     depth: Annotated[int, Field(ge=2, le=6)] | None = Field(
         default=None,
         description="Levels of the network.",
@@ -212,9 +219,13 @@ class TrainSettings(Settings):
     )
 
     def of_fold(self, number: int) -> TrainSettings:
-        """What one fold of several is trained with: its share of the minutes, and a seed of its own.
+        """What one fold of several is trained with."""
+        return self.of_part(number, self.folds or 1)
+
+    def of_part(self, number: int, count: int) -> TrainSettings:
+        """What one network of several is trained with: its share of the minutes, and a seed of its own.
 
         Networks that begin with different weights err in different places, which their mean gains by.
         """
-        minutes = self.minutes / (self.folds or 1)
-        return self.model_copy(update={"minutes": minutes, "seed": (self.seed + number) % 2**32})
+        minutes, seed = self.minutes / count, (self.seed + number) % 2**32
+        return self.model_copy(update={"minutes": minutes, "seed": seed})

@@ -25,7 +25,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.split import split_examples
 from napari_medunet.engine.training.network import train_network
 from napari_medunet.engine.training.run_folder import RunFolder, kept_in
-from napari_medunet.engine.training.train import make_segmenter, name_classes
+from napari_medunet.engine.training.together import make_segmenter, name_classes
 
 _REPLAYED_PER_NEW = 3  # old examples, at most: the new ones are to be seen often
 # A new label's logit begins so far below the mean of those of what is known: nowhere the highest, whatever

@@ -27,11 +27,12 @@ from napari_medunet.engine.report.evaluation import Evaluation
 from napari_medunet.engine.report.summary import summarise_values
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import EvaluateSettings, TrainSettings
-from napari_medunet.engine.split import split_examples, split_folds
-from napari_medunet.engine.training.fold_report import Dropped, FoldReport, Wish
-from napari_medunet.engine.training.network import TrainedNetwork, train_network
-from napari_medunet.engine.training.run_folder import RunFolder, kept_in
-from napari_medunet.engine.training.train import make_segmenter, name_classes
+from napari_medunet.engine.split import split_folds
+from napari_medunet.engine.training.network import TrainedNetwork
+from napari_medunet.engine.training.part_report import Dropped, PartReport, Wish
+from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.several import train_part
+from napari_medunet.engine.training.together import make_segmenter, name_classes
 
 _METRICS = tuple(LabelMeans.model_fields)
 
@@ -113,11 +114,11 @@ def cross_validate(
     wish = Wish(report)
     finished: list[Fold] = []
     for number, left_out in enumerate(folds):
-        listen = FoldReport(wish, number, len(folds))
+        listen = PartReport(wish, number, len(folds))
         rest = [example for index, example in enumerate(examples) if index not in left_out]
         own, own_run = settings.of_fold(number), run.of_fold(number) if run else None
         try:
-            alone = train_fold(rest, plan, classes, own, listen.to_training, own_run)
+            alone = train_part(rest, plan, classes, own, listen.to_training, own_run)
         except Dropped:
             break
         finished.append(measure_fold(alone, examples, left_out, listen.to_predictions))
@@ -164,42 +165,6 @@ def choose_folds(examples: list[Example], settings: TrainSettings) -> list[list[
                 "train without folds."
             )
     return folds
-
-
-def train_fold(
-    examples: list[Example],
-    plan: Plan,
-    classes: tuple[SegmentClass, ...],
-    settings: TrainSettings,
-    report: Report = ignore,
-    run: RunFolder | None = None,
-) -> Segmenter:
-    """Train the network of one fold; a finished one is taken from its run folder.
-
-    It depends on nothing but what is given.
-
-    Parameters
-    ----------
-    examples : list of Example
-        Without those that the fold leaves out.
-    plan, classes
-        Of all folds.
-    settings : TrainSettings
-        Of this fold: see `TrainSettings.of_fold`.
-    report : callable
-    run : RunFolder, optional
-        Of this fold: see `RunFolder.of_fold`.
-    """
-    if run and run.network.exists():
-        return Segmenter.load(run.network)
-    training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
-    with kept_in(run, examples, plan, report) as (kept, going_on):
-        trained = train_network(training, validation, plan, classes, settings, kept, going_on)
-    segmenter = make_segmenter([trained], plan, classes, settings)
-    if run:
-        segmenter.save(run.network)
-        run.checkpoints.remove()
-    return segmenter
 
 
 def measure_fold(

@@ -37,8 +37,8 @@ _RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
     "history.csv",
     "tensorboard",
 )
-_FOLDS = "fold-[0-9]*"
-_NETWORK = "checkpoint.medunet"  # of a fold that is finished
+_PARTS = "*-[0-9]*"  # fold-1, network-1 and so on
+_NETWORK = "checkpoint.medunet"  # of a part that is finished
 
 
 class RunRecord(BaseModel):
@@ -154,8 +154,17 @@ class RunFolder:
         OSError, ValueError
             As `new_or_broken`.
         """
-        settings = self.record.settings.of_fold(number)
-        return RunFolder.new_or_broken(self.path / f"fold-{number + 1}", settings)
+        return self.of_part(f"fold-{number + 1}", self.record.settings.of_fold(number))
+
+    def of_part(self, name: str, settings: TrainSettings) -> RunFolder:
+        """The folder of one fold, or one network of several, new or broken off.
+
+        Raises
+        ------
+        OSError, ValueError
+            As `new_or_broken`.
+        """
+        return RunFolder.new_or_broken(self.path / name, settings)
 
     @property
     def network(self) -> Path:
@@ -192,7 +201,7 @@ class RunFolder:
                 stream.write(model.model_dump_json(indent=1).encode())
         for old in (_LOG, _HISTORY):
             (self.path / old).unlink(missing_ok=True)
-        for fold in self.path.glob(_FOLDS):
+        for fold in self.path.glob(_PARTS):
             if (fold / _RUN).exists():  # ours, not a folder that was there
                 shutil.rmtree(fold)
         return None
@@ -232,7 +241,7 @@ class RunFolder:
     def finish(self) -> None:
         """Remove the checkpoints, and the networks of folds: the segmenter is saved."""
         self.checkpoints.remove()
-        for fold in self.path.glob(_FOLDS):
+        for fold in self.path.glob(_PARTS):
             Checkpoints(fold).remove()
             (fold / _NETWORK).unlink(missing_ok=True)
         self.log("The segmenter is saved")
@@ -264,7 +273,7 @@ def kept_in(
 
 def _can_be_resumed(folder: Path) -> bool:
     """Whether a training, or some fold, left something to go on from."""
-    folders = (folder, *folder.glob(_FOLDS))
+    folders = (folder, *folder.glob(_PARTS))
     return any(Checkpoints(one).exist() or (one / _NETWORK).exists() for one in folders)
 
 

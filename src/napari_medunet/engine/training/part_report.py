@@ -1,4 +1,4 @@
-"""Progress through the folds of a cross-validation, and the wish to stop on the way."""
+"""Progress through a training of several parts, folds or networks, and the wish to stop on the way."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import time
 
 from napari_medunet.engine.progress import Progress, Report, StopRequested
 
-_TRAINING = 0.95  # share of a fold's progress; the rest is for its predictions
-
 
 class Dropped(Exception):
-    """A fold that is not the first was stopped before its training was done."""
+    """A part that is not the first was stopped before its training was done."""
 
 
 class Wish:
@@ -28,35 +26,50 @@ class Wish:
             self.stop = True
 
 
-class FoldReport:
-    """Reports of one fold, as reports of all."""
+class PartReport:
+    """Reports of one part, as reports of all.
 
-    def __init__(self, wish: Wish, number: int, count: int) -> None:
+    Parameters
+    ----------
+    wish : Wish
+    number, count : int
+        Of this part, from 0, and of all.
+    kind : "fold" or "network"
+        What the parts are.
+    training : float
+        Share of a part's progress that is its training; the rest is for predictions.
+    """
+
+    def __init__(
+        self, wish: Wish, number: int, count: int, kind: str = "fold", training: float = 0.95
+    ) -> None:
         self._wish, self._number, self._count = wish, number, count
+        self._kind, self._training = kind, training
         self._start = time.monotonic()
 
     def to_training(self, progress: Progress) -> None:
         """Pass on a report of the training, which obeys a wish to stop."""
-        self._pass_on(progress, progress.fraction * _TRAINING)
+        self._pass_on(progress, progress.fraction * self._training)
         if self._wish.stop:
             raise Dropped if self._number else StopRequested
 
     def to_predictions(self, progress: Progress) -> None:
-        """Pass on a report of the predictions, which take the fold to its end."""
-        self._pass_on(progress, _TRAINING + progress.fraction * (1 - _TRAINING))
+        """Pass on a report of the predictions, which take the part to its end."""
+        self._pass_on(progress, self._training + progress.fraction * (1 - self._training))
 
     def _pass_on(self, progress: Progress, fraction: float) -> None:
         left = progress.seconds_left
-        if left is not None:  # further folds take as long as this one
+        if left is not None:  # further parts take as long as this one
             left += (self._count - 1 - self._number) * (time.monotonic() - self._start + left)
         number = self._number + 1
-        scores = {"fold": float(number), **progress.scores} if progress.scores else {}
+        part = f"{self._kind.capitalize()} {number}"
+        scores = {self._kind: float(number), **progress.scores} if progress.scores else {}
         self._wish(
             Progress(
                 (self._number + fraction) / self._count,
-                f"Fold {number} of {self._count}: {progress.message}",
+                f"{part} of {self._count}: {progress.message}",
                 left,
                 scores,
-                progress.warning and f"Fold {number}: {progress.warning}",
+                progress.warning and f"{part}: {progress.warning}",
             )
         )

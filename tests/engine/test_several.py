@@ -1,0 +1,96 @@
+"""Several networks that share the minutes."""
+
+import numpy as np
+import pytest
+
+from napari_medunet.engine.effort import expected_steps
+from napari_medunet.engine.examples import make_example
+from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.planning import reasoned_plan
+from napari_medunet.engine.prediction import predict
+from napari_medunet.engine.progress import StopRequested
+from napari_medunet.engine.segmenter import Segmenter
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training import train
+from napari_medunet.engine.training.run_folder import RunFolder
+
+SMALL = TrainSettings(minutes=60, epochs=3, filters=4, depth=2, dims="2d", networks=2)
+SHAPE = (12, 32, 32)
+
+
+def phantoms(settings, count=2):
+    return [make_example(*make_phantom(seed, SHAPE), settings) for seed in range(count)]
+
+
+class Killed(Exception):
+    pass
+
+
+def test_they_are_trained_one_after_the_other_and_predict_together(tmp_path):
+    heard = []
+    segmenter = train(phantoms(SMALL), SMALL, heard.append)
+    assert len(segmenter.networks) == len(segmenter.card.networks) == 2
+    epochs = [(r.scores["network"], r.scores["epoch"]) for r in heard if r.scores]
+    assert epochs == [(n, e) for n in (1, 2) for e in (1, 2, 3)]
+    fractions = [report.fraction for report in heard]
+    assert fractions == sorted(fractions)
+    assert any(report.message.startswith("Network 2 of 2: Epoch 3") for report in heard)
+    first, second = (
+        np.concatenate([weight.numpy().ravel() for weight in network.weights])
+        for network in segmenter.networks
+    )
+    assert not np.allclose(first, second)  # each began with weights of its own
+    loaded = Segmenter.load(segmenter.save(tmp_path / "two.medunet"))
+    image, _ = make_phantom(2, SHAPE)
+    np.testing.assert_array_equal(predict(loaded, image), predict(segmenter, image))
+
+
+def test_after_a_stop_the_finished_ones_are_kept():
+    def report(progress):
+        if progress.scores.get("network") == 2:
+            raise StopRequested
+
+    assert len(train(phantoms(SMALL), SMALL, report).networks) == 1
+
+
+def test_a_killed_training_goes_on_with_the_network_it_was_at(tmp_path):
+    examples = phantoms(SMALL)
+
+    def report(progress):
+        if progress.scores.get("network") == 2 and progress.scores["epoch"] == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(examples, SMALL, report, run=RunFolder.new(tmp_path / "run", SMALL, {}))
+    heard = []
+    run = RunFolder.open(tmp_path / "run")
+    segmenter = train(examples, SMALL, heard.append, run=run)
+    assert len(segmenter.networks) == 2
+    epochs = [(r.scores["network"], r.scores["epoch"]) for r in heard if r.scores]
+    assert epochs[0] in {(2, 2), (2, 3)}
+    assert [len(one.history) for one in segmenter.card.networks] == [3, 3]
+    run.finish()
+    assert not list((tmp_path / "run").rglob("checkpoint*"))
+
+
+def test_what_was_painted_in_blocks_has_as_many_as_the_minutes_are_for():
+    def chosen(minutes, **more):
+        settings = TrainSettings(minutes=minutes, annotated="slices", dims="3d", **more)
+        return reasoned_plan(phantoms(settings), settings)
+
+    few, reasons = chosen(0.02)
+    assert few.networks == 1
+    many, reasons = chosen(600)
+    assert many.networks == 3
+    assert "networks" in many.describe()
+    assert {reason.what: reason.choice for reason in reasons}["networks"] == "3"
+    assert chosen(600, networks=2)[0].networks == 2
+    assert chosen(600, epochs=5)[0].networks == 1
+    everywhere = TrainSettings(minutes=600, dims="3d")
+    assert reasoned_plan(phantoms(everywhere), everywhere)[0].networks == 1
+    # Each has a share of the minutes, and the filters that fit into that.
+    settings = TrainSettings(minutes=600, networks=20, dims="3d", threads=1)
+    alone = settings.of_part(0, 20)
+    steps = {r.what: r.choice for r in reasoned_plan(phantoms(settings), settings)[1]}["steps"]
+    plan = reasoned_plan(phantoms(settings), settings)[0]
+    assert int(steps.removeprefix("about ")) == pytest.approx(expected_steps(plan, alone), rel=0.1)
