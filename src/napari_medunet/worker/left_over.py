@@ -24,7 +24,6 @@ from napari_medunet.worker.messages import Message
 from napari_medunet.worker.tasks import Task, cross_validation, training
 
 _PREFIX = "napari-medunet-"
-_OWNER = "owner.json"
 _REQUEST = "request.json"
 _SAME_SECONDS = 2.0  # the system's clock may have been set right meanwhile
 
@@ -98,8 +97,7 @@ class LeftOver:
         for folder in (self.folder, self._run):
             shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
-            if [path.name for path in self.folder.parent.iterdir()] == [_OWNER]:
-                shutil.rmtree(self.folder.parent)
+            self.folder.parent.rmdir()
 
     @property
     def _run(self) -> Path:
@@ -107,18 +105,16 @@ class LeftOver:
 
 
 def new_folder() -> Path:
-    """Make a temporary folder of this process, which others can tell to be in use.
+    """Make a temporary folder of this process, by whose name others can tell that it is in use.
 
     Raises
     ------
     OSError
         If there is no room for it.
     """
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     process = psutil.Process()
-    owner = {"pid": process.pid, "began": process.create_time()}
-    (folder / _OWNER).write_text(json.dumps(owner), encoding="utf-8")
-    return folder
+    began = round(process.create_time())
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{process.pid}-{began}-"))
 
 
 def note_request(folder: Path, name: str, request: Message) -> None:
@@ -143,8 +139,8 @@ def newest_left_over() -> LeftOver | None:
     found = []
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/*/{_REQUEST}"):
         with suppress(OSError, ValueError, KeyError):  # damaged, or just being removed
-            owner = json.loads((path.parents[1] / _OWNER).read_text(encoding="utf-8"))
-            if _is_own(path) and not _is_alive(owner):
+            pid, began, _ = path.parents[1].name.removeprefix(_PREFIX).split("-", 2)
+            if _is_own(path) and not _is_alive(int(pid), int(began)):
                 told = json.loads(path.read_text(encoding="utf-8"))
                 found.append(LeftOver(path.parent, told["name"], told["request"]))
     return max(found, key=lambda one: one.began, default=None)
@@ -157,9 +153,9 @@ def _is_own(path: Path) -> bool:
     return user is None or bool(path.stat().st_uid == user())
 
 
-def _is_alive(owner: dict[str, float]) -> bool:
+def _is_alive(pid: int, began: int) -> bool:
     try:
-        began = psutil.Process(int(owner["pid"])).create_time()
+        found = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         return False
-    return bool(abs(began - owner["began"]) < _SAME_SECONDS)
+    return bool(abs(found - began) < _SAME_SECONDS)
