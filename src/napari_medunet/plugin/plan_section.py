@@ -21,6 +21,7 @@ DECISIONS = {
     "learning_rate": "learning rate",
     "intensity": "intensities",
     "filters": "filters",
+    "networks": "networks",
     "depth": "levels",
 }
 
