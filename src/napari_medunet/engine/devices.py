@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections import Counter
@@ -44,6 +45,8 @@ def set_up_backend() -> None:
     os.environ["KERAS_BACKEND"] = backend_name()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # It warns that several networks are several functions to trace, which they are.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def start_backend() -> None:
