@@ -88,6 +88,8 @@ def test_what_was_painted_in_blocks_has_as_many_as_the_minutes_are_for():
     assert chosen(600, epochs=5)[0].networks == 1
     everywhere = TrainSettings(minutes=600, dims="3d")
     assert reasoned_plan(phantoms(everywhere), everywhere)[0].networks == 1
+    with pytest.raises(ValueError, match="Each fold has one network, and 2 were asked for"):
+        chosen(600, networks=2, folds=2)
     # Each has a share of the minutes, and the filters that fit into that.
     settings = TrainSettings(minutes=600, networks=20, dims="3d", threads=1)
     alone = settings.of_part(0, 20)

@@ -68,6 +68,14 @@ def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Exam
     return Example(image, values, annotated)
 
 
+def as_painted(example: Example, settings: TrainSettings) -> npt.NDArray[np.integer[Any]]:
+    """The labels from which `make_example` made an example with these settings."""
+    background = settings.background_label if settings.annotated == "voxels" else None
+    if background is None:
+        return example.labels
+    return np.where(example.annotated & (example.labels == 0), background, example.labels)
+
+
 def check_image(image: Volume) -> None:
     """Refuse what a network cannot see: further axes, and voxels that are not finite numbers.
 

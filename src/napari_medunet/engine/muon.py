@@ -89,9 +89,8 @@ class Muon(keras.optimizers.Optimizer):  # type: ignore[misc]
 
 def length(rows: int) -> float:
     """By how much an orthogonal matrix of so many rows is lengthened to be a step as long as Adam's."""
-    return float(
-        _ROOT_MEAN_SQUARE * rows**0.5
-    )  # its root mean square is 1 over the root of its rows
+    # Its root mean square is 1 over the root of its rows.
+    return float(_ROOT_MEAN_SQUARE * rows**0.5)
 
 
 def _is_kernel(variable: Any) -> bool:

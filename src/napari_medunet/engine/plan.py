@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_medunet.engine.settings.common import Millimetres
+from napari_medunet.engine.settings.training import MOST_FOLDS
 
 Voxels = Annotated[int, Field(ge=1, le=1024)]
 Pool = Annotated[tuple[Literal[1, 2], ...], Field(min_length=2, max_length=3)]
@@ -77,7 +78,7 @@ class Plan(BaseModel):
     depth: Annotated[int, Field(ge=2, le=6)]
     pools: tuple[Pool, ...] = Field(default_factory=_halve_all)
     filters: Annotated[int, Field(ge=4, le=128)] = 32
-    networks: Annotated[int, Field(ge=1, le=20)] = 1
+    networks: Annotated[int, Field(ge=1, le=MOST_FOLDS)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     normalisation: Literal["batch", "instance"] = "batch"
     batch: Annotated[int, Field(ge=1, le=256)] = 16

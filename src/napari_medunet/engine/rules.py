@@ -260,10 +260,15 @@ def rounded_up(patch: tuple[int, ...], pools: Pools) -> tuple[int, ...]:
 
 def networks(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
     """Networks that share the minutes, of a plan that is decided but for them, batch and filters."""
+    if settings.folds:
+        if (settings.networks or 1) > 1:
+            raise ValueError(
+                f"Each fold has one network, and {settings.networks} were asked for: leave networks out, "
+                "or train without folds."
+            )
+        return 1, "of each fold"
     if settings.networks:
         return settings.networks, "as set"
-    if settings.folds:
-        return 1, "of each fold"
     if settings.epochs or settings.annotated == "all" or plan.dims == 2:
         return 1, "more are for minutes, and for blocks with little annotated"
     widest = plan.model_copy(update={"filters": settings.filters or _FILTERS[3], "batch": 2})
@@ -271,10 +276,8 @@ def networks(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
     count = int(np.clip(fitting, 1, _MOST_NETWORKS))
     if count == 1:
         return 1, "the minutes are what one needs"
-    return (
-        count,
-        "what was painted is soon learned: the mean of several is better than one for longer",
-    )
+    why = "what was painted is soon learned: the mean of several is better than one for longer"
+    return count, why
 
 
 def batch(plan: Plan, settings: TrainSettings) -> tuple[int, str]:

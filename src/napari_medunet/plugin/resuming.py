@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import numpy.typing as npt
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QMessageBox, QPushButton, QWidget
 
+from napari_medunet.engine.examples import Example, as_painted
 from napari_medunet.plugin.form import as_tooltip, one_line
 from napari_medunet.plugin.jobs import Session, ViewerJob
 from napari_medunet.plugin.layers import layer_data_from_volume
@@ -22,7 +23,6 @@ from napari_medunet.worker.left_over import LeftOver, newest_left_over
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_medunet.engine.examples import Example
     from napari_medunet.worker import Job
 
 
@@ -109,8 +109,7 @@ class Resuming(QWidget):  # type: ignore[misc]
             return
         task = left.task(examples)
         job = ViewerJob(self.title, lambda heard: self.session.worker.run(task, heard), True)
-        background = settings.background_label if settings.annotated == "voxels" else None
-        job.images = [self._add_layers(example, background) for example in examples]
+        job.images = [self._add_layers(one, as_painted(one, settings)) for one in examples]
         self.taken_over.emit(job, settings.minutes / (settings.folds or 1))
         self._run(job)
 
@@ -118,13 +117,10 @@ class Resuming(QWidget):  # type: ignore[misc]
         job.produced.connect(partial(keep_trained, self.session, self.viewer, job.images))
         self.session.run(job)
 
-    def _add_layers(self, example: Example, background: int | None) -> Image:
+    def _add_layers(self, example: Example, labels: npt.NDArray[Any]) -> Image:
         """Bring an image back, and what was painted on it."""
         data, attributes, _ = layer_data_from_volume(example.image, "image")
         image = self.viewer.add_image(data, **attributes)
-        labels = example.labels
-        if background is not None:  # it counts as 0 in what is learned from
-            labels = np.where(example.annotated & (labels == 0), background, labels)
         painted = replace(
             example.image,
             voxels=labels,
