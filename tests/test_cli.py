@@ -1,5 +1,6 @@
 """The command line as a person runs it: in a process of its own, on real files."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -13,11 +14,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from napari_medunet.cli import console
 from napari_medunet.engine.demo import annotate_slices
 from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.nifti import write_labels, write_volume
 from napari_medunet.engine.phantoms import make_phantom
 from napari_medunet.engine.planning import make_plan
+from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.run_folder import RunFolder
@@ -391,6 +394,18 @@ def test_interrupting_what_keeps_nothing_says_so(tmp_path):
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130
     assert errors.strip() == "Error: Interrupted: what was finished is kept."
+
+
+def test_an_interrupt_that_a_library_swallows_is_not_lost(capsys):
+    with console.interruptible(), console.shown(True, "Demo") as report:
+        with contextlib.suppress(BaseException):  # as libraries do while they are imported
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            report(Progress(0.5, "Training"))
+    assert not capsys.readouterr().out
+    with console.interruptible(), console.shown(True, "Demo") as report:
+        report(Progress(0.5, "Training"))
+    assert json.loads(capsys.readouterr().out)["message"] == "Training"
 
 
 def test_info_speaks_of_images_labels_and_segmenters(folder, model):

@@ -38,7 +38,8 @@ def run(arguments: list[str]) -> int:
     from napari_medunet.engine.progress import StopRequested
 
     try:
-        code = app(arguments, prog_name="napari-medunet", standalone_mode=False)
+        with console.interruptible():
+            code = app(arguments, prog_name="napari-medunet", standalone_mode=False)
     except Exit as ended:
         return ended.exit_code
     except TyperException as error:

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -32,6 +32,7 @@ def _own_stderr() -> TextIO:
 
 _errors = Console(file=_own_stderr(), highlight=False, soft_wrap=True)
 _output = Console(highlight=False, soft_wrap=True)
+_interrupted = threading.Event()
 
 
 def print_error(error: object) -> None:
@@ -78,7 +79,7 @@ def shown(as_json: bool, title: str) -> Iterator[Report]:
         What stands before the bar.
     """
     if as_json:
-        yield _report_as_json
+        yield _or_interrupted(_report_as_json)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -98,7 +99,7 @@ def shown(as_json: bool, title: str) -> Iterator[Report]:
             if progress.scores:
                 bar.console.print(_epoch_line(progress.scores), markup=False)
 
-        yield report
+        yield _or_interrupted(report)
         bar.update(task, completed=1.0, left="", doing="done")
 
 
@@ -144,6 +145,41 @@ def start_backend() -> None:
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """Context in which no Ctrl-C is lost: the next report raises one that a library swallowed.
+
+    Some do while they are imported, which takes TensorFlow seconds.
+    """
+
+    def interrupt(*_: Any) -> None:
+        _interrupted.set()
+        raise KeyboardInterrupt
+
+    _interrupted.clear()
+    with _on_interrupt(interrupt):
+        yield
+
+
+def _or_interrupted(report: Report) -> Report:
+    def report_or_raise(progress: Progress) -> None:
+        if _interrupted.is_set():
+            raise KeyboardInterrupt
+        report(progress)
+
+    return report_or_raise
+
+
+@contextmanager
+def _on_interrupt(handle: Callable[..., None]) -> Iterator[Any]:
+    """Context in which Ctrl-C calls `handle`; what it did before is given."""
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield before
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def stopped_by_interrupt(report: Report) -> Iterator[Report]:
     """Context in which the first Ctrl-C asks a training to stop and keep the best; the second ends it."""
     asked = threading.Event()
@@ -158,11 +194,8 @@ def stopped_by_interrupt(report: Report) -> Iterator[Report]:
         if asked.is_set():
             raise StopRequested
 
-    before = signal.signal(signal.SIGINT, ask)
-    try:
+    with _on_interrupt(ask) as before:
         yield report_or_stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _epoch_line(scores: Mapping[str, float]) -> str:
