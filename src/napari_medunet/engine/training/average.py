@@ -41,17 +41,17 @@ class WeightAverage:
         from keras import ops
 
         steps = ops.cast(steps, "float32")
-        momentum = ops.minimum(_AVERAGING, (1 + steps) / (_SPAN + steps))
+        share = 1 - ops.minimum(_AVERAGING, (1 + steps) / (_SPAN + steps))  # of the new weights
         if keras.backend.backend() == "torch":  # three operations in place of three for each
             import torch
 
             averages = [average.value for average in self.variables]
             changes = torch._foreach_sub([weight.value for weight in self._weights], averages)
-            torch._foreach_mul_(changes, 1 - momentum)
+            torch._foreach_mul_(changes, share)
             torch._foreach_add_(averages, changes)
         else:
             for average, weight in zip(self.variables, self._weights, strict=True):
-                average.assign(average.value + (weight.value - average.value) * (1 - momentum))
+                average.assign(average.value + (weight.value - average.value) * share)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
