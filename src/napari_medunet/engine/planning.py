@@ -101,7 +101,7 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
         augmentation=decided("augmentation", rules.augmentation(data, dims)),
         flip_axes=decided("mirrored", rules.flip_axes(data, in_patch), _axis_names(in_patch)),
     )
-    networks = decided("networks", rules.networks(plan, settings))
+    networks = decided("networks", rules.networks(plan, data))
     own = settings.of_part(0, networks)
     batch = decided("batch", rules.batch(plan, own))
     plan = plan.model_copy(update={"networks": networks, "batch": batch})
