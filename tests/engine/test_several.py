@@ -1,5 +1,7 @@
 """Several networks that share the minutes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,9 @@ from napari_medunet.engine.prediction import predict
 from napari_medunet.engine.progress import StopRequested
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import train
+from napari_medunet.engine.training import several, train
+from napari_medunet.engine.training.loop import LossNotFinite
+from napari_medunet.engine.training.network import train_network
 from napari_medunet.engine.training.run_folder import RunFolder
 
 SMALL = TrainSettings(minutes=60, epochs=3, filters=4, depth=2, dims="2d", networks=2)
@@ -32,6 +36,7 @@ def test_they_are_trained_one_after_the_other_and_predict_together(tmp_path):
     assert len(segmenter.networks) == len(segmenter.card.networks) == 2
     epochs = [(r.scores["network"], r.scores["epoch"]) for r in heard if r.scores]
     assert epochs == [(n, e) for n in (1, 2) for e in (1, 2, 3)]
+    assert {r.scores["networks"] for r in heard if r.scores} == {2}
     fractions = [report.fraction for report in heard]
     assert fractions == sorted(fractions)
     assert any(report.message.startswith("Network 2 of 2: Epoch 3") for report in heard)
@@ -51,6 +56,19 @@ def test_after_a_stop_the_finished_ones_are_kept():
             raise StopRequested
 
     assert len(train(phantoms(SMALL), SMALL, report).networks) == 1
+
+
+def test_a_later_network_whose_loss_is_lost_is_left_out_and_named(monkeypatch):
+    def lost_in_the_second(training, validation, plan, classes, settings, *others):
+        if settings.seed != SMALL.seed:
+            raise LossNotFinite
+        return train_network(training, validation, plan, classes, settings, *others)
+
+    monkeypatch.setattr(several, "train_network", lost_in_the_second)
+    heard = []
+    assert len(train(phantoms(SMALL), SMALL, heard.append).networks) == 1
+    (warning,) = {report.warning for report in heard if "left out" in report.warning}
+    assert warning == "Network 2 is left out: its loss was no longer a number."
 
 
 def test_a_killed_training_goes_on_with_the_network_it_was_at(tmp_path):
@@ -86,11 +104,23 @@ def test_what_was_painted_in_blocks_has_as_many_as_the_minutes_are_for():
     assert {reason.what: reason.choice for reason in reasons}["networks"] == "3"
     assert chosen(600, networks=2)[0].networks == 2
     assert chosen(600, epochs=5)[0].networks == 1
-    everywhere = TrainSettings(minutes=600, dims="3d")
-    assert reasoned_plan(phantoms(everywhere), everywhere)[0].networks == 1
     with pytest.raises(ValueError, match="Each fold has one network, and 2 were asked for"):
         chosen(600, networks=2, folds=2)
-    # Each has a share of the minutes, and the filters that fit into that.
+
+
+def test_what_is_annotated_throughout_takes_longer_before_there_are_several():
+    def chosen(minutes, change=lambda labels: labels):
+        settings = TrainSettings(minutes=minutes, dims="3d", threads=1)
+        examples = [replace(e, labels=change(e.labels)) for e in phantoms(settings)]
+        return reasoned_plan(examples, settings)[0].networks
+
+    assert chosen(0.1) == 1
+    assert chosen(600) == 3
+    numbers = (np.arange(np.prod(SHAPE)) % 12).astype(np.uint8).reshape(SHAPE)
+    assert chosen(600, lambda labels: numbers) == 1  # so many labels take long
+
+
+def test_each_has_a_share_of_the_minutes_and_the_filters_that_fit_into_that():
     settings = TrainSettings(minutes=600, networks=20, dims="3d", threads=1)
     alone = settings.of_part(0, 20)
     steps = {r.what: r.choice for r in reasoned_plan(phantoms(settings), settings)[1]}["steps"]

@@ -35,7 +35,9 @@ class Progress:
         Set once an epoch by training: ``epoch``, ``minutes``, ``learning_rate`` and, for training and
         validation, ``loss``, ``dice``, ``iou``, ``precision``, ``recall``, ``f1``, ``accuracy`` (those of
         validation with the prefix ``val_``), and the validation Dice of each label that is there,
-        ``val_dice_1`` and so on. Empty in every other report.
+        ``val_dice_1`` and so on. Of several folds or networks also which one it is, ``fold`` or
+        ``network``, from 1, and how many there are, ``folds`` or ``networks``. Empty in every other
+        report.
     warning : str
         What the user should know, in one line; empty in nearly every report.
     """
@@ -54,6 +56,11 @@ def part_of(scores: Mapping[str, float]) -> str:
     """Of which part of a training an epoch's scores are: "fold 2", "network 1"; empty where it has none."""
     kinds = [kind for kind in ("fold", "network") if kind in scores]
     return f"{kinds[0]} {scores[kinds[0]]:.0f}" if kinds else ""
+
+
+def parts_in(scores: Mapping[str, float]) -> int:
+    """How many parts share the minutes of the training that an epoch's scores are of."""
+    return int(scores.get("folds") or scores.get("networks") or 1)
 
 
 def ignore(progress: Progress) -> None:

@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from napari.utils.theme import get_theme
 
-from napari_medunet.engine.progress import part_of
+from napari_medunet.engine.progress import part_of, parts_in
 
 # Blue and orange of Okabe and Ito, told apart by colour-blind eyes; the darker ones for light themes.
 _ON_DARK = ("#56b4e9", "#e69f00")
@@ -110,13 +110,16 @@ class TrainingCurve(FigureCanvasQTAgg):  # type: ignore[misc]
                 (line,) = axes.plot(*self._points(key), label=name, color=colour, linewidth=1.4)
                 line.set(marker=marker, markersize=3)
             colour_axes(axes, background, text)
-        part = part_of(self._scores[-1]) if self._scores else ""
+        newest = self._scores[-1] if self._scores else {}
+        part = part_of(newest)
         self.loss.set_ylabel("loss")
         self.measured.set_ylabel(MEASURES[self._measure].partition(",")[0])
         self.measured.set_xlabel(f"minutes of {part}" if part else "minutes")
         self.loss.set_ylim(0, self._highest_loss())
         self.measured.set_ylim(0, 1)
-        self.measured.set_xlim(0, max([self._minutes, *self._points("minutes")[1]]))
+        self.measured.set_xlim(
+            0, max([self._minutes / parts_in(newest), *self._points("minutes")[1]])
+        )
         for axes in (self.loss, self.measured) if self._measure == BY_LABEL else (self.loss,):
             if axes.lines:
                 axes.legend(fontsize=7, frameon=False, labelcolor=text, handlelength=1.2)

@@ -38,7 +38,7 @@ class Resuming(QWidget):  # type: ignore[misc]
     """
 
     begun = Signal(object)  # the ViewerJob of a training of this session
-    taken_over = Signal(object, float)  # one of an earlier session, and the minutes of a network
+    taken_over = Signal(object, float)  # one of an earlier session, and its minutes
 
     def __init__(self, session: Session, viewer: Viewer, title: str) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Resuming(QWidget):  # type: ignore[misc]
         task = left.task(examples)
         job = ViewerJob(self.title, lambda heard: self.session.worker.run(task, heard), True)
         job.images = [self._add_layers(one, as_painted(one, settings)) for one in examples]
-        self.taken_over.emit(job, settings.minutes / (settings.folds or 1))
+        self.taken_over.emit(job, settings.minutes)
         self._run(job)
 
     def _run(self, job: ViewerJob) -> None:

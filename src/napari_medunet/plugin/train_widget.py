@@ -87,7 +87,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         job = ViewerJob(TITLE, begin, can_stop=True)
         job.images = [image for image, _ in pairs]
         job.produced.connect(partial(keep_trained, self.session, self.viewer, job.images))
-        self.view.begin(settings.minutes / (settings.folds or 1))
+        self.view.begin(settings.minutes)
         self.save_button.hide()
         self._follow_job(job)
         self.session.run(job)

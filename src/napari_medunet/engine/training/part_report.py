@@ -63,7 +63,8 @@ class PartReport:
             left += (self._count - 1 - self._number) * (time.monotonic() - self._start + left)
         number = self._number + 1
         part = f"{self._kind.capitalize()} {number}"
-        scores = {self._kind: float(number), **progress.scores} if progress.scores else {}
+        parts = {self._kind: float(number), f"{self._kind}s": float(self._count)}
+        scores = {**parts, **progress.scores} if progress.scores else {}
         self._wish(
             Progress(
                 (self._number + fraction) / self._count,
