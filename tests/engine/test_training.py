@@ -149,9 +149,9 @@ def test_minutes_end_a_training():
 def with_twenty_voxels(seed):
     """A large structure, and in it one of about 20 voxels that is brighter."""
     rng = np.random.default_rng(seed)
-    at, centre = np.indices((16, 40, 40)).T, np.array((8, 20, 20)) + rng.uniform(-2, 2, 3)
-    place = centre + rng.uniform((-2, -6, -6), (2, 6, 6)).round()
-    large = ((((at - centre) / (6, 13, 13)) ** 2).sum(-1) <= 1).T
+    at, centre = np.indices((12, 28, 28)).T, np.array((6, 14, 14)) + rng.uniform(-1, 1, 3)
+    place = centre + rng.uniform((-1, -4, -4), (1, 4, 4)).round()
+    large = ((((at - centre) / (5, 11, 11)) ** 2).sum(-1) <= 1).T
     tiny = ((((at - place) / (1.5, 1.7, 1.7)) ** 2).sum(-1) <= 1).T
     voxels = (rng.normal(0, 0.35, large.shape) + large + 0.9 * tiny).astype(np.float32)
     image = Volume(voxels, affine_from_spacing((1, 1, 1)), f"case {seed}")
@@ -159,7 +159,7 @@ def with_twenty_voxels(seed):
 
 
 def test_twenty_voxels_beside_a_large_structure_are_learned():
-    settings = TrainSettings(minutes=20, epochs=10, filters=16, depth=3)
+    settings = TrainSettings(minutes=20, epochs=8, filters=16, depth=3)
     segmenter = train([with_twenty_voxels(seed) for seed in range(6)], settings)
     assert all(segmenter.card.validation_dice.values())  # both are among what is held out
     found, held, both = 0, 0, 0

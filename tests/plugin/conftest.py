@@ -24,8 +24,10 @@ from napari_medunet.worker import Listener, Worker
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-xvfb has looked for a display, or started one
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let forms and tables be tested where there is no display: Qt ends a process that finds none."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # this process only starts those that test, and each looks for a display
     displays = {"DISPLAY", "WAYLAND_DISPLAY"}
     if sys.platform.startswith("linux") and displays.isdisjoint(os.environ):
         os.environ["QT_QPA_PLATFORM"] = "offscreen"

@@ -47,9 +47,16 @@ def kill_child(widget: TrainWidget, until: Until) -> int:
     return pid
 
 
+def make_small(widget: TrainWidget) -> None:
+    """Choose a network that is soon built."""
+    widget.form.plan.form.fields.filters.value = 4
+    widget.form.plan.form.fields.depth.value = 2
+
+
 def cross_validate(widget: TrainWidget, add_phantom: AddPhantom, until: Until, epochs: int) -> None:
     """Train on two phantoms in two folds."""
     add_phantom(0), add_phantom(1)
+    make_small(widget)
     widget.form.fields.minutes.value = 5
     widget.form.others.fields.folds.value = 2
     widget.form.others.fields.epochs.value = epochs
@@ -191,6 +198,7 @@ def test_cross_validation_shows_each_fold_and_segments_what_its_network_never_sa
     assert list(notifications) == []
     assert "mean&nbsp;±&nbsp;sd" in widget.view.result.text()
     assert widget.view.curve.measured.get_xlabel() == "minutes of fold 2"
+    assert widget.view.curve.measured.get_xlim() == (0, 2.5)  # of five, which two folds share
     assert unseen_layers(viewer) == [
         "phantom_00 unseen segmentation",
         "phantom_01 unseen segmentation",
@@ -390,8 +398,8 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
 ) -> None:
     add_phantom(0)
     widget.form.fields.minutes.value = 5
-    widget.form.others.fields.epochs.value = 30
-    widget.form.plan.form.fields.filters.value = 4
+    widget.form.others.fields.epochs.value = 12
+    make_small(widget)
     until(widget.train_button.isEnabled)
     assert widget.resuming.isHidden()
     widget.train_button.click()
@@ -404,9 +412,9 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
     assert widget.session.busy
     until(lambda: not widget.session.busy)
     assert len(list(notifications)) == 1  # that the process was killed
-    assert len(read_card(widget.segmenter_path).networks[0].history) == 30
+    assert len(read_card(widget.segmenter_path).networks[0].history) == 12
     minutes, _ = widget.view.curve.points("loss", "training")
-    assert len(minutes) == 30
+    assert len(minutes) == 12
     assert minutes == sorted(minutes)
     assert widget.resuming.isHidden()
     assert not widget.save_button.isHidden()
@@ -420,8 +428,7 @@ def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
     until: Until,
     notifications: list[str],
 ) -> None:
-    widget.form.plan.form.fields.filters.value = 4
-    cross_validate(widget, add_phantom, until, epochs=20)
+    cross_validate(widget, add_phantom, until, epochs=6)
     until(lambda: any(scores["fold"] == 2 for scores in widget.session.job.scores))
     kill_child(widget, until)
     widget.resuming.button.click()
