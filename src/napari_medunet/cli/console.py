@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import math
 import os
@@ -23,11 +24,13 @@ from napari_medunet.engine.progress import Progress, Report, StopRequested, part
 def _own_stderr() -> TextIO:
     """A standard error of our own, which stays on the terminal while `starting` turns the other away."""
     try:
-        return os.fdopen(
+        stream = os.fdopen(
             os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, buffering=1
         )
     except (OSError, ValueError, AttributeError):  # no real stream behind it
         return sys.stderr
+    atexit.register(stream.close)
+    return stream
 
 
 _errors = Console(file=_own_stderr(), highlight=False, soft_wrap=True)
