@@ -150,7 +150,7 @@ def test_a_cancelled_training_leaves_nothing(worker, phantoms):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phantoms):
-    settings = TrainSettings(minutes=60, epochs=12, filters=4, depth=2, dims="2d")
+    settings = TrainSettings(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
     examples = [make_example(image, labels, settings) for image, labels in phantoms]
     examples = [replace(e, labels=e.labels.copy()) for e in examples]
     ears = Ears()
@@ -164,16 +164,16 @@ def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phanto
     resumed = worker.run(job.task, again.listener)
     assert again.wait() == [("finished", None)], resumed.details
     epochs = [report.scores["epoch"] for report in again.all("progress") if report.scores]
-    assert epochs == list(range(int(epochs[0]), 13))
+    assert epochs == list(range(int(epochs[0]), 41))
     assert epochs[0] >= 2
     (path,) = again.all("result")
-    assert len(read_card(path).networks[0].history) == 12
+    assert len(read_card(path).networks[0].history) == 40
     assert not worker.can_resume(resumed)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_folds_whose_process_was_killed_go_on_without_the_finished_ones(worker, phantoms):
-    settings = TrainSettings(minutes=60, epochs=8, filters=4, depth=2, dims="2d", folds=2)
+    settings = TrainSettings(minutes=60, epochs=20, filters=4, depth=2, dims="2d", folds=2)
     examples = [make_example(image, labels, settings) for image, labels in phantoms]
     ears = Ears()
     job = worker.cross_validate(examples, settings, ears.listener)
@@ -186,7 +186,7 @@ def test_folds_whose_process_was_killed_go_on_without_the_finished_ones(worker, 
     assert again.wait() == [("finished", None)], resumed.details
     assert {r.scores["fold"] for r in again.all("progress") if r.scores} == {2}
     (found,) = again.all("result")
-    assert [len(one.history) for one in read_card(found.segmenter).networks] == [8, 8]
+    assert [len(one.history) for one in read_card(found.segmenter).networks] == [20, 20]
     assert set(found.labels) == {0, 1}
     assert not worker.can_resume(resumed)
 

@@ -15,7 +15,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker import Worker
 from napari_medunet.worker.left_over import newest_left_over
 
-SETTINGS = TrainSettings(minutes=60, epochs=20, filters=4, depth=2, dims="2d")
+SETTINGS = TrainSettings(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_another_viewer_goes_on_where_the_killed_one_was(temporary):
         assert ears.wait() == [("finished", None)], job.details
         epochs = [report.scores["epoch"] for report in ears.all("progress") if report.scores]
         assert epochs[0] >= 2
-        assert epochs == list(range(int(epochs[0]), 21))
+        assert epochs == list(range(int(epochs[0]), 41))
         card = read_card(ears.all("result")[0])
-        assert len(card.networks[0].history) == 20
+        assert len(card.networks[0].history) == 40
         assert card.classes[0].name == "organ"
         assert newest_left_over() is None
         assert list(temporary.iterdir()) == [worker.folder]
