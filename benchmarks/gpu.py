@@ -70,7 +70,8 @@ def main() -> None:
                 dice = " / ".join(f"{dice:.4f}" for dice in one["dice"])
                 print(f"{program:6} Dice {dice}, {chosen.minutes:g} min, {what}", flush=True)
             else:
-                print(f"{program:6} {one['rate']:.1f} images/s, {work} step, {what}", flush=True)
+                rate = f"{one['rate']:.1f} images/s (the first step took {one['first']:.1f} s)"
+                print(f"{program:6} {rate}, {work} step, {what}", flush=True)
         if len(found) == 2:
             print(f"  {compared(found['ours'], found['MONAI'])}", flush=True)
 
@@ -103,13 +104,14 @@ def child(program: str, work: str, chosen: argparse.Namespace) -> dict:
     rng = np.random.default_rng(0)
     images = rng.normal(size=(plan.batch, *plan.patch, 1)).astype(np.float32)
     classes = rng.integers(0, plan.classes, images.shape[:-1]).astype(np.int32)
-    rate = plan.batch / seconds_of(lambda: step(images, classes), 3 if chosen.quick else 50)
-    return {"rate": rate, "on": on, "what": in_words(plan)}
+    first, usual = seconds_of(lambda: step(images, classes), 3 if chosen.quick else 50)
+    return {"rate": plan.batch / usual, "first": first, "on": on, "what": in_words(plan)}
 
 
 def in_words(plan: Plan) -> str:
     """What a step looks at, and the width of the network."""
-    return f"{' x '.join(map(str, plan.patch))}, batch {plan.batch}, {plan.filters} filters"
+    words = f"{' x '.join(map(str, plan.patch))}, batch {plan.batch}, {plan.filters} filters"
+    return words if plan.networks == 1 else f"{words}, {plan.networks} networks"
 
 
 def plan_of_step(dims: str, quick: bool) -> Plan:
@@ -132,15 +134,21 @@ def plan_of_step(dims: str, quick: bool) -> Plan:
     )
 
 
-def seconds_of(step: Callable[[], object], count: int) -> float:
-    """Seconds a step: the whole of `count`, after three that compile, waiting for the last only."""
-    for _ in range(3):
+def seconds_of(step: Callable[[], object], count: int) -> tuple[float, float]:
+    """Seconds of the first step, which compiles, and of a usual one.
+
+    The latter is the whole of `count`, after two more, waiting for the last only.
+    """
+    start = time.perf_counter()
+    float(step())
+    first = time.perf_counter() - start
+    for _ in range(2):
         float(step())
     start = time.perf_counter()
     for _ in range(count):
         loss = step()
     float(loss)
-    return (time.perf_counter() - start) / count
+    return first, (time.perf_counter() - start) / count
 
 
 def settings_of(chosen: argparse.Namespace) -> TrainSettings:

@@ -71,6 +71,26 @@ def test_a_gpu_is_expected_where_the_backend_was_installed_for_one(gpu_packages,
     assert budget_tflop(TrainSettings(minutes=1)) == pytest.approx(on_the_processor)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a program on the path is told otherwise there")
+def test_what_jax_compiles_for_a_gpu_is_kept_in_the_users_cache(
+    gpu_packages, monkeypatch, tmp_path
+):
+    (tmp_path / "jax.py").touch()  # installed, as far as can be told without importing it
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/as/set")
+    devices.set_up_backend()
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == "/as/set"
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    devices.set_up_backend()  # XLA's programs for processors are not exchanged among machines
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    devices.set_up_backend()
+    folder = tmp_path / "cache" / "napari-medunet" / "jax"
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(folder)
+
+
 def test_what_the_machine_is_said_to_be():
     assert machine.cores() >= 1
     assert machine.describe().startswith(f"{machine.cores()} core")

@@ -40,6 +40,11 @@ def has_nvidia_driver() -> bool:
     return shutil.which("nvidia-smi") is not None
 
 
+def cache_folder() -> Path:
+    """Where the user keeps what can be made again, on Linux; others must not be able to write there."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "napari-medunet")
+
+
 def cores() -> int:
     """Cores of the processor that this process may use; two threads of one core count once."""
     usable: Any = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
