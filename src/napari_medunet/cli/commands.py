@@ -251,7 +251,7 @@ def info(
 @app.command()
 def doctor(as_json: AsJson = False) -> int:
     """Say what will run: backend, device, versions, free memory, what is slow and why."""
-    from napari_medunet.engine.devices import examine
+    from napari_medunet.engine.doctor import examine
 
     console.start_backend()
     facts, advice = examine()
