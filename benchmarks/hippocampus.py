@@ -5,13 +5,14 @@
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --scribbles 25 [--draw 1]
     ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
-    ... --slices 5 --programs ours without-self-training with-all-guesses with-best-epoch
+    ... --slices 5 --programs ours without-self-training with-sure-background with-all-guesses
+    ... --slices 5 --programs ours with-best-epoch
     ... --scribbles 25 --programs ours without-priors
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
-minutes, the seed and what stands on the command line. A figure is the mean of the cases' Dice, over seeds;
-each seed tests on another quarter, or another of so many `--parts`.
+minutes, the seed and what stands on the command line. A figure is the mean of the cases' Dice or HD95 (mm),
+over seeds; each seed tests on another quarter, or another of so many `--parts`.
 
 With `--slices` three volumes train (216, 257 and 335, or others by `--draw`), of each of which so many
 axial slices are annotated, evenly spread over the structure; all other volumes of the quarter test. With
@@ -21,8 +22,8 @@ most, about voxels chosen by chance.
 The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and ours with one
 technique changed, which tells what it gives. Where the processor has bfloat16 recorded figures are printed
 beside them: of MONAI U-Nets in PyTorch with bfloat16, averaged weights, a cosine schedule, affine and
-intensity augmentation, on two such cores, tested on 52 other volumes of the same kind and trained on 208, a
-third more than here.
+intensity augmentation, tested on 52 other volumes of the same kind and trained on 208, a third more than
+here, on two cores with bfloat16, which may have been faster or slower than these.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ import json
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -61,6 +61,8 @@ CHANGED = {
     "with-best-epoch": "from napari_medunet.engine.training import loop; loop._AS_GOOD = 0.0",
     "with-all-guesses": "from napari_medunet.engine import samples;"
     "samples._apart = lambda classes, annotation: classes != classes",
+    "with-sure-background": "from napari_medunet.engine.training import self_training;"
+    "self_training._SURE_OF_BACKGROUND = self_training._SURE",
     "without-priors": "from napari_medunet.engine.training import network;"
     "network.put_right = lambda *given: None",
     "without-crops": "from napari_medunet.engine import samples; samples._FOREGROUND_SHARE = 0.0",
@@ -93,34 +95,37 @@ def main() -> None:
         parser.error("MONAI's loss takes what is not annotated for background: choose monai-2d")
     if chosen.scribbles and (chosen.slices or MONAI.keys() & set(chosen.programs)):
         parser.error("Scribbles are for our programs, and without slices")
-    found: dict[str, list[tuple[float, float]]] = {program: [] for program in chosen.programs}
+    found: dict[str, list[np.ndarray]] = {program: [] for program in chosen.programs}
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         with tempfile.TemporaryDirectory() as folder:
             split(Path(os.environ["MEDUNET_DATA"]), Path(folder), chosen, seed)
             for program in chosen.programs:
-                measure = monai_dice if program in MONAI else our_dice
-                dice = measure(Path(folder), chosen, seed, program)
-                found[program].append(dice)
-                print(f"seed {seed}, {program}: {dice[0]:.4f} / {dice[1]:.4f} Dice", flush=True)
+                measure = monai_scores if program in MONAI else our_scores
+                scores = measure(Path(folder), chosen, seed, program)
+                found[program].append(scores)
+                print(f"seed {seed}, {program}: {in_words(scores)}", flush=True)
     report(found, chosen)
 
 
-def report(found: dict[str, list[tuple[float, float]]], chosen: argparse.Namespace) -> None:
+def report(found: dict[str, list[np.ndarray]], chosen: argparse.Namespace) -> None:
     """Print means, spread, and our error beside each peer's."""
-    means = {}
-    for program, dice in found.items():
-        columns = list(zip(*dice, strict=True))
-        means[program] = tuple(map(statistics.mean, columns))
-        spread = " / ".join(f"{max(column) - min(column):.4f}" for column in columns)
-        print(f"{program}, {chosen.minutes} min: ", end="")
-        print("{:.4f} / {:.4f} Dice, ".format(*means[program]), end="")
-        print(f"mean of {len(dice)}; highest - lowest: {spread}")
+    means = {program: np.mean(scores, axis=0)[0] for program, scores in found.items()}
+    for program, scores in found.items():
+        spread = np.ptp(scores, axis=0)
+        print(f"{program}, {chosen.minutes} min: {in_words(np.mean(scores, axis=0))}, ", end="")
+        print(f"mean of {len(scores)}; highest - lowest: {in_words(spread)}")
     ours = means.pop("ours", None)
     comparable = cpu_has_bfloat16() and not chosen.draw and not chosen.scribbles
     recorded = PEERS.get((chosen.minutes, chosen.slices), {}) if comparable else {}
-    for name, peer in {**means, **recorded}.items() if ours else ():
-        errors = [(1 - mean) / (1 - dice) for mean, dice in zip(ours, peer, strict=True)]
+    for name, peer in {**means, **recorded}.items() if ours is not None else ():
+        errors = (1 - ours) / (1 - np.asarray(peer))
         print(f"our error / that of {name}: {errors[0]:.2f} / {errors[1]:.2f}")
+
+
+def in_words(scores: np.ndarray) -> str:
+    """Two metrics of both labels."""
+    (anterior, posterior), (anterior_mm, posterior_mm) = scores
+    return f"{anterior:.4f} / {posterior:.4f} Dice, HD95 {anterior_mm:.2f} / {posterior_mm:.2f} mm"
 
 
 def split(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> None:
@@ -145,9 +150,7 @@ def split(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> No
             change_labels(path, lambda labels: scribbles(labels, chosen.scribbles))
 
 
-def our_dice(
-    folder: Path, chosen: argparse.Namespace, seed: int, program: str
-) -> tuple[float, float]:
+def our_scores(folder: Path, chosen: argparse.Namespace, seed: int, program: str) -> np.ndarray:
     """Train and predict with the command line's own commands."""
     options = ["--annotated", "slices"] if chosen.slices else []
     if chosen.scribbles:
@@ -161,7 +164,7 @@ def our_dice(
             *chosen.train, start=start_of(program))  # fmt: skip
     images = folder / "test" / "images"
     run("predict", model, "--images", images, "--out", folder / program, *for_predict)
-    return dice_of(folder, program)
+    return scores_of(folder, program)
 
 
 def start_of(program: str) -> tuple[str, ...]:
@@ -172,9 +175,7 @@ def start_of(program: str) -> tuple[str, ...]:
     return ("-c", f"{start}\n{CHANGED[program]}\nfrom napari_medunet.cli import main; main()")
 
 
-def monai_dice(
-    folder: Path, chosen: argparse.Namespace, seed: int, program: str
-) -> tuple[float, float]:
+def monai_scores(folder: Path, chosen: argparse.Namespace, seed: int, program: str) -> np.ndarray:
     """Train and predict with MONAI, in a Python that has it."""
     script = Path(__file__).with_name("monai_unet.py")
     options = ["--minutes", chosen.minutes, "--dims", MONAI[program], "--seed", str(seed)]
@@ -183,15 +184,16 @@ def monai_dice(
     places = [folder / "train", folder / "test" / "images", folder / program]
     command = [chosen.monai_python, script, *places, *options]
     subprocess.run(command, check=True)
-    return dice_of(folder, program)
+    return scores_of(folder, program)
 
 
-def dice_of(folder: Path, program: str) -> tuple[float, float]:
-    """Mean of the test cases' Dice, by our own `evaluate`, whoever predicted."""
+def scores_of(folder: Path, program: str) -> np.ndarray:
+    """Dice and HD95, each (anterior, posterior), by our own `evaluate`, whoever predicted."""
     truth = folder / "test" / "labels"
     scored = run("evaluate", "--predictions", folder / program, "--truth", truth, "--json")
-    summary = json.loads(scored)["summary"]
-    return summary["1"]["dice"]["mean"], summary["2"]["dice"]["mean"]
+    labels = [json.loads(scored)["summary"][label] for label in ("1", "2")]
+    metrics = [[label[metric]["mean"] for label in labels] for metric in ("dice", "hd95")]
+    return np.array(metrics, float)  # infinity is a word in JSON
 
 
 def change_labels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:

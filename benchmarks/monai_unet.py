@@ -9,7 +9,7 @@ It does what MONAI is made for with such data (CacheDataset, crops about labelle
 sliding windows with Gaussian weights), with bfloat16 where the processor has it, averaged weights, a
 cosine over the minutes, and left and right mirrored at the end. Block, batch and learning rate in 3D are
 those that our plan chooses for these volumes; so are the filters where many steps fit into the minutes
-(with few of them our plan chooses 8: `--filters`). In 2D it sees whole slices.
+(with few of them, without bfloat16, our plan chooses 8: `--filters`). In 2D it sees whole slices.
 """
 
 from __future__ import annotations

@@ -140,8 +140,8 @@ class TrainSettings(Settings):
     self_training: bool = Field(
         default=True,
         description=(
-            "Where only some slices are annotated, learn also from what the network is sure of in the "
-            "rest; never done where single voxels are."
+            "Where only some slices are annotated, learn also from what the network says of the rest, "
+            "labels where it is sure; never done where single voxels are."
         ),
     )
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(
