@@ -47,6 +47,23 @@ def test_more_minutes_and_threads_are_more_steps_and_larger_networks_fewer():
     assert machine.gflops(1000) == machine.gflops()
 
 
+@pytest.mark.parametrize(
+    ("features", "told", "bfloat16", "share"),
+    [
+        ({"avx2"}, "float32", False, 0.16),
+        ({"avx2", "avx512f"}, "float32 with AVX-512", False, 0.6),
+        ({"avx2", "avx512f", "avx512_bf16"}, "bfloat16", True, 1.0),
+        ({"avx2", "avx512f", "avx512_bf16", "amx_bf16"}, "bfloat16 with AMX", True, 0.6),
+        ({"avx2", "avx512f", "amx_bf16"}, "bfloat16 with AMX", True, 0.6),
+    ],
+)
+def test_a_processor_is_told_by_what_it_can_do(features, told, bfloat16, share, monkeypatch):
+    monkeypatch.setattr(machine, "_features", lambda: frozenset(features))
+    assert machine.describe().endswith(f", {told}")
+    assert machine.cpu_has_bfloat16() == bfloat16
+    assert machine.share_of_fastest() == pytest.approx(share)
+
+
 @pytest.fixture
 def gpu_packages(tmp_path, monkeypatch):
     """NVIDIA's tool on the path, and what JAX needs for its GPUs as if it were installed."""

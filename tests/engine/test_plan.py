@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from napari_medunet.engine import machine
+from napari_medunet.engine import devices, machine
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
@@ -20,6 +20,8 @@ def fast_machine():
     """Two cores with bfloat16, whatever the tests run on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "gflops", lambda threads=None: 500.0)
+        patch.setattr(machine, "cpu_has_bfloat16", lambda: True)
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
         yield
 
 
@@ -118,6 +120,7 @@ def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     assert (fast.dims, fast.filters, fast.batch) == (3, 16, 2)
     assert ("steps", "about 2300") in [reason[:2] for reason in reasons]
     monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
+    monkeypatch.setattr(machine, "cpu_has_bfloat16", lambda: False)
     slow, reasons = reasoned_plan(case, TrainSettings(minutes=2))
     assert (slow.dims, slow.filters) == (3, 8)
     assert slow == fast.model_copy(update={"filters": 8})
@@ -127,6 +130,26 @@ def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     assert make_plan(case, TrainSettings(minutes=0.5)).dims == 2
     painted = make_plan(case, TrainSettings(annotated="slices", minutes=0.5))
     assert (painted.dims, painted.context) == (2, 1)
+
+
+def test_a_network_in_half_precision_is_no_narrower_than_its_kernels(monkeypatch):
+    monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    plan, reasons = reasoned_plan([example((40, 50, 40))], TrainSettings(minutes=2))
+    assert (plan.dims, plan.filters) == (3, 16)
+    assert "half precision" in {reason.what: reason.why for reason in reasons}["filters"]
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(devices, "find_spec", lambda name: object())  # as if it were installed
+    assert make_plan([example((40, 50, 40))], TrainSettings(minutes=2)).filters == 8
+
+
+@pytest.mark.parametrize(("minutes", "networks"), [(1, 1), (1.5, 2), (2, 3)])
+def test_networks_share_the_minutes_where_each_has_seven_hundred_steps(minutes, networks):
+    settings = TrainSettings(minutes=minutes, annotated="slices")
+    plan, reasons = reasoned_plan([example((40, 50, 40))], settings)
+    steps = {reason.what: reason.choice for reason in reasons}["steps"]
+    assert plan.networks == networks
+    assert int(steps.removeprefix("about ")) >= 700
 
 
 def test_what_was_painted_is_learned_slowly_in_slices():

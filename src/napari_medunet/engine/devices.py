@@ -210,12 +210,20 @@ def precision() -> str:
     """
     found = gpus()
     if not found:
-        faster = backend_name() != "jax" and machine.cpu_has_bfloat16()
-        return "mixed_bfloat16" if faster else "float32"
+        return "mixed_bfloat16" if _has_bfloat16_on_cpu() else "float32"
     capabilities = [gpu.capability for gpu in found if gpu.capability is not None]
     if not capabilities or min(capabilities) < (7, 0):
         return "float32"
     return "mixed_bfloat16" if min(capabilities) >= (8, 0) else "mixed_float16"
+
+
+def expects_half_precision() -> bool:
+    """Whether `precision` will be less than float32, as far as can be told without the backend."""
+    return expects_gpu() or _has_bfloat16_on_cpu()
+
+
+def _has_bfloat16_on_cpu() -> bool:
+    return backend_name() != "jax" and machine.cpu_has_bfloat16()
 
 
 def describe() -> str:

@@ -10,9 +10,15 @@ from typing import Any
 
 import psutil
 
-# Billions of operations that one core does in a second of training: an EPYC of 2023 in two precisions, and
-# one of 2021 (`benchmarks/training_step.py`). Half or twice as many change few decisions.
-_GFLOPS_PER_CORE = {"bfloat16": 250.0, "float32 with AVX-512": 150.0, "float32": 40.0}
+# Billions of operations that one core does in a second of training: an EPYC of 2023, a Xeon of 2023, the
+# EPYC without bfloat16, and one of 2021 (`benchmarks/training_step.py`). AMX multiplies fastest of all, but
+# half of a step's time goes into gradients of kernels, which oneDNN rearranges for it first.
+_GFLOPS_PER_CORE = {
+    "bfloat16": 250.0,
+    "bfloat16 with AMX": 150.0,
+    "float32 with AVX-512": 150.0,
+    "float32": 40.0,
+}
 # One thread draws faster than four cores learn. On 16 cores beside an H100, of patches of hippocampus, one
 # thread draws 350 a second, two 850, four 1,300, eight 1,100.
 _CORES_PER_DRAWING_THREAD = 4
@@ -82,6 +88,8 @@ def describe() -> str:
 
 
 def _arithmetic() -> str:
+    if "amx_bf16" in _features():
+        return "bfloat16 with AMX"
     if cpu_has_bfloat16():
         return "bfloat16"
     return "float32 with AVX-512" if "avx512f" in _features() else "float32"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from napari_medunet.engine import devices
 from napari_medunet.engine.annotation import AXES, annotated_across, annotated_slices
 from napari_medunet.engine.effort import budget_tflop, expected_steps, rounded
 from napari_medunet.engine.examples import Example
@@ -23,6 +24,9 @@ _FILTERS: dict[int, int] = {2: 32, 3: 16}
 # With fewer steps, batches are made smaller, then filters are halved. Hippocampus in 3D, two minutes on two
 # cores without bfloat16: Dice 0.877 and 0.869 with 8 filters (650 steps), 0.872 and 0.862 with 16 (280).
 _FEWEST_STEPS: dict[int, int] = {2: 200, 3: 600}
+# Kernels of half precision take so many channels at once: a step of two blocks of 20 x 56 x 56 on two cores
+# with AMX took 180 ms with 16 filters, 320 ms with 8. Other processors and GPUs are taken to be alike.
+_CHANNELS_AT_ONCE = 16
 _SMALL_BATCH = 4  # patches: batches are not made smaller than that for the sake of more steps
 _DEEPEST: dict[int, int] = {2: 5, 3: 4}
 _PATCH_VOXELS: dict[int, int] = {2: 256**2, 3: 64**3}
@@ -51,7 +55,7 @@ _THIN = 8  # slices: blocks need more
 # has not seen enough by then. One CT of 1.2 million voxels, 2 minutes on two cores with bfloat16: with 8
 # organs Dice 0.93 in 2D and 0.57 in 3D; with 40 organs 0.90 in 2.5D, 0.86 in 2D and 0.09 in 3D.
 _LARGEST_FOR_3D = 64**3
-_TFLOP_FOR_LARGEST = 300.0  # as many as two cores with bfloat16 compute in ten minutes
+_TFLOP_FOR_LARGEST = 300.0  # as many as two cores with bfloat16, without AMX, do in ten minutes
 # Fifteen slices of hippocampus, two minutes on two cores: Dice 0.81 and 0.79 in 3D with strong
 # augmentation, 0.76 and 0.77 with standard; in 2D 0.76 and 0.72 with strong, 0.76 and 0.73 with standard.
 _MANY_SLICES = 300
@@ -64,10 +68,11 @@ _MANY_LABELS = 10
 # each label, mean of both labels and draws: 0.63 in 3D, 0.54 in 2.5D, 0.50 in 2D.
 _TFLOP_FOR_3D = 5.0
 # What was painted is learned by then, in steps of two blocks of the widest network; more of them only learn
-# it by heart. Fifteen slices of hippocampus on two cores without bfloat16: Dice 0.830 and 0.782 with one
-# network for ten minutes, 0.829 and 0.807, 0.834 and 0.827 with each of two for 3.3, 0.844 and 0.830 with
-# their mean.
-_STEPS_OF_A_NETWORK = 500
+# it by heart. Fifteen slices of hippocampus. Two cores with AMX, two minutes, mean of three draws: Dice
+# 0.826 and 0.795 with one network (1,400 steps), 0.804 and 0.793 with three (460 each); five minutes: 0.820
+# and 0.795 with one (3,400), 0.837 and 0.823 with three (1,140). Without bfloat16, ten minutes: 0.830 and
+# 0.782 with one (1,800), 0.844 and 0.830 with two of 3.3 minutes (600).
+_STEPS_OF_A_NETWORK = 700
 # Where all is annotated a network has not learned it before it has seen as many voxels as so many volumes
 # hold, also counted for the widest. The same volumes, all of 156, where that is 1,500 steps, in thirty
 # minutes: Dice 0.894 and 0.878 with one network, 0.897 and 0.881 with three.
@@ -317,7 +322,10 @@ def filters(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
     most = _FILTERS[plan.dims]
     steps = expected_steps(plan.model_copy(update={"filters": most}), settings)
     if steps < _FEWEST_STEPS[plan.dims]:
-        return most // 2, f"with {most} there are about {rounded(steps)} steps, which are few"
+        few, half = f"with {most} there are about {rounded(steps)} steps, which are few", most // 2
+        if half % _CHANNELS_AT_ONCE and devices.expects_half_precision():
+            return most, f"{few}; but {half} filters are slower in half precision"
+        return half, few
     return most, "on the first level: more are slower than they learn in minutes"
 
 
