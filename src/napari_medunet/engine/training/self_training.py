@@ -94,7 +94,7 @@ def sure_classes(probabilities: Float32Array) -> ClassArray:
     probabilities : (classes, slices, rows, columns) array
         Class 0 is background.
     """
-    best = probabilities.argmax(axis=0).astype(np.int32)
+    best: ClassArray = probabilities.argmax(axis=0).astype(np.int32)
     least = np.where(best > 0, _SURE, _SURE_OF_BACKGROUND)
     best[probabilities.max(axis=0) < least] = IGNORED
     return best
