@@ -24,8 +24,8 @@ _FILTERS: dict[int, int] = {2: 32, 3: 16}
 # With fewer steps, batches are made smaller, then filters are halved. Hippocampus in 3D, two minutes on two
 # cores without bfloat16: Dice 0.877 and 0.869 with 8 filters (650 steps), 0.872 and 0.862 with 16 (280).
 _FEWEST_STEPS: dict[int, int] = {2: 200, 3: 600}
-# Kernels of half precision take so many channels at once: a step of two blocks of 20 x 56 x 56 on two cores
-# with AMX took 180 ms with 16 filters, 320 ms with 8. Other processors and GPUs are taken to be alike.
+# Kernels of half precision take so many channels at once: a step of two blocks of 32 x 48 x 32 on two cores
+# with AMX took 115 ms with 16 filters, 236 ms with 8. Other processors and GPUs are taken to be alike.
 _CHANNELS_AT_ONCE = 16
 _SMALL_BATCH = 4  # patches: batches are not made smaller than that for the sake of more steps
 _DEEPEST: dict[int, int] = {2: 5, 3: 4}
