@@ -191,9 +191,9 @@ def scores_of(folder: Path, program: str) -> np.ndarray:
     """Dice and HD95, each (anterior, posterior), by our own `evaluate`, whoever predicted."""
     truth = folder / "test" / "labels"
     scored = run("evaluate", "--predictions", folder / program, "--truth", truth, "--json")
-    labels = [json.loads(scored)["summary"][label] for label in ("1", "2")]
-    metrics = [[label[metric]["mean"] for label in labels] for metric in ("dice", "hd95")]
-    return np.array(metrics, float)  # infinity is a word in JSON
+    summary = json.loads(scored)["summary"]
+    means = [[summary[label][metric]["mean"] for label in "12"] for metric in ("dice", "hd95")]
+    return np.array(means, float)  # infinity is a word in JSON
 
 
 def change_labels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:

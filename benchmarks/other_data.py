@@ -7,8 +7,8 @@ Every set is made by this script: train and test cases come from the same rules 
 set but the minutes. *painted* is what `napari-medunet demo` shows, five annotated slices of each of six
 volumes; in *node* something small lies apart from the organ, too. The Hausdorff distance tells whether a
 label is seen where there is none. What is hoped for is 0.93 for the left ventricle, and for the others what
-a look at the pictures makes plausible. `--program` takes those of `hippocampus.py` that
-are no option of `train`.
+a look at the pictures makes plausible. `--program` takes those of `hippocampus.py` that are no option of
+`train`.
 """
 
 from __future__ import annotations

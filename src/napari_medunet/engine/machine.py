@@ -12,7 +12,7 @@ import psutil
 
 # Billions of operations that one core does in a second of training: an EPYC of 2023, a Xeon of 2023, the
 # EPYC without bfloat16, and one of 2021 (`benchmarks/training_step.py`). AMX multiplies fastest of all, but
-# half of a step's time goes into gradients of kernels, which oneDNN rearranges for it first.
+# two fifths of a step's time go into gradients of kernels, which take twice as long as the way there.
 _GFLOPS_PER_CORE = {
     "bfloat16": 250.0,
     "bfloat16 with AMX": 150.0,

@@ -68,10 +68,10 @@ _MANY_LABELS = 10
 # each label, mean of both labels and draws: 0.63 in 3D, 0.54 in 2.5D, 0.50 in 2D.
 _TFLOP_FOR_3D = 5.0
 # What was painted is learned by then, in steps of two blocks of the widest network; more of them only learn
-# it by heart. Fifteen slices of hippocampus. Two cores with AMX, two minutes, mean of three draws: Dice
-# 0.826 and 0.795 with one network (1,400 steps), 0.804 and 0.793 with three (460 each); five minutes: 0.820
-# and 0.795 with one (3,400), 0.837 and 0.823 with three (1,140). Without bfloat16, ten minutes: 0.830 and
-# 0.782 with one (1,800), 0.844 and 0.830 with two of 3.3 minutes (600).
+# it by heart. Fifteen slices of hippocampus, steps as planned. Two cores with AMX, two minutes, mean of
+# three draws: Dice 0.826 and 0.795 with one network (1,400 steps), 0.804 and 0.793 with three (460 each);
+# five minutes: 0.837 and 0.823 with three (1,140). Without bfloat16, ten minutes: 0.830 and 0.782 with one
+# (1,800), 0.844 and 0.830 with two of 3.3 minutes (600).
 _STEPS_OF_A_NETWORK = 700
 # Where all is annotated a network has not learned it before it has seen as many voxels as so many volumes
 # hold, also counted for the widest. The same volumes, all of 156, where that is 1,500 steps, in thirty
