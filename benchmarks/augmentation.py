@@ -120,7 +120,7 @@ def training_rates(samples, augmentation) -> tuple[float, float]:
     learn = training_step(samples.plan)
     batch = draw_batch(samples, samples.plan.batch, np.random.default_rng(0))
     alone = fastest_step(lambda: learn(*batch))
-    with closing(batches(samples, augmentation, seed=0)) as stream:
+    with closing(batches(samples, lambda: augmentation, seed=0)) as stream:
         beside = fastest_step(lambda: learn(*next(stream)))
     return samples.plan.batch / alone, samples.plan.batch / beside
 

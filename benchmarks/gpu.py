@@ -217,9 +217,8 @@ def monai_score(training: list[Example], test: list[Example], settings: TrainSet
     peer, clock = MonaiNetwork(plan), Clock(settings)
     samples = Samples(training, plan, settings.seed)
     steps = max(4, samples.annotated_patches() // plan.batch)
-    with closing(
-        batches(samples, augmentation_of(plan.augmentation, settings), settings.seed)
-    ) as stream:
+    augmentation = augmentation_of(plan.augmentation, settings)
+    with closing(batches(samples, lambda: augmentation, settings.seed)) as stream:
         while clock.share() < 1:
             peer.set_rate(
                 plan.learning_rate * max(0.01, 0.5 * (1 + math.cos(math.pi * clock.share())))

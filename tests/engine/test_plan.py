@@ -189,6 +189,14 @@ def test_little_annotation_is_varied_much():
     assert make_plan(many, TrainSettings()).augmentation == "standard"
 
 
+def test_images_are_not_varied_at_the_end_where_all_is_annotated():
+    cases = [example((40, 50, 40))]
+    assert 0 < make_plan(cases, TrainSettings()).unvaried < 0.5
+    assert make_plan(cases, TrainSettings(annotated="slices")).unvaried == 0
+    set_by_user = TrainSettings(annotated="slices", unvaried=0.2)
+    assert ("unvaried end", "20%", "as set") in reasoned_plan(cases, set_by_user)[1]
+
+
 def test_what_is_set_goes_before_the_rules():
     chosen = TrainSettings(
         dims="2.5d", axis="x", spacing_mm="2x1x1", patch="20, 30", depth=3, filters=8, batch=3,

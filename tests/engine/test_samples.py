@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_medunet.engine.augment import (
+    NO_AUGMENTATION,
     PARTS,
     Augmentation,
     Variation,
@@ -162,13 +163,25 @@ def test_batches_are_drawn_ahead_by_seed_and_the_thread_ends():
     samples = Samples([example()], plan((16, 16)))
 
     def first_batches(seed):
-        with closing(batches(samples, STRONG, seed)) as stream:
+        with closing(batches(samples, lambda: STRONG, seed)) as stream:
             return [next(stream)[0] for _ in range(3)]
 
     one, again, other = first_batches(5), first_batches(5), first_batches(6)
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
     assert not [t for t in threading.enumerate() if t.name.startswith("medunet-samples")]
+
+
+def test_a_batch_is_varied_as_is_wanted_when_it_is_asked_for():
+    """Though it may have been drawn ahead, before another augmentation was."""
+    samples = Samples([example()], plan((16, 16)))
+    now = [STRONG]
+    with closing(batches(samples, lambda: now[0], seed=5, first=7)) as stream:
+        for number, now[0] in enumerate([STRONG, STRONG, NO_AUGMENTATION, STRONG], 7):
+            drawn = draw_batch(
+                samples, samples.plan.batch, np.random.default_rng((5, number)), now[0]
+            )
+            np.testing.assert_array_equal(next(stream)[0], drawn[0])
 
 
 def test_the_same_seed_gives_the_same_batch():

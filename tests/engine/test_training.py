@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_medunet.engine import samples
 from napari_medunet.engine.demo import annotate_slices
 from napari_medunet.engine.examples import Example, make_example
 from napari_medunet.engine.phantoms import PHANTOM_LABELS, make_phantom
@@ -109,6 +110,28 @@ def test_the_same_seed_gives_the_same_segmenter():
     )
     for first, second in zip(one, two, strict=True):
         np.testing.assert_allclose(first, second, atol=2e-2)  # threads add in their own order
+
+
+def test_a_share_of_the_training_at_its_end_sees_the_images_as_they_are(monkeypatch):
+    draw = samples.draw_variation
+
+    def rotated(unvaried):
+        """How many patches were drawn to be turned, and whether the last was."""
+        drawn = []
+
+        def observed(rng, plan, augmentation):
+            drawn.append(augmentation.rotate > 0)
+            return draw(rng, plan, augmentation)
+
+        monkeypatch.setattr(samples, "draw_variation", observed)
+        train(examples(1), SMALL.model_copy(update={"epochs": 4, "unvaried": unvaried}))
+        return sum(drawn), drawn[-1]
+
+    (all_of_them, last), half = rotated(0.0), rotated(0.5)
+    assert last
+    assert 0.4 * all_of_them < half[0] < 0.7 * all_of_them  # some are drawn ahead
+    assert not half[1]
+    assert rotated(1.0) == (0, False)
 
 
 def test_a_stop_keeps_the_best_so_far():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 
@@ -31,26 +31,30 @@ def draw_batch(
 
 
 def batches(
-    samples: Samples, augmentation: Augmentation, seed: int, first: int = 0
+    samples: Samples, augmentation: Callable[[], Augmentation], seed: int, first: int = 0
 ) -> Generator[Batch, None, None]:
     """Draw batches for ever, a few ahead on threads, so that the network does not wait.
 
-    Each batch has its own chance, from `seed` and its number: a training that is resumed goes on with
-    batch number `first` as if nothing had happened. Close the generator to end the threads.
+    `augmentation` is asked before each batch, which has its own chance, from `seed` and its number: a
+    training that is resumed goes on with batch number `first` as if nothing had happened. Close the
+    generator to end the threads.
     """
     size = samples.plan.batch
     threads = machine.drawing_threads()
 
-    def draw(number: int) -> Batch:
+    def draw(number: int, augmentation: Augmentation) -> Batch:
         return draw_batch(samples, size, np.random.default_rng((seed, number)), augmentation)
 
     with ThreadPoolExecutor(threads, "medunet-samples") as pool:
         ahead: deque[Future[Batch]] = deque()
-        guesses = samples.guesses
+        before = samples.guesses, augmentation()
         for number in count(first):
-            if guesses != samples.guesses:  # what is ahead was drawn from older ones, or from both
+            now = samples.guesses, augmentation()
+            if (
+                now != before
+            ):  # what is ahead is varied otherwise, or from older guesses, or from both
                 ahead.clear()
-                guesses = samples.guesses
+                before = now
             while len(ahead) < _AHEAD + threads:
-                ahead.append(pool.submit(draw, number + len(ahead)))
+                ahead.append(pool.submit(draw, number + len(ahead), now[1]))
             yield ahead.popleft().result()

@@ -42,6 +42,8 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
         given["learning_rate"] = settings.learning_rate
     if settings.augmentation != "auto":
         given["augmentation"] = settings.augmentation
+    if settings.unvaried is not None:
+        given["unvaried"] = settings.unvaried
     in_patch = [axis for axis in range(3) if plan.dims == 3 or axis != plan.axis]
     if settings.flip != "auto":
         given["flip_axes"] = chosen_flip_axes(settings.flip, in_patch)

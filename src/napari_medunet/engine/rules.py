@@ -59,6 +59,10 @@ _TFLOP_FOR_LARGEST = 300.0  # as many as two cores with bfloat16, without AMX, d
 # Fifteen slices of hippocampus, two minutes on two cores: Dice 0.81 and 0.79 in 3D with strong
 # augmentation, 0.76 and 0.77 with standard; in 2D 0.76 and 0.72 with strong, 0.76 and 0.73 with standard.
 _MANY_SLICES = 300
+# At the end images are learned from as they are: those that will be predicted are not varied either (He et
+# al. 2019, "Data augmentation revisited", arXiv:1909.09148). 148 hippocampi, 15 epochs in 3D, mean Dice of
+# both labels on 52 others: 0.887 varied to the end, 0.887, 0.889 and 0.889 with 15, 25 and 50 % unvaried.
+_UNVARIED = 0.3
 # From so many labels on, some are told apart by their place alone. CT with 40 organs, 2 minutes in 3D: Dice
 # 0.05 with left and right mirrored, 0.09 without.
 _MANY_LABELS = 10
@@ -353,6 +357,15 @@ def augmentation(data: Data, dims: int) -> tuple[Preset, str]:
     if slices < _MANY_SLICES:
         return "strong", f"{slices} annotated slices are few: varied much, they teach more"
     return "standard", f"{slices} annotated slices differ enough to be varied a little"
+
+
+def unvaried(settings: TrainSettings) -> tuple[float, str]:
+    """Share of the training, at its end, in which images are not varied."""
+    if settings.unvaried is not None:
+        return settings.unvaried, "as set"
+    if settings.annotated != "all":
+        return 0.0, "what was painted is little, and varied to the end"
+    return _UNVARIED, "the last steps learn from images like those that will be predicted"
 
 
 def flip_axes(data: Data, in_patch: list[int]) -> tuple[tuple[int, ...], str]:

@@ -159,6 +159,13 @@ class TrainSettings(Settings):
         ),
         json_schema_extra=_AUGMENTATION,
     )
+    unvaried: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description=(
+            "Share of the training, at its end, that learns from the images as they are, mirrored at most."
+        ),
+        json_schema_extra=_AUGMENTATION | {"unset": "automatic"},
+    )
     flip: Literal["auto", "none", "left-right", "all"] = Field(
         default="auto",
         description=(
