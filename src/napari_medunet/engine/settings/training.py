@@ -161,6 +161,7 @@ class TrainSettings(Settings):
     )
     unvaried: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
+        title="Unvaried end",
         description=(
             "Share of the training, at its end, that learns from the images as they are, mirrored at most."
         ),
