@@ -5,7 +5,7 @@
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --scribbles 25 [--draw 1]
     ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
-    ... --programs ours without-unvaried-end --train --epochs 15 --networks 1
+    ... --programs ours without-unvaried-end --minutes 9 --train --epochs 15 --networks 1
     ... --slices 5 --programs ours without-self-training with-sure-background with-all-guesses
     ... --slices 5 --programs ours with-best-epoch
     ... --scribbles 25 --programs ours without-priors
@@ -71,7 +71,7 @@ CHANGED = {
 # Options of `train` and of `predict`. Without mirroring it is our own network, which predicts otherwise.
 OPTIONS = {
     "without-self-training": (["--no-self-training"], []),
-    "without-unvaried-end": (["--unvaried", "0"], []),
+    "without-unvaried-end": (["--unvaried-end", "0"], []),
     "without-mirroring": ([], ["--no-tta"]),
 }
 PROGRAMS = ["ours", *CHANGED, *OPTIONS, *MONAI]

@@ -62,16 +62,19 @@ def test_a_new_label_begins_unlikely_and_old_ones_as_they_were(known):
 
 def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot(known):
     examples = [case(5, lesion)]
-    varied = TrainSettings(flip="all", augmentation="strong", unvaried=0.4, batch=3)
+    varied = TrainSettings(flip="all", augmentation="strong", unvaried_end=0.4, batch=3)
     plan, reasons = reasoned_extension(known.plan, examples, varied)
     assert (plan.flip_axes, plan.augmentation, plan.batch) == ((0, 1), "strong", 3)
-    assert plan.unvaried == 0.4
+    assert plan.unvaried_end == 0.4
     assert plan.pools == known.plan.pools
     assert {"new labels": "2", "learning rate": "0.006"}.items() <= {
         reason.what: reason.choice for reason in reasons
     }.items()
     kept, reasons = reasoned_extension(known.plan, [case(5, organ)], TrainSettings())
     assert kept == known.plan
+    assert kept.unvaried_end > 0
+    painted = TrainSettings(annotated="slices")
+    assert extended_plan(known.plan, [case(5, organ)], painted).unvaried_end == 0
     found = {reason.what: reason.choice for reason in reasons}
     assert found["learning rate"] == "0.0018"  # slower, where there is nothing new
     assert "new labels" not in found

@@ -191,9 +191,10 @@ def test_little_annotation_is_varied_much():
 
 def test_images_are_not_varied_at_the_end_where_all_is_annotated():
     cases = [example((40, 50, 40))]
-    assert 0 < make_plan(cases, TrainSettings()).unvaried < 0.5
-    assert make_plan(cases, TrainSettings(annotated="slices")).unvaried == 0
-    set_by_user = TrainSettings(annotated="slices", unvaried=0.2)
+    assert 0 < make_plan(cases, TrainSettings()).unvaried_end < 0.5
+    assert make_plan(cases, TrainSettings(annotated="slices")).unvaried_end == 0
+    assert make_plan(cases, TrainSettings(augmentation="none")).unvaried_end == 0
+    set_by_user = TrainSettings(annotated="slices", unvaried_end=0.2)
     assert ("unvaried end", "20%", "as set") in reasoned_plan(cases, set_by_user)[1]
 
 

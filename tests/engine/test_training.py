@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine import samples
+from napari_medunet.engine.augment import NO_AUGMENTATION, Augmentation
 from napari_medunet.engine.demo import annotate_slices
 from napari_medunet.engine.examples import Example, make_example
 from napari_medunet.engine.phantoms import PHANTOM_LABELS, make_phantom
@@ -114,24 +115,27 @@ def test_the_same_seed_gives_the_same_segmenter():
 
 def test_a_share_of_the_training_at_its_end_sees_the_images_as_they_are(monkeypatch):
     draw = samples.draw_variation
+    mirrored = Augmentation(mirror=True)
 
-    def rotated(unvaried):
-        """How many patches were drawn to be turned, and whether the last was."""
+    def varied_patches(unvaried_end):
+        """How many patches were drawn to be varied, and how the last one was."""
         drawn = []
 
         def observed(rng, plan, augmentation):
-            drawn.append(augmentation.rotate > 0)
+            drawn.append(augmentation)
             return draw(rng, plan, augmentation)
 
         monkeypatch.setattr(samples, "draw_variation", observed)
-        train(examples(1), SMALL.model_copy(update={"epochs": 4, "unvaried": unvaried}))
-        return sum(drawn), drawn[-1]
+        changed = {"epochs": 4, "self_training": False, "unvaried_end": unvaried_end}
+        train(examples(1), SMALL.model_copy(update=changed))
+        return len([one for one in drawn if one not in (mirrored, NO_AUGMENTATION)]), drawn[-1]
 
-    (all_of_them, last), half = rotated(0.0), rotated(0.5)
-    assert last
-    assert 0.4 * all_of_them < half[0] < 0.7 * all_of_them  # some are drawn ahead
-    assert not half[1]
-    assert rotated(1.0) == (0, False)
+    all_of_them, last = varied_patches(0.0)
+    assert last not in (mirrored, NO_AUGMENTATION)
+    half, last = varied_patches(0.5)
+    assert 0.3 * all_of_them < half < 0.7 * all_of_them  # some are drawn ahead
+    assert last == mirrored
+    assert varied_patches(1.0) == (0, mirrored)
 
 
 def test_a_stop_keeps_the_best_so_far():

@@ -31,13 +31,13 @@ def draw_batch(
 
 
 def batches(
-    samples: Samples, augmentation: Callable[[], Augmentation], seed: int, first: int = 0
+    samples: Samples, vary: Callable[[], Augmentation], seed: int, first: int = 0
 ) -> Generator[Batch, None, None]:
     """Draw batches for ever, a few ahead on threads, so that the network does not wait.
 
-    `augmentation` is asked before each batch, which has its own chance, from `seed` and its number: a
-    training that is resumed goes on with batch number `first` as if nothing had happened. Close the
-    generator to end the threads.
+    `vary` is asked for the augmentation before each batch, which has its own chance, from `seed` and its
+    number: a training that is resumed goes on with batch number `first` as if nothing had happened. Close
+    the generator to end the threads.
     """
     size = samples.plan.batch
     threads = machine.drawing_threads()
@@ -47,14 +47,14 @@ def batches(
 
     with ThreadPoolExecutor(threads, "medunet-samples") as pool:
         ahead: deque[Future[Batch]] = deque()
-        before = samples.guesses, augmentation()
+        before = samples.guesses, vary()
         for number in count(first):
-            now = samples.guesses, augmentation()
-            if (
-                now != before
-            ):  # what is ahead is varied otherwise, or from older guesses, or from both
+            augmentation = vary()
+            now = samples.guesses, augmentation
+            # What is ahead was varied otherwise, or drawn from older guesses, or from these in part.
+            if now != before:
                 ahead.clear()
                 before = now
             while len(ahead) < _AHEAD + threads:
-                ahead.append(pool.submit(draw, number + len(ahead), now[1]))
+                ahead.append(pool.submit(draw, number + len(ahead), augmentation))
             yield ahead.popleft().result()

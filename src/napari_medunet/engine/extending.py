@@ -6,7 +6,7 @@ from napari_medunet.engine.examples import Example, label_values
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
 from napari_medunet.engine.planning import NETWORK_SETTINGS, Reason
-from napari_medunet.engine.rules import chosen_flip_axes, why_sides_matter
+from napari_medunet.engine.rules import chosen_flip_axes, unvaried_end, why_sides_matter
 from napari_medunet.engine.settings import TrainSettings
 
 DECIDED = NETWORK_SETTINGS | {"axis", "networks"}
@@ -35,15 +35,16 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
             "chosen. Leave them out, or train anew."
         )
     labels = sorted({*plan.labels, *label_values(examples)})
-    given: dict[str, object] = {"networks": 1}  # the first goes on learning
+    given: dict[str, object] = {
+        "networks": 1,  # the first goes on learning
+        "unvaried_end": unvaried_end(settings)[0],
+    }
     if settings.batch:
         given["batch"] = settings.batch
     if settings.learning_rate:
         given["learning_rate"] = settings.learning_rate
     if settings.augmentation != "auto":
         given["augmentation"] = settings.augmentation
-    if settings.unvaried is not None:
-        given["unvaried"] = settings.unvaried
     in_patch = [axis for axis in range(3) if plan.dims == 3 or axis != plan.axis]
     if settings.flip != "auto":
         given["flip_axes"] = chosen_flip_axes(settings.flip, in_patch)
@@ -70,6 +71,8 @@ def reasoned_extension(
     reasons.append(
         Reason("batch", str(extended.batch), "as set" if settings.batch else "as it was")
     )
+    end, why = unvaried_end(settings)
+    reasons.append(Reason("unvaried end", f"{end:.0%}", why))
     return extended, reasons
 
 

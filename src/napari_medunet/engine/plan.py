@@ -57,7 +57,7 @@ class Plan(BaseModel):
         That share the minutes, and whose probabilities are averaged.
     augmentation : preset
         How much training images are varied by chance.
-    unvaried : float
+    unvaried_end : float
         Share of the training, at its end, in which they are not, but for being mirrored.
     flip_axes : tuple of int
         Axes of the patch along which mirrored images are as likely as the images themselves.
@@ -86,7 +86,7 @@ class Plan(BaseModel):
     batch: Annotated[int, Field(ge=1, le=256)] = 16
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     augmentation: Preset = "standard"
-    unvaried: Annotated[float, Field(ge=0, le=1)] = 0.0
+    unvaried_end: Annotated[float, Field(ge=0, le=1)] = 0.0
     flip_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = ()
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ NETWORK_SETTINGS = frozenset(
 """Settings that decide what the network is, or on which grid it looks."""
 # Others that a plan decides. Across which axis slices were painted is told beside one, too.
 _OF_A_PLAN = NETWORK_SETTINGS | {"networks", "batch", "learning_rate"}
-_OF_A_PLAN |= {"augmentation", "unvaried", "flip"}
+_OF_A_PLAN |= {"augmentation", "unvaried_end", "flip"}
 
 
 class Reason(NamedTuple):
@@ -100,7 +100,7 @@ def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Pla
         normalisation=settings.normalisation,
         learning_rate=decided("learning rate", rules.learning_rate(dims, settings)),
         augmentation=decided("augmentation", rules.augmentation(data, dims)),
-        unvaried=decided("unvaried end", rules.unvaried(settings), "{:.0%}".format),
+        unvaried_end=decided("unvaried end", rules.unvaried_end(settings), "{:.0%}".format),
         flip_axes=decided("mirrored", rules.flip_axes(data, in_patch), _axis_names(in_patch)),
     )
     networks = decided("networks", rules.networks(plan, data))

@@ -62,7 +62,7 @@ _MANY_SLICES = 300
 # At the end images are learned from as they are: those that will be predicted are not varied either (He et
 # al. 2019, "Data augmentation revisited", arXiv:1909.09148). 148 hippocampi, 15 epochs in 3D, mean Dice of
 # both labels on 52 others: 0.887 varied to the end, 0.887, 0.889 and 0.889 with 15, 25 and 50 % unvaried.
-_UNVARIED = 0.3
+_UNVARIED_END = 0.3
 # From so many labels on, some are told apart by their place alone. CT with 40 organs, 2 minutes in 3D: Dice
 # 0.05 with left and right mirrored, 0.09 without.
 _MANY_LABELS = 10
@@ -359,13 +359,15 @@ def augmentation(data: Data, dims: int) -> tuple[Preset, str]:
     return "standard", f"{slices} annotated slices differ enough to be varied a little"
 
 
-def unvaried(settings: TrainSettings) -> tuple[float, str]:
+def unvaried_end(settings: TrainSettings) -> tuple[float, str]:
     """Share of the training, at its end, in which images are not varied."""
-    if settings.unvaried is not None:
-        return settings.unvaried, "as set"
+    if settings.unvaried_end is not None:
+        return settings.unvaried_end, "as set"
+    if settings.augmentation == "none":
+        return 0.0, "images are never varied but by what was set"
     if settings.annotated != "all":
         return 0.0, "what was painted is little, and varied to the end"
-    return _UNVARIED, "the last steps learn from images like those that will be predicted"
+    return _UNVARIED_END, "the last steps learn from images like those that will be predicted"
 
 
 def flip_axes(data: Data, in_patch: list[int]) -> tuple[tuple[int, ...], str]:

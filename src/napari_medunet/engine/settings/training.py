@@ -159,11 +159,11 @@ class TrainSettings(Settings):
         ),
         json_schema_extra=_AUGMENTATION,
     )
-    unvaried: Annotated[float, Field(ge=0, le=1)] | None = Field(
+    unvaried_end: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
-        title="Unvaried end",
         description=(
-            "Share of the training, at its end, that learns from the images as they are, mirrored at most."
+            "Share of the training, at its end, that learns from the images as they are, mirrored at most; "
+            "if not given 0.3 where all is annotated, else 0."
         ),
         json_schema_extra=_AUGMENTATION | {"unset": "automatic"},
     )

@@ -148,8 +148,9 @@ def _new_loop(
 def _augmentation(plan: Plan, settings: TrainSettings, clock: Clock) -> Callable[[], Augmentation]:
     """What the next images are varied by: at the end they are as those that will be predicted."""
     varied = augmentation_of(plan.augmentation, settings)
-    unvaried = Augmentation(mirror=varied.mirror)
-    return lambda: varied if clock.schedule() < 1 - plan.unvaried else unvaried
+    mirrored = Augmentation(mirror=varied.mirror)
+    end = 1 - plan.unvaried_end if plan.unvaried_end else math.inf
+    return lambda: varied if clock.schedule() < end else mirrored
 
 
 def _held_out(examples: list[Example], plan: Plan, seed: int, steps: int, devices: int) -> HeldOut:
