@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_medunet.engine.augment import Augmentation, augmentation_of
+from napari_medunet.engine.augment import augmentation_by_share
 from napari_medunet.engine.batches import batches
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.folders import load_examples
@@ -217,12 +217,7 @@ def monai_score(training: list[Example], test: list[Example], settings: TrainSet
     peer, clock = MonaiNetwork(plan), Clock(settings)
     samples = Samples(training, plan, settings.seed)
     steps = max(4, samples.annotated_patches() // plan.batch)
-    varied = augmentation_of(plan.augmentation, settings)
-    mirrored = Augmentation(mirror=varied.mirror)
-
-    def vary() -> Augmentation:
-        return varied if clock.share() < 1 - plan.unvaried_end else mirrored
-
+    vary = augmentation_by_share(plan, settings, clock.share)
     with closing(batches(samples, vary, settings.seed)) as stream:
         while clock.share() < 1:
             peer.set_rate(

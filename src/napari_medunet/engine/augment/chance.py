@@ -5,6 +5,8 @@ Geometry is drawn in mm and turned into voxels, so that a turn stays a turn wher
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -85,6 +87,16 @@ def augmentation_of(preset: Preset, settings: TrainSettings) -> Augmentation:
         by_preset = 0.0 if preset == "none" else getattr(part, preset)
         reach[name] = by_preset if chosen is None else chosen
     return Augmentation(mirror=preset != "none", **reach)
+
+
+def augmentation_by_share(
+    plan: Plan, settings: TrainSettings, share: Callable[[], float]
+) -> Callable[[], Augmentation]:
+    """The augmentation of now, given what share of a training is done: at the end it mirrors alone."""
+    varied = augmentation_of(plan.augmentation, settings)
+    mirrored = Augmentation(mirror=varied.mirror)
+    end = 1 - plan.unvaried_end if plan.unvaried_end else math.inf
+    return lambda: varied if share() < end else mirrored
 
 
 @dataclass(frozen=True, eq=False)

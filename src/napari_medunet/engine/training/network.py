@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from napari_medunet.engine.augment import Augmentation, augmentation_of
+from napari_medunet.engine.augment import augmentation_by_share
 from napari_medunet.engine.batches import batches, draw_batch
 from napari_medunet.engine.card import NetworkCard, SegmentClass
 from napari_medunet.engine.effort import expected_steps
@@ -96,9 +95,9 @@ def train_network(
     voxels_per_epoch = steps * batch * math.prod(plan.patch)
     if settings.self_training and not scribbles and _partly_annotated([*training, *validation]):
         loop.before_epoch = SelfTraining(samples, voxels_per_epoch)
-    augmentation = _augmentation(plan, settings, loop.clock)
+    vary = augmentation_by_share(plan, settings, loop.clock.schedule)
     first = loop.steps_done * devices
-    with closing(batches(samples, augmentation, settings.seed, first)) as stream:
+    with closing(batches(samples, vary, settings.seed, first)) as stream:
         loop.until_done(joined(stream, devices), held_out, steps)
     if loop.clock.share() >= 1:
         with suppress(StopRequested):  # a wish of before: it has ended
@@ -143,14 +142,6 @@ def _new_loop(
     if checkpoints is not None:
         loop.after_epoch = checkpoints.write_if_due
     return loop
-
-
-def _augmentation(plan: Plan, settings: TrainSettings, clock: Clock) -> Callable[[], Augmentation]:
-    """What the next images are varied by: at the end they are as those that will be predicted."""
-    varied = augmentation_of(plan.augmentation, settings)
-    mirrored = Augmentation(mirror=varied.mirror)
-    end = 1 - plan.unvaried_end if plan.unvaried_end else math.inf
-    return lambda: varied if clock.schedule() < end else mirrored
 
 
 def _held_out(examples: list[Example], plan: Plan, seed: int, steps: int, devices: int) -> HeldOut:
