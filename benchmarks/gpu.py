@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=jax MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/gpu.py
 
-From a checkout, with Keras, JAX or torch, PyTorch and MONAI installed; TensorFlow need not be
-(`PYTHONPATH=src` where the package is not installed either). `--quick` runs everything small, on a CPU too,
+From a checkout, with Keras, JAX or torch, PyTorch and MONAI installed; TensorFlow need not be (`pip install
+--no-deps .` leaves it out, and what else the package needs). `--quick` runs everything small, on a CPU too,
 to see that it works: its figures mean nothing. Without MEDUNET_DATA only the step is measured. `--of` and
 `--programs` leave parts out.
 
