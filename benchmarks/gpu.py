@@ -9,8 +9,9 @@ to see that it works: its figures mean nothing. Without MEDUNET_DATA only the st
 
 The peer is MONAI's DynUNet with the same levels, filters and normalisation, in PyTorch with bfloat16
 autocast, Adam, a cosine schedule and averaged weights. It learns from the same patches, drawn by the same
-code, minimises MONAI's own DiceCELoss, and predicts with the same tiles: what differs is the network and
-the step. Each program runs in a child process of its own, one after the other.
+code, minimises MONAI's own DiceCELoss, and predicts with the same tiles: what differs is the network, of
+which the peer has one for all minutes, and the step. Each program runs in a child process of its own, one
+after the other.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def in_words(plan: Plan) -> str:
 
 
 def plan_of_step(dims: str, quick: bool) -> Plan:
-    """What the plan's rules choose for large images, or something small."""
+    """A step that keeps a GPU busy, or something small."""
     patch, depth, filters, batch = {
         "2d": ((256, 256), 5, 32, 16),
         "3d": ((64, 64, 64), 4, 32, 2),
@@ -227,7 +228,8 @@ def monai_score(training: list[Example], test: list[Example], settings: TrainSet
             clock.epochs_done += 1 / steps
     peer.take_average()
     dice = mean_dice(peer, test, plan.labels[1:])
-    return {"dice": dice, "on": peer.on, "what": in_words(plan)}
+    one = plan.model_copy(update={"networks": 1})
+    return {"dice": dice, "on": peer.on, "what": in_words(one)}
 
 
 class MonaiNetwork:

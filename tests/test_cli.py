@@ -339,10 +339,25 @@ def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
     quick = ("--minutes", "2", "--epochs", "1", "--annotated", "slices", "--start-from", model)
     ran = run(*given, *replay, *quick, "--json")
     assert ran.returncode == 0, ran.stderr
-    result = json.loads(ran.stdout.splitlines()[-1])
+    said = [json.loads(line) for line in ran.stdout.splitlines()]
+    (plan,) = [line for line in said if line["event"] == "plan"]
+    assert plan["plan"] == read_card(path).plan.model_dump(mode="json")
+    assert {"network", "unvaried end"} <= {reason["what"] for reason in plan["reasons"]}
+    result = said[-1]
     assert (tmp_path / "more-run" / "history.csv").exists()
     assert result["run"] == str(tmp_path / "more-run")
     assert read_card(path).plan.patch == read_card(model).plan.patch
+    strokes = tmp_path / "strokes"
+    for file in (folder / "labels").iterdir():  # background has a label of its own here, not there
+        on_disk = nibabel.load(file)
+        painted = np.asarray(on_disk.dataobj).copy()
+        painted[1:3, 1:3] = 9
+        strokes.mkdir(exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(painted, on_disk.affine), strokes / file.name)
+    ran = run("train", "--images", folder / "images", "--labels", strokes, "--model", path, *replay,
+              *quick, "--annotated", "voxels", "--background-label", "9")  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "failed" not in ran.stderr
     ran = run(*given, *quick, "--filters", "8")
     assert "filters cannot be chosen" in one_line_error(ran, 1)
 
@@ -424,8 +439,11 @@ def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
     assert ran.returncode == 0, ran.stderr
     said = [line.split(maxsplit=1)[0] for line in ran.stdout.splitlines()]
     assert {"Plan:", "spacing", "dimensions", "patch", "batch"} <= set(said)
+    assert "Warning" not in ran.stderr
     plan = json.loads(file.read_text())
     assert plan["patch"] == [16, 16]
+    scattered = run("plan", "--images", folder / "images", "--labels", folder / "labels")
+    assert "hold no label and are learned as background. Choose slices" in scattered.stderr
     file.write_text(json.dumps(plan | {"filters": 4, "batch": 3}))
     ran = run("train", *data, "--model", model, "--plan", file, "--epochs", "1", "--json")
     assert ran.returncode == 0, ran.stderr

@@ -82,8 +82,6 @@ def test_with_epochs_the_learning_rate_does_not_follow_the_clock():
 
 def test_without_epochs_the_learning_rate_follows_the_clock_from_the_first_step_on():
     settings = TrainSettings(minutes=1)
-    resumed = Clock(settings, used_seconds=30)
-    assert resumed.schedule() == pytest.approx(0.5, abs=0.05)
     clock = Clock(settings)
     clock._start -= 30  # images were prepared
     assert clock.schedule() == 0
@@ -93,6 +91,18 @@ def test_without_epochs_the_learning_rate_follows_the_clock_from_the_first_step_
     clock.begin()
     assert clock.schedule() == pytest.approx(0.5, abs=0.05)
     assert clock.share() == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_resumed_training_goes_on_with_the_learning_rate_it_had():
+    resumed = Clock(TrainSettings(minutes=1), used_seconds=30, schedule=0.2)
+    resumed._start -= 10  # images were prepared and the step compiled once more
+    assert resumed.schedule() == 0.2
+    resumed.begin()
+    assert resumed.schedule() == pytest.approx(0.2, abs=0.02)
+    resumed._start -= 10
+    assert resumed.schedule() == pytest.approx(0.6, abs=0.02)
+    resumed._start -= 10
+    assert resumed.schedule() == pytest.approx(1)
 
 
 def test_long_names_of_an_atlas_fit_into_a_warning():

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_medunet.engine import machine
 from napari_medunet.engine.examples import make_example
 from napari_medunet.engine.extending import extended_plan, reasoned_extension
 from napari_medunet.engine.phantoms import make_phantom
@@ -84,6 +85,14 @@ def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot
     assert ("learning rate", "0.002", "as set") in reasons
     with pytest.raises(ValueError, match="dims, filters cannot be chosen"):
         reasoned_extension(known.plan, examples, TrainSettings(dims="3d", filters=16))
+
+
+def test_a_training_that_does_not_fit_into_the_memory_is_refused(known, monkeypatch):
+    _, reasons = reasoned_extension(known.plan, [case(5, organ)], FURTHER)
+    assert reasons[-1].what == "memory"
+    monkeypatch.setattr(machine, "free_memory_mib", lambda: 100.0)
+    with pytest.raises(ValueError, match="GiB are free"):
+        extended_plan(known.plan, [case(5, organ)], FURTHER)
 
 
 def test_what_was_known_is_filled_in_where_nothing_was_said(known):

@@ -17,7 +17,9 @@ from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
 from napari_medunet.engine.report import evaluate_files, fold_table
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import cross_validate, train
+from napari_medunet.engine.training import cross_validate, several, train
+from napari_medunet.engine.training.loop import LossNotFinite
+from napari_medunet.engine.training.network import train_network
 from napari_medunet.engine.training.part_report import Dropped, PartReport, Wish
 from napari_medunet.engine.training.run_folder import RunFolder
 
@@ -126,8 +128,28 @@ def test_folds_share_the_minutes_and_begin_differently():
     first, last = settings.of_fold(0), settings.of_fold(4)
     assert first.minutes == last.minutes == 2.0
     assert first.seed == settings.seed
-    assert last.seed == 3
+    assert 0 <= last.seed < 2**32
     assert first.epochs == settings.epochs
+    neighbours = [settings.model_copy(update={"seed": seed}) for seed in range(3)]
+    seeds = {one.of_fold(number).seed for one in neighbours for number in range(5)}
+    assert len(seeds) == 15  # no network is trained twice where trainings are compared
+
+
+def test_a_later_fold_whose_loss_is_lost_is_left_out_and_named(monkeypatch, tmp_path):
+    first = SMALL.of_fold(0).seed
+
+    def lost_in_the_second(training, validation, plan, classes, settings, *others):
+        if settings.seed != first:
+            raise LossNotFinite
+        return train_network(training, validation, plan, classes, settings, *others)
+
+    monkeypatch.setattr(several, "train_network", lost_in_the_second)
+    heard, run = [], RunFolder.new(tmp_path / "run", SMALL, {})
+    result = cross_validate(examples(2), SMALL, heard.append, run=run)
+    assert len(result.segmenter.networks) == len(result.labels) == 1
+    said = "Fold 2 is left out: its loss was no longer a number."
+    assert said in {report.warning for report in heard}
+    assert said in (run.path / "log.txt").read_text()
 
 
 def test_a_stop_keeps_the_finished_folds_and_drops_the_unfinished():

@@ -270,6 +270,8 @@ def test_a_plan_from_before_is_checked_and_leaves_nothing_to_choose(monkeypatch)
     assert [reason.what for reason in reasons] == ["steps", "memory"]
     with pytest.raises(ValueError, match="batch, dims cannot be chosen beside it"):
         reasoned_again(plan, cases, TrainSettings(batch=4, dims="3d"))
+    for_one = plan.model_copy(update={"networks": 3})
+    assert reasoned_again(for_one, cases, TrainSettings(folds=2))[0].networks == 1
     monkeypatch.setattr(machine, "free_memory_mib", lambda: 200.0)
     with pytest.raises(ValueError, match="GiB are free"):
         reasoned_again(plan, cases, TrainSettings())
@@ -318,8 +320,8 @@ def test_images_of_different_channels_are_refused_by_name():
 
 
 def test_mirroring_follows_left_and_right():
-    def axes(flip, shape=(20, 20, 20), spacing_mm=(1, 1, 1), dims="2d"):
-        settings = TrainSettings(flip=flip, dims=dims)
+    def axes(flip, shape=(20, 20, 20), spacing_mm=(1, 1, 1), **more):
+        settings = TrainSettings(flip=flip, **({"dims": "2d"} | more))
         return make_plan([example(shape, spacing_mm)], settings).flip_axes
 
     assert axes("left-right") == (1,)
@@ -328,6 +330,8 @@ def test_mirroring_follows_left_and_right():
     assert axes("all") == (0, 1)
     assert axes("none") == ()
     assert axes("auto") == (1,)
+    assert axes("auto", augmentation="none") == ()  # and so prediction averages no mirrored copies
+    assert axes("all", augmentation="none") == (0, 1)
 
 
 def test_labels_that_are_left_and_right_of_a_pair_are_not_mirrored():

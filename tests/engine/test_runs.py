@@ -124,7 +124,11 @@ def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
         path.parent.mkdir()
         path.write_text("mine")
     cases = examples()
+    events = tmp_path / "tensorboard" / "events.of.the.run.before"
+    events.parent.mkdir()
+    events.touch()
     RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
+    assert not events.exists()
     assert [path.read_text() for path in kept] == ["mine", "mine"]
 
 

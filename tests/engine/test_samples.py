@@ -151,6 +151,31 @@ def test_a_rare_class_is_seen_as_often_as_a_common_one():
     assert 0.15 < np.mean(held) < 0.45  # a quarter by choice; by chance it would be one in thirty
 
 
+def test_patches_of_many_classes_are_centred_on_them():
+    """Each class is a voxel somewhere; patches of a size of 1 are their centres."""
+    rng = np.random.default_rng(0)
+    one = example((6, 20, 24), held=range(6))
+    one.labels[...] = 0
+    places = rng.choice(one.labels.size, 40, replace=False)
+    one.labels.ravel()[places] = np.arange(40) + 1
+    samples = Samples([one], plan((4, 4, 4), labels=tuple(range(41))))
+    centres = samples._cases[0].centres
+    assert {n: list(found) for n, found in centres.items() if n > 0} == {
+        n + 1: [place] for n, place in enumerate(places)
+    }
+    assert len(centres[IGNORED]) == one.labels.size
+
+
+def test_an_image_that_is_learned_from_and_measured_on_is_prepared_once():
+    training, other = example(held=(2,)), example()
+    validation = Example(training.image, training.labels, ~training.annotated)
+    samples = Samples([training], plan((16, 16)))
+    measured = Samples([validation, other], plan((16, 16)), prepared=samples)
+    assert np.shares_memory(measured.images()[0], samples.images()[0])
+    assert not np.shares_memory(measured.images()[1], samples.images()[0])
+    assert (measured._cases[0].annotation[2] == IGNORED).all()
+
+
 def test_channels_come_last():
     images, classes = draw_batch(
         Samples([example(channels=3)], plan((16, 16), channels=3)), 5, np.random.default_rng(0)

@@ -55,7 +55,8 @@ def test_after_a_stop_the_finished_ones_are_kept():
         if progress.scores.get("network") == 2:
             raise StopRequested
 
-    assert len(train(phantoms(SMALL), SMALL, report).networks) == 1
+    segmenter = train(phantoms(SMALL), SMALL, report)
+    assert len(segmenter.networks) == segmenter.plan.networks == 1
 
 
 def test_a_later_network_whose_loss_is_lost_is_left_out_and_named(monkeypatch):

@@ -162,6 +162,24 @@ def test_all_voxels_count_where_every_slice_holds_a_label_unless_the_user_says_e
     assert widget.form.settings().annotated == "slices"
 
 
+def test_which_voxels_count_is_of_the_ticked_pairs_also_where_training_begins_at_once(
+    widget: TrainWidget,
+    add_phantom: AddPhantom,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(widget, "_look_ahead", lambda: None)  # nobody has looked so soon
+    _, labels = add_phantom(0)
+    labels.data = np.maximum(labels.data, np.eye(32, dtype=np.uint8))  # every slice
+    make_small(widget)
+    widget.form.others.fields.epochs.value = 1
+    until(widget.train_button.isEnabled)
+    assert widget.form.settings().annotated == "slices"
+    widget.train_button.click()
+    until(lambda: not widget.session.busy)
+    assert read_card(widget.segmenter_path).settings.annotated == "all"
+
+
 def test_the_preview_shows_slices_as_training_will_see_them_and_follows_the_form(
     viewer: Any, widget: TrainWidget, add_phantom: AddPhantom, until: Until
 ) -> None:

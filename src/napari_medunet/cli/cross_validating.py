@@ -77,7 +77,7 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
     if missing:
         done, wanted = len(card.networks), card.settings.folds
         console.print_warning(
-            f"Stopped: {done} of {wanted} folds are finished, and the segmenter holds their networks. Not "
+            f"{done} of {wanted} folds are finished, and the segmenter holds their networks. Not "
             f"measured: {', '.join(missing)}."
         )
     if as_json:

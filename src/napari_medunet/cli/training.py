@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from napari_medunet.cli import DONE, FAILED, console, planning
+from napari_medunet.engine.extending import reasoned_extension
 from napari_medunet.engine.folders import LoadedExamples, load_examples
 from napari_medunet.engine.progress import Report
 from napari_medunet.engine.saving import check_writable
@@ -19,6 +20,7 @@ from napari_medunet.engine.training.run_folder import RunFolder
 
 Learn = Callable[[Report], Segmenter]
 _KNOWN = ("start_from", "replay_images", "replay_labels")
+_OF_ANNOTATION = {"annotated", "background_label", "axis"}
 
 
 @dataclass(frozen=True)
@@ -162,9 +164,14 @@ def _fine_tuning(
     files: dict[str, Path], loaded: LoadedExamples, run: RunFolder, as_json: bool
 ) -> Learn:
     settings, replay = run.record.settings, LoadedExamples()
-    read_card(files["start_from"])  # before the backend takes its seconds to start
+    known = read_card(files["start_from"])
     if "replay_images" in files:
-        replay = _load(files["replay_images"], files["replay_labels"], settings, as_json)
+        # Annotated as they were when the segmenter learned from them, however the new ones are.
+        then = settings.model_copy(update=known.settings.model_dump(include=_OF_ANNOTATION))
+        replay = _load(files["replay_images"], files["replay_labels"], then, as_json)
+    if run.plan is None:  # which also refuses before the backend takes its seconds to start
+        examples = [*loaded.examples, *replay.examples]
+        planning.show_plan(*reasoned_extension(known.plan, examples, settings), as_json)
     console.start_backend()
     from napari_medunet.engine.training import fine_tune
 
@@ -183,6 +190,11 @@ def _load(images: Path, labels: Path, settings: TrainSettings, as_json: bool) ->
 
 def _show(segmenter: Segmenter, run: RunFolder, loaded: LoadedExamples, as_json: bool) -> None:
     card, target = segmenter.card, run.record.files["model"]
+    planned = run.plan.networks if run.plan else 1
+    if len(card.networks) < planned:
+        console.print_warning(
+            f"{len(card.networks)} of {planned} networks are finished, and the segmenter holds these."
+        )
     if not as_json:
         console.print_line(card.describe())
         console.print_line(f"Segmenter written to {target}, its log and history are in {run.path}")
@@ -195,7 +207,7 @@ def _show(segmenter: Segmenter, run: RunFolder, loaded: LoadedExamples, as_json:
         best_epoch=card.networks[0].best_epoch,
         epochs=int(card.networks[0].history[-1]["epoch"]),
         minutes=card.minutes,
-        warnings=card.networks[0].warnings,
+        warnings=list(dict.fromkeys(w for one in card.networks for w in one.warnings)),
         failed=loaded.failed,
         unpaired=loaded.unpaired,
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from napari_medunet.engine.examples import Example, label_values
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import check_plan
-from napari_medunet.engine.planning import NETWORK_SETTINGS, Reason
+from napari_medunet.engine.planning import NETWORK_SETTINGS, Reason, memory_as_planned
 from napari_medunet.engine.rules import chosen_flip_axes, unvaried_end, why_sides_matter
 from napari_medunet.engine.settings import TrainSettings
 
-DECIDED = NETWORK_SETTINGS | {"axis", "networks"}
+DECIDED = NETWORK_SETTINGS | {"networks"}
 """Settings that leave nothing to choose where a segmenter goes on learning: it has decided them."""
 
 # Times the learning rate of the plan, where no label is new. A new one has to be learned from nothing, and
@@ -24,8 +24,35 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
     Raises
     ------
     ValueError
-        If the examples have other channels, or settings ask for another network.
+        If the examples have other channels, settings ask for another network, or the training does not fit
+        into the memory.
     """
+    return reasoned_extension(plan, examples, settings)[0]
+
+
+def reasoned_extension(
+    plan: Plan, examples: list[Example], settings: TrainSettings
+) -> tuple[Plan, list[Reason]]:
+    """As `extended_plan`, with what is decided and why."""
+    extended = _extended(plan, examples, settings)
+    reasons = [Reason("network", plan.describe(), "that of the segmenter, which goes on learning")]
+    if new := sorted(set(extended.labels) - set(plan.labels)):
+        known = "the segmenter does not know them: they are added to what it tells apart"
+        reasons.append(Reason("new labels", ", ".join(map(str, new)), known))
+    rate = extended.learning_rate * learning_rate_share(plan, extended, settings)
+    slower = "with a label to learn from nothing" if new else "slower than from the beginning"
+    why = "as set" if settings.learning_rate else f"at its highest, {slower}"
+    reasons.append(Reason("learning rate", f"{rate:g}", why))
+    reasons.append(
+        Reason("batch", str(extended.batch), "as set" if settings.batch else "as it was")
+    )
+    end, why = unvaried_end(settings)
+    reasons.append(Reason("unvaried end", f"{end:.0%}", why))
+    reasons.append(memory_as_planned(extended, examples, settings))
+    return extended, reasons
+
+
+def _extended(plan: Plan, examples: list[Example], settings: TrainSettings) -> Plan:
     if not examples:
         raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
     other = sorted(settings.chosen() & DECIDED)
@@ -53,27 +80,6 @@ def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) 
     extended = plan.model_copy(update={"labels": tuple(labels), **given})
     check_plan(extended, examples)
     return extended
-
-
-def reasoned_extension(
-    plan: Plan, examples: list[Example], settings: TrainSettings
-) -> tuple[Plan, list[Reason]]:
-    """As `extended_plan`, with what is decided and why."""
-    extended = extended_plan(plan, examples, settings)
-    reasons = [Reason("network", plan.describe(), "that of the segmenter, which goes on learning")]
-    if new := sorted(set(extended.labels) - set(plan.labels)):
-        known = "the segmenter does not know them: they are added to what it tells apart"
-        reasons.append(Reason("new labels", ", ".join(map(str, new)), known))
-    rate = extended.learning_rate * learning_rate_share(plan, extended, settings)
-    slower = "with a label to learn from nothing" if new else "slower than from the beginning"
-    why = "as set" if settings.learning_rate else f"at its highest, {slower}"
-    reasons.append(Reason("learning rate", f"{rate:g}", why))
-    reasons.append(
-        Reason("batch", str(extended.batch), "as set" if settings.batch else "as it was")
-    )
-    end, why = unvaried_end(settings)
-    reasons.append(Reason("unvaried end", f"{end:.0%}", why))
-    return extended, reasons
 
 
 def learning_rate_share(known: Plan, extended: Plan, settings: TrainSettings) -> float:

@@ -132,9 +132,21 @@ def reasoned_again(
             f"The plan has decided already: {', '.join(beside)} cannot be chosen beside it. Edit the plan, "
             "or leave one of the two out."
         )
+    if settings.folds:  # for which it may not have been made
+        plan = plan.model_copy(update={"networks": 1})
+    return plan, [_steps(plan, settings), memory_as_planned(plan, examples, settings)]
+
+
+def memory_as_planned(plan: Plan, examples: list[Example], settings: TrainSettings) -> Reason:
+    """The memory that a training takes by a plan that is not to be made smaller.
+
+    Raises
+    ------
+    ValueError
+        If it is not free.
+    """
     as_planned = {"batch": plan.batch, "patch": plan.patch, "filters": plan.filters}
-    _, memory = _fitted(plan, examples, settings.model_copy(update=as_planned))
-    return plan, [_steps(plan, settings), memory]
+    return _fitted(plan, examples, settings.model_copy(update=as_planned))[1]
 
 
 def _fitted(plan: Plan, examples: list[Example], settings: TrainSettings) -> tuple[Plan, Reason]:

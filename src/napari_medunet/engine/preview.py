@@ -49,9 +49,9 @@ def preview(
     """Draw training patches and show one slice of each.
 
     The same seed shows the same places whatever the settings of the augmentation are: with "none" they
-    are shown as they lie in their volumes. Of a block (3d) the slice that holds most labels is shown,
-    across its coarsest axis. No more than `count` examples are prepared. Imports no backend; a first call
-    on a machine may compile for some seconds.
+    are shown as they lie in their volumes, unless mirrored. Of a block (3d) the slice that holds most
+    labels is shown, across its coarsest axis. No more than `count` examples are prepared. Imports no
+    backend; a first call on a machine may compile for some seconds.
 
     Parameters
     ----------

@@ -338,7 +338,7 @@ def learning_rate(dims: int, settings: TrainSettings) -> tuple[float, str]:
     if settings.learning_rate:
         return settings.learning_rate, "as set"
     length = f"{settings.epochs} epochs" if settings.epochs else f"{settings.minutes:g} minutes"
-    falls = f"falls to 0 over as many steps as fit into {length}"
+    falls = f"falls to a hundredth over as many steps as fit into {length}"
     if dims == 2 and settings.annotated != "all":
         return (
             _LEARNING_RATE_OF_PAINTED,
@@ -377,6 +377,8 @@ def flip_axes(data: Data, in_patch: list[int]) -> tuple[tuple[int, ...], str]:
         return (), "sagittal slices have no left and right"
     if flip != "auto":
         return chosen_flip_axes(flip, in_patch), "as set"
+    if data.settings.augmentation == "none":
+        return (), "images are never varied but by what was set"
     left_right = chosen_flip_axes("left-right", in_patch)
     if why := why_sides_matter(data.examples, data.labels):
         return (), why

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from napari_medunet.engine.augment import (
     NO_AUGMENTATION,
@@ -23,6 +24,7 @@ from napari_medunet.engine.augment.warp import Bend, Placing, warp
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.grid import Float32Array, classes_to_grid, image_to_grid, slices_around
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.volume import Volume
 
 IGNORED = -1
 
@@ -52,6 +54,8 @@ class Samples:
         Of what is remembered of large structures; each draw has a generator of its own.
     before : callable
         Given each example before it is prepared, which takes seconds where it is large.
+    prepared : Samples, optional
+        By the same plan: what they hold of the same images is shared, and not prepared twice.
 
     Raises
     ------
@@ -65,13 +69,15 @@ class Samples:
         plan: Plan,
         seed: int = 0,
         before: Callable[[Example], None] = lambda example: None,
+        prepared: Samples | None = None,
     ) -> None:
         self.plan = plan
         rng = np.random.default_rng(seed)
+        self._on_grid: dict[Volume, Float32Array] = dict(prepared._on_grid) if prepared else {}
         self._cases = []
         for example in examples:
             before(example)
-            self._cases.append(_prepare(example, plan, rng))
+            self._cases.append(self._prepare(example, rng))
         self._holders = self._by_class()
         if not self._holders:
             raise ValueError(
@@ -79,6 +85,13 @@ class Samples:
                 "Set a finer spacing, or paint larger areas."
             )
         self.guesses = 0  # how often what was not annotated was guessed
+
+    def _prepare(self, example: Example, rng: np.random.Generator) -> _Case:
+        classes = classes_to_grid(example.labels, example.annotated, example.image, self.plan)
+        if example.image not in self._on_grid:
+            self._on_grid[example.image] = image_to_grid(example.image, self.plan)
+        image = self._on_grid[example.image]
+        return _Case(image, classes, classes, _centres(classes, self.plan, rng))
 
     def _by_class(self) -> dict[int, list[_Case]]:
         """The cases that hold each class; all of them under `IGNORED`."""
@@ -163,27 +176,29 @@ class Samples:
         return image, classes
 
 
-def _prepare(example: Example, plan: Plan, rng: np.random.Generator) -> _Case:
-    classes = classes_to_grid(example.labels, example.annotated, example.image, plan)
-    image = image_to_grid(example.image, plan)
-    return _Case(image, classes, classes, _centres(classes, plan, rng))
-
-
 def _centres(
     classes: npt.NDArray[np.int16], plan: Plan, rng: np.random.Generator
 ) -> dict[int, npt.NDArray[np.int64]]:
-    centres = {}
-    for number in (IGNORED, *range(1, plan.classes)):
-        found = np.flatnonzero(classes != IGNORED if number == IGNORED else classes == number)
-        if found.size:
-            centres[number] = _some(found, rng)
+    known = classes != IGNORED
+    centres = {IGNORED: _some(known, rng)} if known.any() else {}
+    # A pass over the whole volume for each of a hundred labels would take minutes of a training.
+    boxes = ndimage.find_objects(np.maximum(classes, 0), plan.classes - 1)
+    for number, box in enumerate(boxes, 1):
+        if box is not None:
+            inside = np.unravel_index(_some(classes[box] == number, rng), classes[box].shape)
+            places = [part.start + found for part, found in zip(box, inside, strict=True)]
+            centres[number] = np.ravel_multi_index(places, classes.shape)
     return centres
 
 
-def _some(indices: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    if indices.size <= _MOST_CENTRES:
-        return indices
-    return np.sort(rng.choice(indices, _MOST_CENTRES, replace=False))
+def _some(chosen: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Flat indices of chosen voxels, in order: all, or `_MOST_CENTRES` by chance."""
+    if chosen.size > _MOST_CENTRES and chosen.all():  # of a large volume all indices are many bytes
+        return np.sort(rng.choice(chosen.size, _MOST_CENTRES, replace=False))
+    found = np.flatnonzero(chosen)
+    if found.size <= _MOST_CENTRES:
+        return found
+    return np.sort(rng.choice(found, _MOST_CENTRES, replace=False))
 
 
 def _with_neighbours(case: _Case, index: int, context: int) -> _Case:

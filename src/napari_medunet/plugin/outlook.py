@@ -59,8 +59,7 @@ def look_ahead(
         All of the viewer, see `volume_from_layer`.
     settings : TrainSettings
     annotated : "auto", "all", "slices" or "voxels"
-        What the user chose. "auto" takes *all* where every slice holds a label, which makes no
-        difference to the voxels that count but lets the plan choose blocks; else *slices*.
+        What the user chose; see `settled`.
     plan : bool
         Whether to make a plan, too.
     start_from : Path, optional
@@ -73,11 +72,7 @@ def look_ahead(
     OSError
         If its file cannot be read.
     """
-    volumes = [volume_from_layer(labels, layers) for _, labels in pairs]
-    found = tuple(coverage(labels.voxels, settings.axis) for labels in volumes)
-    if annotated == "auto":
-        annotated = "all" if all(one.everywhere for one in found) else "slices"
-    settings = settings.model_copy(update={"annotated": annotated})
+    found, settings = settled(pairs, layers, settings, annotated)
     known = None if start_from is None else read_card(start_from).plan
     if not plan:
         return Outlook(found, settings)
@@ -87,6 +82,21 @@ def look_ahead(
     else:
         made, reasons = reasoned_plan(examples, settings.of_fold(0))
     return Outlook(found, settings, made, tuple(reasons))
+
+
+def settled(
+    pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings, annotated: str
+) -> tuple[tuple[Coverage, ...], TrainSettings]:
+    """Settings with the voxels that count, and what tells which these are.
+
+    Where it was left open ("auto") *all* count if every slice holds a label, which makes no difference to
+    the voxels that count but lets the plan choose blocks; else *slices*.
+    """
+    volumes = [volume_from_layer(labels, layers) for _, labels in pairs]
+    found = tuple(coverage(labels.voxels, settings.axis) for labels in volumes)
+    if annotated == "auto":
+        annotated = "all" if all(one.everywhere for one in found) else "slices"
+    return found, settings.model_copy(update={"annotated": annotated})
 
 
 def examples_of(pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings) -> list[Example]:

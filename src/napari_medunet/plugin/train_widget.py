@@ -22,7 +22,7 @@ from napari_medunet.plugin.keeping import save_segmenter
 from napari_medunet.plugin.label_names import agreed_names
 from napari_medunet.plugin.layer_watch import LayerWatch
 from napari_medunet.plugin.newest import Newest
-from napari_medunet.plugin.outlook import examples_of, look_ahead
+from napari_medunet.plugin.outlook import examples_of, look_ahead, settled
 from napari_medunet.plugin.pair_table import PairTable
 from napari_medunet.plugin.preview_dialog import PreviewDialog, draw_slices
 from napari_medunet.plugin.resuming import Resuming
@@ -75,14 +75,16 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return
         pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
         names = agreed_names(labels for _, labels in pairs)
-        start_from = self.form.segmenter
+        annotated, start_from = self.form.annotated, self.form.segmenter
 
         def begin(listener: Listener) -> Job:
-            examples = examples_of(pairs, layers, settings)
+            # Not as the form shows it, which may be of the pairs that were ticked a moment ago.
+            _, own = settled(pairs, layers, settings, annotated)
+            examples = examples_of(pairs, layers, own)
             worker = self.session.worker
-            if settings.folds:
-                return worker.cross_validate(examples, settings, listener, names)
-            return worker.train(examples, settings, listener, names, start_from)
+            if own.folds:
+                return worker.cross_validate(examples, own, listener, names)
+            return worker.train(examples, own, listener, names, start_from)
 
         job = ViewerJob(TITLE, begin, can_stop=True)
         job.images = [image for image, _ in pairs]
@@ -199,8 +201,13 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return
         self.preview.say("Drawing ...")
         pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
-        seed, start_from = self.preview.seed, self.form.segmenter
-        self.previewing.ask(partial(draw_slices, pairs, layers, settings, seed, start_from))
+        seed, annotated, start_from = self.preview.seed, self.form.annotated, self.form.segmenter
+
+        def draw() -> Preview:
+            _, own = settled(pairs, layers, settings, annotated)
+            return draw_slices(pairs, layers, own, seed, start_from)
+
+        self.previewing.ask(draw)
 
     def _show_preview(self, slices: Preview) -> None:
         pairs = self.pairs.pairs()

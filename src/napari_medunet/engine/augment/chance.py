@@ -86,7 +86,7 @@ def augmentation_of(preset: Preset, settings: TrainSettings) -> Augmentation:
         chosen = getattr(settings, name)
         by_preset = 0.0 if preset == "none" else getattr(part, preset)
         reach[name] = by_preset if chosen is None else chosen
-    return Augmentation(mirror=preset != "none", **reach)
+    return Augmentation(mirror=True, **reach)
 
 
 def augmentation_by_share(
@@ -94,7 +94,7 @@ def augmentation_by_share(
 ) -> Callable[[], Augmentation]:
     """The augmentation of now, given what share of a training is done: at the end it mirrors alone."""
     varied = augmentation_of(plan.augmentation, settings)
-    mirrored = Augmentation(mirror=varied.mirror)
+    mirrored = Augmentation(mirror=True)
     end = 1 - plan.unvaried_end if plan.unvaried_end else math.inf
     return lambda: varied if share() < end else mirrored
 

@@ -154,7 +154,7 @@ class TrainSettings(Settings):
     augmentation: Literal["auto", "none", "light", "standard", "strong"] = Field(
         default="auto",
         description=(
-            "How much the training images are varied by chance; auto takes strong where little is "
+            "How much the training images are varied by chance; auto takes strong in 3D where little is "
             "annotated, else standard. Each part below that is not given is as in this preset."
         ),
         json_schema_extra=_AUGMENTATION,
@@ -235,5 +235,8 @@ class TrainSettings(Settings):
 
         Networks that begin with different weights err in different places, which their mean gains by.
         """
-        minutes, seed = self.minutes / count, (self.seed + number) % 2**32
-        return self.model_copy(update={"minutes": minutes, "seed": seed})
+        from numpy.random import SeedSequence
+
+        # Not the next seeds: trainings by neighbouring ones would share networks.
+        seed = int(SeedSequence((self.seed, number)).generate_state(1)[0]) if number else self.seed
+        return self.model_copy(update={"minutes": self.minutes / count, "seed": seed})

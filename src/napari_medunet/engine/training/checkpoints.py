@@ -7,6 +7,7 @@ good. A checkpoint is a `.npz` archive of plain arrays and one JSON text: readin
 from __future__ import annotations
 
 import json
+import os
 import time
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -160,6 +161,8 @@ class Checkpoints:
         start = time.thread_time()
         with saved_whole(self._files[self._next]) as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
+            stream.flush()
+            os.fsync(stream.fileno())  # both files may be seconds old when the machine loses power
         self._next = 1 - self._next
         return busy + time.thread_time() - start
 
@@ -206,6 +209,7 @@ def _told(loop: Loop) -> dict[str, Any]:
         "rate": loop.rate,
         "rescued": loop.rescued,
         "seconds": loop.clock.seconds(),
+        "schedule": loop.clock.schedule(),
         "best": best,
     }
 

@@ -14,16 +14,18 @@ class Clock:
     ----------
     settings : TrainSettings
         `minutes` and `epochs` are read.
-    used_seconds : float
-        By what of this training went before, where it was resumed.
+    used_seconds, schedule : float
+        What `seconds` and `schedule` were when the training broke off, where it is resumed.
     """
 
-    def __init__(self, settings: TrainSettings, used_seconds: float = 0.0) -> None:
+    def __init__(
+        self, settings: TrainSettings, used_seconds: float = 0.0, schedule: float = 0.0
+    ) -> None:
         self._budget_seconds = settings.minutes * 60
         self._epochs = settings.epochs
         self._start = time.monotonic() - used_seconds
-        # Share at which learning began; None before. What was used before counts as learning.
-        self._begun = 0.0 if used_seconds else None
+        self._begun: float | None = None  # share at which learning began, or went on
+        self._came_to = schedule  # before that
         self.epochs_done = 0.0
 
     def begin(self) -> None:
@@ -48,8 +50,9 @@ class Clock:
         if self._epochs:
             return min(1.0, self._share_of_epochs())
         if self._begun is None:
-            return 0.0
-        return (self.share() - self._begun) / (1 - self._begun) if self._begun < 1 else 1.0
+            return self._came_to
+        done = (self.share() - self._begun) / (1 - self._begun) if self._begun < 1 else 1.0
+        return self._came_to + (1 - self._came_to) * done
 
     def seconds_left(self) -> float:
         """Seconds until the budget is used up, as far as can be told."""

@@ -28,6 +28,7 @@ from napari_medunet.engine.report.summary import summarise_values
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import EvaluateSettings, TrainSettings
 from napari_medunet.engine.split import split_folds
+from napari_medunet.engine.training.loop import LossNotFinite
 from napari_medunet.engine.training.network import TrainedNetwork
 from napari_medunet.engine.training.part_report import Dropped, PartReport, Wish
 from napari_medunet.engine.training.run_folder import RunFolder
@@ -88,6 +89,7 @@ def cross_validate(
         As in `train`; the scores of an epoch say in which "fold" it was, from 1. Where it raises
         `StopRequested` the finished folds are returned. An unfinished one is dropped, since half a training
         would speak for all of it; but the first is then ended like a training, as there is nothing else.
+        A later one whose loss is no longer a number is left out, with a warning.
     names : dict of label to name
         For the card.
     plan : Plan, optional
@@ -121,6 +123,11 @@ def cross_validate(
             alone = train_part(rest, plan, classes, own, listen.to_training, own_run)
         except Dropped:
             break
+        except LossNotFinite:
+            if not finished:
+                raise
+            listen.lost(run)
+            continue
         finished.append(measure_fold(alone, examples, left_out, listen.to_predictions))
         if run:
             run.log(f"Fold {number + 1} of {len(folds)} is trained and measured")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_medunet.engine.augment import augmentation_by_share
-from napari_medunet.engine.batches import batches, draw_batch
+from napari_medunet.engine.batches import Batch, batches, draw_batch
 from napari_medunet.engine.card import NetworkCard, SegmentClass
 from napari_medunet.engine.effort import expected_steps
 from napari_medunet.engine.examples import Example
@@ -88,7 +88,8 @@ def train_network(
     batch = plan.batch * devices
     expected = None if settings.epochs else expected_steps(plan, settings)
     steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
-    held_out = _held_out(validation, plan, settings.seed, steps, devices)
+    on_grid = Samples(validation, plan, settings.seed, preparing, samples)
+    held_out = HeldOut(_measured_batches(on_grid, settings.seed, steps, devices), len(validation))
     # Scribbles hold labels more often than images do, and what is sure by them is too often one: of six
     # scribbled hippocampi, 1.5 minutes, Dice 0.11 and 0.52 with self-training, 0.68 and 0.70 without.
     scribbles = settings.annotated == "voxels"
@@ -131,7 +132,8 @@ def _new_loop(
 ) -> Loop:
     """Build a loop, and put it where an earlier training was."""
     checkpoint, checkpoints = going_on.checkpoint, going_on.checkpoints
-    clock = Clock(settings, checkpoint.told["seconds"] if checkpoint else 0.0)
+    told = checkpoint.told if checkpoint else {}
+    clock = Clock(settings, told.get("seconds", 0.0), told.get("schedule", 0.0))
     report(Progress(clock.share(), f"Building the network: {plan.describe()}"))
     loop = Loop(plan, names, settings, clock, report)
     loop.rate = going_on.rate
@@ -144,14 +146,13 @@ def _new_loop(
     return loop
 
 
-def _held_out(examples: list[Example], plan: Plan, seed: int, steps: int, devices: int) -> HeldOut:
+def _measured_batches(samples: Samples, seed: int, steps: int, devices: int) -> list[Batch]:
     """Draw what is measured after each epoch, the same patches every time."""
-    samples = Samples(examples, plan, seed)
-    rng = np.random.default_rng(seed)
-    all_twice = 2 * samples.annotated_patches() / (plan.batch * devices)
+    rng, batch = np.random.default_rng(seed), samples.plan.batch
+    all_twice = 2 * samples.annotated_patches() / (batch * devices)
     count = math.ceil(min(_VALIDATION_SHARE * steps, all_twice))
-    drawn = (draw_batch(samples, plan.batch, rng) for _ in range(count * devices))
-    return HeldOut(list(joined(drawn, devices)), len(examples))
+    drawn = (draw_batch(samples, batch, rng) for _ in range(count * devices))
+    return list(joined(drawn, devices))
 
 
 def _partly_annotated(examples: list[Example]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from napari_medunet.engine.progress import Progress, Report, StopRequested
+from napari_medunet.engine.training.run_folder import RunFolder
 
 
 class Dropped(Exception):
@@ -56,6 +57,13 @@ class PartReport:
     def to_predictions(self, progress: Progress) -> None:
         """Pass on a report of the predictions, which take the part to its end."""
         self._pass_on(progress, self._training + progress.fraction * (1 - self._training))
+
+    def lost(self, run: RunFolder | None) -> None:
+        """Say, also in the log of the whole, that the part is left out."""
+        why = f"{self._kind.capitalize()} {self._number + 1} is left out: its loss was no longer a number."
+        if run:
+            run.log(f"Warning: {why}")
+        self._wish(Progress((self._number + 1) / self._count, "", warning=why))
 
     def _pass_on(self, progress: Progress, fraction: float) -> None:
         left = progress.seconds_left

@@ -201,6 +201,7 @@ class RunFolder:
                 stream.write(model.model_dump_json(indent=1).encode())
         for old in (_LOG, _HISTORY):
             (self.path / old).unlink(missing_ok=True)
+        shutil.rmtree(self.path / _EVENTS, ignore_errors=True)
         for fold in self.path.glob(_PARTS):
             if (fold / _RUN).exists():  # ours, not a folder that was there
                 shutil.rmtree(fold)

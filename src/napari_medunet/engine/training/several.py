@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari_medunet.engine.card import SegmentClass
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.progress import Progress, Report
+from napari_medunet.engine.progress import Report
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.split import split_examples
@@ -58,8 +58,7 @@ def train_networks(
         except LossNotFinite:
             if not finished:
                 raise
-            lost = f"Network {number + 1} is left out: its loss was no longer a number."
-            wish(Progress((number + 1) / plan.networks, "", warning=lost))
+            listen.lost(run)
             break
         if wish.stop:
             break

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from napari_medunet.engine import devices
-from napari_medunet.engine.card import Card, CrossValidationScores, SegmentClass
+from napari_medunet.engine.card import Card, CrossValidationScores, NetworkCard, SegmentClass
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
@@ -36,12 +36,12 @@ def make_segmenter(
         networks=tuple(one.card for one in trained),
         cross_validation=cross_validation,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        trained_with=_trained_with(settings),
+        trained_with=_trained_with(settings, [one.card for one in trained]),
     )
     return Segmenter(tuple(one.network for one in trained), card)
 
 
-def _trained_with(settings: TrainSettings) -> dict[str, str]:
+def _trained_with(settings: TrainSettings, networks: Sequence[NetworkCard]) -> dict[str, str]:
     from napari_medunet import __version__
 
     return {
@@ -49,20 +49,22 @@ def _trained_with(settings: TrainSettings) -> dict[str, str]:
         "backend": devices.backend_name(),
         "device": devices.describe(),
         "keras": devices.package_version("keras"),
-        "again": _again(settings),
+        "again": _again(settings, networks),
     }
 
 
-def _again(settings: TrainSettings) -> str:
+def _again(settings: TrainSettings, networks: Sequence[NetworkCard]) -> str:
     """Say what could differ if the same were trained again."""
     reasons = []
     if settings.epochs is None:
         reasons.append("the learning rate follows the clock (give epochs)")
+    elif any(one.history[-1]["epoch"] < settings.epochs for one in networks):
+        reasons.append("it was ended before its epochs were done")
     if devices.gpus():
         reasons.append("a GPU adds in an order of its own")
     elif settings.threads != 1:
         reasons.append("several threads add in an order of their own (give 1 thread)")
-    same = "the same seed, data, versions and machine"
+    same = "the same seed, data, plan, versions and machine"
     if not reasons:
         return f"{same} give the same weights"
     return f"{same} may give slightly other weights: {'; '.join(reasons)}"

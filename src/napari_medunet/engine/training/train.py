@@ -65,7 +65,8 @@ def train(
     classes = name_classes(plan, names or {})
     if plan.networks > 1:
         several = train_networks(examples, plan, classes, settings, report, run)
-        return make_segmenter(several, plan, classes, settings)
+        as_many = plan.model_copy(update={"networks": len(several)})  # perhaps fewer than planned
+        return make_segmenter(several, as_many, classes, settings)
     training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
     with kept_in(run, examples, plan, report) as (kept, going_on):
         trained = train_network(training, validation, plan, classes, settings, kept, going_on)
