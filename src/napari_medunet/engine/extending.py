@@ -35,7 +35,7 @@ def reasoned_extension(
 ) -> tuple[Plan, list[Reason]]:
     """As `extended_plan`, with what is decided and why."""
     extended = _extended(plan, examples, settings)
-    reasons = [Reason("network", plan.describe(), "that of the segmenter, which goes on learning")]
+    reasons = [Reason("network", "as it was", "that of the segmenter, which goes on learning")]
     if new := sorted(set(extended.labels) - set(plan.labels)):
         known = "the segmenter does not know them: they are added to what it tells apart"
         reasons.append(Reason("new labels", ", ".join(map(str, new)), known))
