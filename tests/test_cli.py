@@ -342,7 +342,9 @@ def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
     said = [json.loads(line) for line in ran.stdout.splitlines()]
     (plan,) = [line for line in said if line["event"] == "plan"]
     assert plan["plan"] == read_card(path).plan.model_dump(mode="json")
-    assert {"network", "unvaried end"} <= {reason["what"] for reason in plan["reasons"]}
+    reasons = {reason["what"]: reason["why"] for reason in plan["reasons"]}
+    assert {"network", "unvaried end"} <= reasons.keys()
+    assert reasons["replayed"] == "of which slices count, as in the segmenter's last training"
     result = said[-1]
     assert (tmp_path / "more-run" / "history.csv").exists()
     assert result["run"] == str(tmp_path / "more-run")
@@ -443,7 +445,7 @@ def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
     plan = json.loads(file.read_text())
     assert plan["patch"] == [16, 16]
     scattered = run("plan", "--images", folder / "images", "--labels", folder / "labels")
-    assert "hold no label and are learned as background. Choose slices" in scattered.stderr
+    assert "are not annotated yet, give --annotated slices" in scattered.stderr
     file.write_text(json.dumps(plan | {"filters": 4, "batch": 3}))
     ran = run("train", *data, "--model", model, "--plan", file, "--epochs", "1", "--json")
     assert ran.returncode == 0, ran.stderr

@@ -65,7 +65,9 @@ def test_a_label_whose_dice_stays_zero_is_told_after_a_third():
 def test_minutes_that_end_a_training_before_its_epochs_are_told():
     reports = []
     settings = TrainSettings(minutes=1e-4, epochs=50, filters=4, depth=2, dims="2d")
-    card = train([example(12)], settings, reports.append).card.networks[0]
+    segmenter = train([example(12)], settings, reports.append)
+    assert "ended before its epochs were done" in segmenter.card.trained_with["again"]
+    (card,) = segmenter.card.networks
     told = [report.warning for report in reports if report.warning]
     assert "ended in epoch 1 of 50" in told[-1]
     assert card.warnings == tuple(told)

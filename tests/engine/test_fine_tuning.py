@@ -71,6 +71,11 @@ def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot
     assert {"new labels": "2", "learning rate": "0.006"}.items() <= {
         reason.what: reason.choice for reason in reasons
     }.items()
+    mirrored = known.plan.model_copy(update={"flip_axes": (1,)})
+    assert extended_plan(mirrored, examples, FURTHER).flip_axes == ()  # as set
+    for augmentation, flip_axes in (("none", ()), ("light", (1,))):
+        as_is = TrainSettings(augmentation=augmentation)
+        assert extended_plan(mirrored, examples, as_is).flip_axes == flip_axes
     kept, reasons = reasoned_extension(known.plan, [case(5, organ)], TrainSettings())
     assert kept == known.plan
     assert kept.unvaried_end > 0

@@ -120,15 +120,15 @@ def test_a_training_that_can_be_resumed_is_not_overwritten(run_folder, tmp_path)
 def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
     """A folder of the user's may be called as ours are."""
     kept = [tmp_path / "fold-1" / "notes.txt", tmp_path / "other" / "checkpoint-1.npz"]
+    kept.append(tmp_path / "tensorboard" / "events")
     for path in kept:
         path.parent.mkdir()
         path.write_text("mine")
     cases = examples()
-    events = tmp_path / "tensorboard" / "events.of.the.run.before"
-    events.parent.mkdir()
-    events.touch()
     RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
-    assert not events.exists()
+    assert [path.read_text() for path in kept] == ["mine", "mine", "mine"]
+    RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
+    assert not kept.pop().exists()  # of the run before, by now
     assert [path.read_text() for path in kept] == ["mine", "mine"]
 
 

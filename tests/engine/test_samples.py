@@ -151,8 +151,7 @@ def test_a_rare_class_is_seen_as_often_as_a_common_one():
     assert 0.15 < np.mean(held) < 0.45  # a quarter by choice; by chance it would be one in thirty
 
 
-def test_patches_of_many_classes_are_centred_on_them():
-    """Each class is a voxel somewhere; patches of a size of 1 are their centres."""
+def test_each_of_many_classes_is_found_where_it_is():
     rng = np.random.default_rng(0)
     one = example((6, 20, 24), held=range(6))
     one.labels[...] = 0

@@ -7,12 +7,14 @@ from pathlib import Path
 from rich.table import Table
 
 from napari_medunet.cli import console
-from napari_medunet.engine.coverage import advice, coverage
+from napari_medunet.engine.coverage import coverage
 from napari_medunet.engine.examples import Example
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.plan_file import read_plan
 from napari_medunet.engine.planning import Reason, reasoned_again, reasoned_plan
 from napari_medunet.engine.settings import TrainSettings
+
+_LOOKED_AT = 10  # annotations: a look takes seconds where they are large
 
 
 def choose_plan(
@@ -30,11 +32,21 @@ def choose_plan(
     else:
         plan, reasons = reasoned_again(read_plan(file), examples, settings)
     show_plan(plan, reasons, as_json)
-    if settings.annotated == "all":
-        found = [coverage(one.labels, settings.axis) for one in examples if one.labels.any()]
-        doubt = "" if all(one.everywhere for one in found) else advice(found, "all")
-        console.print_warnings([doubt] if doubt else [], {})
+    warn_of_scattered(examples, settings)
     return plan
+
+
+def warn_of_scattered(examples: list[Example], settings: TrainSettings) -> None:
+    """Warn where all voxels count, and annotations look like a few painted slices."""
+    if settings.annotated != "all":
+        return
+    painted = [example.labels for example in examples if example.labels.any()]
+    found = [coverage(labels, settings.axis) for labels in painted[:_LOOKED_AT]]
+    if 2 * sum(not one.unbroken for one in found) > len(found):
+        console.print_warning(
+            "Most annotations hold labels in scattered slices, and all others count as background. If they "
+            "are not annotated yet, give --annotated slices."
+        )
 
 
 def show_plan(plan: Plan, reasons: list[Reason], as_json: bool) -> None:

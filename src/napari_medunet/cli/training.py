@@ -11,11 +11,13 @@ import typer
 from napari_medunet.cli import DONE, FAILED, console, planning
 from napari_medunet.engine.extending import reasoned_extension
 from napari_medunet.engine.folders import LoadedExamples, load_examples
+from napari_medunet.engine.planning import Reason
 from napari_medunet.engine.progress import Report
 from napari_medunet.engine.saving import check_writable
 from napari_medunet.engine.segmenter import Segmenter, read_card, with_suffix
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import choose_folds
+from napari_medunet.engine.training.fine_tuning import drawn
 from napari_medunet.engine.training.run_folder import RunFolder
 
 Learn = Callable[[Report], Segmenter]
@@ -165,13 +167,18 @@ def _fine_tuning(
 ) -> Learn:
     settings, replay = run.record.settings, LoadedExamples()
     known = read_card(files["start_from"])
+    # Annotated as they were when the segmenter learned from them, however the new ones are.
+    then = settings.model_copy(update=known.settings.model_dump(include=_OF_ANNOTATION))
     if "replay_images" in files:
-        # Annotated as they were when the segmenter learned from them, however the new ones are.
-        then = settings.model_copy(update=known.settings.model_dump(include=_OF_ANNOTATION))
         replay = _load(files["replay_images"], files["replay_labels"], then, as_json)
     if run.plan is None:  # which also refuses before the backend takes its seconds to start
-        examples = [*loaded.examples, *replay.examples]
-        planning.show_plan(*reasoned_extension(known.plan, examples, settings), as_json)
+        replayed = drawn(replay.examples, len(loaded.examples), settings.seed)
+        plan, reasons = reasoned_extension(known.plan, [*loaded.examples, *replayed], settings)
+        if replayed:
+            why = f"of which {then.annotated} count, as in the segmenter's last training"
+            reasons.append(Reason("replayed", f"{len(replayed)} examples", why))
+        planning.show_plan(plan, reasons, as_json)
+        planning.warn_of_scattered(loaded.examples, settings)
     console.start_backend()
     from napari_medunet.engine.training import fine_tune
 

@@ -75,6 +75,8 @@ def _extended(plan: Plan, examples: list[Example], settings: TrainSettings) -> P
     in_patch = [axis for axis in range(3) if plan.dims == 3 or axis != plan.axis]
     if settings.flip != "auto":
         given["flip_axes"] = chosen_flip_axes(settings.flip, in_patch)
+    elif settings.augmentation == "none":
+        given["flip_axes"] = ()
     elif len(labels) > len(plan.labels) and why_sides_matter(examples, len(labels) - 1):
         given["flip_axes"] = tuple(axis for axis in plan.flip_axes if in_patch[axis] != 2)
     extended = plan.model_copy(update={"labels": tuple(labels), **given})

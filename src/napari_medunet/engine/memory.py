@@ -108,8 +108,8 @@ def fitting_plan(
             return smaller, _gib(needed.total), why
     raise ValueError(
         f"Training needs about {_gib(needed.total)} of memory at the least, {_gib(needed.examples)} of "
-        f"them for the images, and {_gib(free_mib)} are free. Close other programs, set a coarser spacing, "
-        "or train on fewer or smaller images."
+        f"them for the images, and {_gib(free_mib)} are free. Close other programs, set a coarser spacing "
+        "or a smaller batch, or train on fewer or smaller images."
     )
 
 

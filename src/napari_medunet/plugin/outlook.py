@@ -72,7 +72,9 @@ def look_ahead(
     OSError
         If its file cannot be read.
     """
-    found, settings = settled(pairs, layers, settings, annotated)
+    found = _coverage(pairs, layers, settings)
+    which = _by_coverage(found) if annotated == "auto" else annotated
+    settings = settings.model_copy(update={"annotated": which})
     known = None if start_from is None else read_card(start_from).plan
     if not plan:
         return Outlook(found, settings)
@@ -86,17 +88,27 @@ def look_ahead(
 
 def settled(
     pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings, annotated: str
-) -> tuple[tuple[Coverage, ...], TrainSettings]:
-    """Settings with the voxels that count, and what tells which these are.
+) -> TrainSettings:
+    """Settings with the voxels that count, where that was left open.
 
-    Where it was left open ("auto") *all* count if every slice holds a label, which makes no difference to
-    the voxels that count but lets the plan choose blocks; else *slices*.
+    If every slice holds a label *all* count, which makes no difference to the voxels that count but lets
+    the plan choose blocks; else *slices*.
     """
+    if annotated != "auto":
+        return settings
+    which = _by_coverage(_coverage(pairs, layers, settings))
+    return settings.model_copy(update={"annotated": which})
+
+
+def _coverage(
+    pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings
+) -> tuple[Coverage, ...]:
     volumes = [volume_from_layer(labels, layers) for _, labels in pairs]
-    found = tuple(coverage(labels.voxels, settings.axis) for labels in volumes)
-    if annotated == "auto":
-        annotated = "all" if all(one.everywhere for one in found) else "slices"
-    return found, settings.model_copy(update={"annotated": annotated})
+    return tuple(coverage(labels.voxels, settings.axis) for labels in volumes)
+
+
+def _by_coverage(found: Sequence[Coverage]) -> str:
+    return "all" if all(one.everywhere for one in found) else "slices"
 
 
 def examples_of(pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings) -> list[Example]:

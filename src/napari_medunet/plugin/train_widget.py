@@ -79,7 +79,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
         def begin(listener: Listener) -> Job:
             # Not as the form shows it, which may be of the pairs that were ticked a moment ago.
-            _, own = settled(pairs, layers, settings, annotated)
+            own = settled(pairs, layers, settings, annotated)
             examples = examples_of(pairs, layers, own)
             worker = self.session.worker
             if own.folds:
@@ -204,7 +204,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         seed, annotated, start_from = self.preview.seed, self.form.annotated, self.form.segmenter
 
         def draw() -> Preview:
-            _, own = settled(pairs, layers, settings, annotated)
+            own = settled(pairs, layers, settings, annotated)
             return draw_slices(pairs, layers, own, seed, start_from)
 
         self.previewing.ask(draw)

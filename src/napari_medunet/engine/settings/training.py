@@ -170,8 +170,8 @@ class TrainSettings(Settings):
     flip: Literal["auto", "none", "left-right", "all"] = Field(
         default="auto",
         description=(
-            "Axes along which training images are mirrored by chance, where the preset is not none; auto "
-            "mirrors left and right where no labels look like a pair of them, and there are fewer than ten."
+            "Axes along which training images are mirrored by chance; auto mirrors left and right where "
+            "no labels look like a pair of them, there are fewer than ten, and the preset is not none."
         ),
         json_schema_extra=_AUGMENTATION,
     )

@@ -104,14 +104,14 @@ def of_the_end(epochs_done: float, epochs: int | None) -> list[str]:
 
 def _slices_of_labels(examples: Sequence[Example], plan: Plan) -> dict[int, int]:
     """In how many annotated slices there is each label of a plan."""
-    counts = dict.fromkeys(plan.labels, 0)
+    counts = dict.fromkeys(plan.labels[1:], 0)
     for example in examples:
         for axis, index in annotated_slices(example.annotated, plan.axis):
             annotated = np.take(example.annotated, index, axis)
             painted = np.take(example.labels, index, axis)[annotated]
             for label in _values(painted) & counts.keys():
                 counts[label] += 1
-    return {label: counts[label] for label in plan.labels[1:]}
+    return counts
 
 
 def _values(numbers: npt.NDArray[Any]) -> set[int]:

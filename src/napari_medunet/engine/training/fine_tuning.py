@@ -72,13 +72,14 @@ def fine_tune(
     report(Progress(0, "Reading the examples"))
     for example in (*examples, *replay):
         check_image(example.image)
-    plan = extended_plan(segmenter.plan, [*examples, *replay], settings)
+    replayed = drawn(replay, len(examples), settings.seed)
+    plan = run.plan if run else None
+    plan = plan or extended_plan(segmenter.plan, [*examples, *replayed], settings)
     old_names = {one.value: one.name for one in segmenter.card.classes}
     classes = name_classes(plan, old_names | (names or {}))
     with kept_in(run, [*examples, *replay], plan, report) as (kept, going_on):
         seen = [_seen(segmenter, example, kept) for example in examples]
         known = keep_known(segmenter.plan, examples, seen)
-        replayed = _drawn(replay, _REPLAYED_PER_NEW * len(examples), settings.seed)
         replayed = without_doubt(segmenter.plan, replayed, examples, seen)
         split = split_examples([*known, *replayed], settings.validation, settings.seed, plan.axis)
         weights = extended_weights(segmenter, plan)
@@ -166,8 +167,10 @@ def extended_weights(segmenter: Segmenter, plan: Plan) -> list[npt.NDArray[Any]]
     return extended
 
 
-def _drawn(examples: Sequence[Example], most: int, seed: int) -> list[Example]:
-    if len(examples) <= most:
-        return list(examples)
-    chosen = np.random.default_rng(seed).permutation(len(examples))[:most]
-    return [examples[index] for index in sorted(chosen)]
+def drawn(replay: Sequence[Example], new: int, seed: int) -> list[Example]:
+    """The old examples that are replayed beside so many new ones."""
+    most = _REPLAYED_PER_NEW * new
+    if len(replay) <= most:
+        return list(replay)
+    chosen = np.random.default_rng(seed).permutation(len(replay))[:most]
+    return [replay[index] for index in sorted(chosen)]

@@ -89,7 +89,7 @@ def cross_validate(
         As in `train`; the scores of an epoch say in which "fold" it was, from 1. Where it raises
         `StopRequested` the finished folds are returned. An unfinished one is dropped, since half a training
         would speak for all of it; but the first is then ended like a training, as there is nothing else.
-        A later one whose loss is no longer a number is left out, with a warning.
+        A later one whose loss was never a number ends it, too, with a warning.
     names : dict of label to name
         For the card.
     plan : Plan, optional
@@ -109,6 +109,7 @@ def cross_validate(
     folds = choose_folds(examples, settings)
     plan = run.plan if run and run.plan else plan
     plan = plan or make_plan(examples, settings.of_fold(0))  # for the minutes that a network gets
+    plan = plan.model_copy(update={"networks": 1})  # of each fold
     check_plan(plan, examples)
     if run:
         run.begin(examples, plan)
@@ -127,7 +128,7 @@ def cross_validate(
             if not finished:
                 raise
             listen.lost(run)
-            continue
+            break
         finished.append(measure_fold(alone, examples, left_out, listen.to_predictions))
         if run:
             run.log(f"Fold {number + 1} of {len(folds)} is trained and measured")

@@ -194,14 +194,16 @@ class RunFolder:
                 )
             return self.checkpoints.latest()
         self.plan = plan
+        had_run = (self.path / _RUN).exists()
         names = tuple(example.name for example in examples)
         self.record = self.record.model_copy(update={"examples_sha256": found, "cases": names})
         for name, model in ((_PLAN, plan), (_RUN, self.record)):
             with saved_whole(self.path / name) as stream:
                 stream.write(model.model_dump_json(indent=1).encode())
-        for old in (_LOG, _HISTORY):
-            (self.path / old).unlink(missing_ok=True)
-        shutil.rmtree(self.path / _EVENTS, ignore_errors=True)
+        if had_run:  # else they may be the user's own
+            for old in (_LOG, _HISTORY):
+                (self.path / old).unlink(missing_ok=True)
+            shutil.rmtree(self.path / _EVENTS, ignore_errors=True)
         for fold in self.path.glob(_PARTS):
             if (fold / _RUN).exists():  # ours, not a folder that was there
                 shutil.rmtree(fold)

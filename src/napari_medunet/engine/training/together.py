@@ -58,7 +58,11 @@ def _again(settings: TrainSettings, networks: Sequence[NetworkCard]) -> str:
     reasons = []
     if settings.epochs is None:
         reasons.append("the learning rate follows the clock (give epochs)")
-    elif any(one.history[-1]["epoch"] < settings.epochs for one in networks):
+    elif any(
+        one.history[-1]["epoch"] < settings.epochs
+        or one.minutes >= settings.minutes / len(networks)
+        for one in networks
+    ):
         reasons.append("it was ended before its epochs were done")
     if devices.gpus():
         reasons.append("a GPU adds in an order of its own")
