@@ -48,7 +48,7 @@ def main() -> None:
 
 def show(patch: tuple[int, ...], chosen: argparse.Namespace) -> None:
     """Print the figures of one patch."""
-    from napari_medunet.engine.augment import PARTS, augmentation_of, intensity, warp
+    from napari_medunet.engine.patches.augment import PARTS, augmentation_of, intensity, warp
     from napari_medunet.engine.settings import TrainSettings
 
     samples = synthetic_samples(patch)
@@ -76,10 +76,10 @@ def show(patch: tuple[int, ...], chosen: argparse.Namespace) -> None:
 
 def synthetic_samples(patch: tuple[int, ...]):
     """Samples of one volume, a little smaller than the patch as a hippocampus is, or ten slices."""
-    from napari_medunet.engine.examples import Example
-    from napari_medunet.engine.phantoms import make_phantom
-    from napari_medunet.engine.planning import make_plan
-    from napari_medunet.engine.samples import Samples
+    from napari_medunet.engine.examples.example import Example
+    from napari_medunet.engine.examples.phantoms import make_phantom
+    from napari_medunet.engine.patches.sampler import PatchSampler
+    from napari_medunet.engine.planning.plan_maker import make_plan
     from napari_medunet.engine.settings import TrainSettings
     from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -90,7 +90,7 @@ def synthetic_samples(patch: tuple[int, ...]):
     example = Example(image, truth.voxels, np.ones(shape, bool))
     settings = TrainSettings(dims="2d" if flat else "3d", flip="all", patch=patch)
     plan = make_plan([example], settings)
-    return Samples([example], plan)
+    return PatchSampler([example], plan)
 
 
 def draws(samples, augmentation) -> None:
@@ -113,8 +113,8 @@ def rate(round_of_draws: Callable[[], None], seconds: float) -> float:
 
 def training_rates(samples, augmentation) -> tuple[float, float]:
     """Images per second of the training step: on one batch for ever, and on batches drawn meanwhile."""
-    from napari_medunet.engine import devices
-    from napari_medunet.engine.batches import batches, draw_batch
+    from napari_medunet.engine.hardware import devices
+    from napari_medunet.engine.patches.batches import batches, draw_batch
 
     devices.set_up_backend()
     learn = training_step(samples.plan)
@@ -137,11 +137,11 @@ def fastest_step(step: Callable[[], object]) -> float:
 
 def training_step(plan):
     """The step that training takes, on its own network."""
-    from napari_medunet.engine import devices
-    from napari_medunet.engine.parallel import Together
+    from napari_medunet.engine.hardware import devices
+    from napari_medunet.engine.hardware.data_parallel import DeviceGroup
     from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-    return compile_steps(new_learner(plan, devices.precision(), Together()))[0]
+    return compile_steps(new_learner(plan, devices.precision(), DeviceGroup()))[0]
 
 
 def ask_monai(asked: dict, chosen: argparse.Namespace) -> dict[str, float]:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 READERS = {
-    "napari-medunet": "napari_medunet.plugin.reader:get_reader",
+    "napari-medunet": "napari_medunet.plugin.opening.reader:get_reader",
     "napari-nifti": "napari_nifti._reader:napari_get_reader",
     "napari-itk-io": "napari_itk_io._reader:napari_get_reader",
     "napari-medical-image-formats": "napari_medical_image_formats._reader:napari_get_reader",

@@ -27,8 +27,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from napari_medunet.engine import nifti
-from napari_medunet.engine.nifti import open_volume, read_volume, write_volume
+from napari_medunet.engine.files import nifti
+from napari_medunet.engine.files.nifti import open_volume, read_volume, write_volume
 
 SHAPES = [(5,), (4, 5), (4, 5, 6), (4, 5, 6, 3), (4, 5, 6, 1, 3), (2, 2, 2, 2, 2, 2, 2), (9, 8, 7)]
 TYPES = ["u1", "i2", "u2", "i4", "f4", "f8", "c8", "i8"]

@@ -31,14 +31,14 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_medunet.engine.augment import augmentation_by_share
-from napari_medunet.engine.batches import batches
-from napari_medunet.engine.examples import Example
-from napari_medunet.engine.folders import load_examples
+from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.examples.folders import load_examples
+from napari_medunet.engine.patches.augment import augmentation_by_share
+from napari_medunet.engine.patches.batches import batches
+from napari_medunet.engine.patches.sampler import IGNORED, PatchSampler
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning import make_plan
-from napari_medunet.engine.prediction import predict
-from napari_medunet.engine.samples import IGNORED, Samples
+from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.clock import Clock
 
@@ -189,16 +189,16 @@ def mean_dice(network: object, cases: list[Example], labels: tuple[int, ...]) ->
 
 
 def our_step(plan: Plan) -> tuple[Callable[..., object], str]:
-    from napari_medunet.engine import devices
-    from napari_medunet.engine.parallel import Together
+    from napari_medunet.engine.hardware import devices
+    from napari_medunet.engine.hardware.data_parallel import DeviceGroup
     from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-    learn, _ = compile_steps(new_learner(plan, devices.precision(), Together()))
+    learn, _ = compile_steps(new_learner(plan, devices.precision(), DeviceGroup()))
     return learn, devices.describe()
 
 
 def our_score(training: list[Example], test: list[Example], settings: TrainSettings) -> dict:
-    from napari_medunet.engine import devices
+    from napari_medunet.engine.hardware import devices
     from napari_medunet.engine.training import train
 
     devices.start_backend()
@@ -216,7 +216,7 @@ def monai_step(plan: Plan) -> tuple[Callable[..., object], str]:
 def monai_score(training: list[Example], test: list[Example], settings: TrainSettings) -> dict:
     plan = make_plan(training, settings)
     peer, clock = MonaiNetwork(plan), Clock(settings)
-    samples = Samples(training, plan, settings.seed)
+    samples = PatchSampler(training, plan, settings.seed)
     steps = max(4, samples.annotated_patches() // plan.batch)
     vary = augmentation_by_share(plan, settings, clock.share)
     with closing(batches(samples, vary, settings.seed)) as stream:

@@ -43,7 +43,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from napari_medunet.engine.machine import cpu_has_bfloat16
+from napari_medunet.engine.hardware.machine import cpu_has_bfloat16
 
 PEERS = {
     ("2", 0): {"MONAI 2D": (0.854, 0.842), "MONAI 3D": (0.871, 0.853)},

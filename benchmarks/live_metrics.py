@@ -21,7 +21,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_medunet.engine.metrics.scores import CaseScores
+from napari_medunet.engine.evaluation.metrics.scores import CaseScores
 
 SIZE = 256
 LIMIT_MS = 200

@@ -42,15 +42,15 @@ def main() -> None:
 
 def measure(fields: dict) -> None:
     """Train a few steps by a plan and print what was estimated and what it took."""
-    from napari_medunet.engine import devices
+    from napari_medunet.engine.hardware import devices
 
     devices.start_backend()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     import numpy as np
 
-    from napari_medunet.engine.examples import Example
-    from napari_medunet.engine.memory import feature_bytes, training_memory
+    from napari_medunet.engine.examples.example import Example
     from napari_medunet.engine.plan import Plan
+    from napari_medunet.engine.planning.memory import feature_bytes, training_memory
     from napari_medunet.engine.settings import TrainSettings
     from napari_medunet.engine.training import train
     from napari_medunet.engine.volume import Volume, affine_from_spacing

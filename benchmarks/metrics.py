@@ -27,11 +27,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_medunet.engine import metrics
-from napari_medunet.engine.metrics import nearest, surfaces
-from napari_medunet.engine.metrics.confusion import confusion_matrix
-from napari_medunet.engine.metrics.label_pairs import pair_labels
-from napari_medunet.engine.metrics.surface_points import surface_points
+from napari_medunet.engine.evaluation import metrics
+from napari_medunet.engine.evaluation.metrics import nearest, surfaces
+from napari_medunet.engine.evaluation.metrics.confusion import confusion_matrix
+from napari_medunet.engine.evaluation.metrics.label_pairs import pair_labels
+from napari_medunet.engine.evaluation.metrics.surface_points import surface_points
 
 Scores = dict[int, dict[str, float]]
 Case = tuple[np.ndarray, np.ndarray, tuple[float, float, float]]

@@ -57,7 +57,7 @@ def make_files(folder: Path) -> None:
 
 
 def ours() -> dict[str, Callable[..., Any]]:
-    from napari_medunet.engine.nifti import open_volume, read_volume, write_labels
+    from napari_medunet.engine.files.nifti import open_volume, read_volume, write_labels
 
     return {
         "read": lambda path: read_volume(path).voxels,

@@ -26,9 +26,9 @@ from hippocampus import CHANGED, OURS, start_of
 from PIL import Image
 from scipy import ndimage
 
-from napari_medunet.engine.demo import annotate_slices
-from napari_medunet.engine.nifti import write_labels, write_volume
-from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.cli.demo import annotate_slices
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.files.nifti import write_labels, write_volume
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 Case = tuple[np.ndarray, np.ndarray, tuple[float, float, float] | None]

@@ -48,7 +48,7 @@ def main() -> None:
         step = ours(chosen, precision) if program == "ours" else pytorch(chosen, precision)
         print(json.dumps(times_of(step, chosen.steps)))
         return
-    from napari_medunet.engine.machine import cpu_has_bfloat16
+    from napari_medunet.engine.hardware.machine import cpu_has_bfloat16
 
     programs = [name for name in PROGRAMS if cpu_has_bfloat16() or "bfloat16" not in name]
     rounds = [
@@ -114,7 +114,7 @@ def ours(chosen: argparse.Namespace, precision: str):
     tf.config.threading.set_intra_op_parallelism_threads(chosen.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
-    from napari_medunet.engine.parallel import Together
+    from napari_medunet.engine.hardware.data_parallel import DeviceGroup
     from napari_medunet.engine.plan import Plan
     from napari_medunet.engine.training.steps import compile_steps, new_learner
 
@@ -127,7 +127,7 @@ def ours(chosen: argparse.Namespace, precision: str):
         filters=chosen.filters,
         batch=chosen.batch,
     )
-    learn, _ = compile_steps(new_learner(plan, precision, Together()))
+    learn, _ = compile_steps(new_learner(plan, precision, DeviceGroup()))
     images, classes = random_batch(chosen)
     return lambda: learn(images, classes)
 

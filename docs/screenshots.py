@@ -22,9 +22,9 @@ from napari.layers import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_medunet.engine.files import read
-from napari_medunet.engine.nifti import write_labels, write_volume
-from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.files.files import read
+from napari_medunet.engine.files.nifti import write_labels, write_volume
 from napari_medunet.engine.volume import Volume
 
 IMAGES = Path(__file__).parent / "images"

@@ -15,13 +15,13 @@ import PIL.Image
 import pytest
 
 from napari_medunet.cli import console
-from napari_medunet.engine.demo import annotate_slices
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.nifti import write_labels, write_volume
-from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.planning import make_plan
+from napari_medunet.cli.demo import annotate_slices
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.files.nifti import write_labels, write_volume
+from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.progress import Progress
-from napari_medunet.engine.segmenter import read_card
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.run_folder import RunFolder
 

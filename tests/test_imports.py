@@ -80,7 +80,7 @@ def test_reading_and_measuring_import_no_backend(tmp_path):
     code = f"""
 from pathlib import Path
 from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.nifti import read_volume, write_labels
+from napari_medunet.engine.files.nifti import read_volume, write_labels
 from napari_medunet.engine.report import evaluate_case
 from napari_medunet.engine.settings import EvaluateSettings
 image, truth = make_phantom(0, (8, 16, 16))

@@ -3,10 +3,10 @@
 import nibabel
 import numpy as np
 
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.files import pair, read, write_labels_like
-from napari_medunet.engine.metrics.scores import evaluate_case
-from napari_medunet.engine.planning import make_plan
+from napari_medunet.engine.evaluation.metrics.scores import evaluate_case
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.files.files import pair, read, write_labels_like
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from napari_medunet.engine.volume import (
     Volume,
     affine_from_spacing,
-    display_frame,
     is_oblique,
     same_grid,
     spacing_of,
 )
+from napari_medunet.plugin.opening.display_frame import display_frame
 
 TO_DISPLAY = -np.eye(3)[::-1]  # ras -> (-S, -A, -R)
 spacings = st.tuples(*[st.floats(0.1, 10)] * 3)

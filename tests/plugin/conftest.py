@@ -16,10 +16,10 @@ import pytest
 from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
 
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.plugin.layers import layer_data_from_volume
+from napari_medunet.plugin.opening.layers import layer_data_from_volume
 from napari_medunet.worker import Listener, Worker
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from listening import Ears
 
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.segmenter import read_card
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker import Worker
 

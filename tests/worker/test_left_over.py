@@ -8,9 +8,9 @@ import pytest
 from killed_viewer import kill_a_training
 from listening import Ears
 
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.segmenter import read_card
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker import Worker
 from napari_medunet.worker.left_over import newest_left_over

@@ -7,6 +7,7 @@ one function per command.
 from __future__ import annotations
 
 import sys
+import traceback
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells and typer have it
@@ -35,6 +36,7 @@ def run(arguments: list[str]) -> int:
 
     from napari_medunet.cli import console
     from napari_medunet.cli.commands import app
+    from napari_medunet.engine.errors import can_be_mended, told
     from napari_medunet.engine.progress import StopRequested
 
     try:
@@ -45,14 +47,16 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         console.print_error(f"{error.format_message()} See 'napari-medunet --help'.")
         return WRONG_USAGE
-    except (ValueError, OSError) as error:
-        console.print_error(error)
-        return FAILED
     except StopRequested:
         console.print_error("Stopped before there was anything to keep.")
         return FAILED
     except (Abort, KeyboardInterrupt):
         code = _INTERRUPTED
+    except Exception as error:
+        if not can_be_mended(error):  # a bug of ours: whoever mends it needs its place
+            traceback.print_exc()
+        console.print_error(told(error))
+        return FAILED
     if code == _INTERRUPTED:
         console.print_error("Interrupted: what was finished is kept.")
     return code if isinstance(code, int) else DONE

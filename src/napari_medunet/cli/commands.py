@@ -13,7 +13,7 @@ from napari_medunet.cli.options import GroupedCommand, with_settings
 from napari_medunet.engine.settings import EvaluateSettings, PredictSettings, TrainSettings
 
 if TYPE_CHECKING:
-    from napari_medunet.engine.folders import Outcome
+    from napari_medunet.engine.prediction.folders import Outcome
 
 app = typer.Typer(
     help="From a folder of scans to a trained, measured segmentation.",
@@ -110,8 +110,8 @@ def plan(
     as_json: AsJson = False,
 ) -> int:
     """Say how `train` with the same options would train, and why, without training."""
-    from napari_medunet.engine.folders import load_examples
-    from napari_medunet.engine.plan_file import write_plan
+    from napari_medunet.engine.examples.folders import load_examples
+    from napari_medunet.engine.planning.plan_file import write_plan
 
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings, report)
@@ -139,9 +139,9 @@ def predict(
     as_json: AsJson = False,
 ) -> int:
     """Segment images, each onto its own grid."""
-    from napari_medunet.engine.folders import all_cases, output_files
-    from napari_medunet.engine.saving import check_writable
-    from napari_medunet.engine.segmenter import read_card
+    from napari_medunet.engine.files.saving import check_writable
+    from napari_medunet.engine.prediction.folders import all_cases, output_files
+    from napari_medunet.engine.prediction.model_file import read_card
 
     cases = dict(all_cases(images))
     for path in models:  # before the backend takes its seconds to start
@@ -202,9 +202,9 @@ def demo(
     as_json: AsJson = False,
 ) -> int:
     """Walk the whole path on synthetic volumes: annotate, train, segment, measure."""
-    from napari_medunet.engine import demo as engine_demo
-    from napari_medunet.engine.report import summary_table, to_json
-    from napari_medunet.engine.saving import check_writable
+    from napari_medunet.cli import demo as engine_demo
+    from napari_medunet.engine.evaluation.report import summary_table, to_json
+    from napari_medunet.engine.files.saving import check_writable
 
     check_writable(out / "demo.medunet")
     console.start_backend()
@@ -228,7 +228,7 @@ def info(
     as_json: AsJson = False,
 ) -> int:
     """Say in words what a file holds."""
-    from napari_medunet.engine.segmenter import SUFFIX, read_card
+    from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
 
     if file.suffix == SUFFIX:
         card = read_card(file)
@@ -237,7 +237,7 @@ def info(
         else:
             console.print_line(card.describe())
         return DONE
-    from napari_medunet.engine.describe import describe_file
+    from napari_medunet.cli.describe import describe_file
 
     facts = describe_file(file)
     if as_json:
@@ -251,7 +251,7 @@ def info(
 @app.command()
 def doctor(as_json: AsJson = False) -> int:
     """Say what will run: backend, device, versions, free memory, what is slow and why."""
-    from napari_medunet.engine.doctor import examine
+    from napari_medunet.cli.doctor import examine
 
     console.start_backend()
     facts, advice = examine()
@@ -273,7 +273,7 @@ def _segment(
     as_json: bool,
 ) -> Outcome:
     """Segment files here, or on a cluster."""
-    from napari_medunet.engine import cluster, folders, prediction
+    from napari_medunet.engine.prediction import cluster, folders, predict
 
     if not files:
         return folders.Outcome()
@@ -281,6 +281,6 @@ def _segment(
         with console.shown(as_json, "Segmenting") as report:
             return cluster.predict_files_on(scheduler, models, files, settings, report)
     console.start_backend()
-    segmenter = prediction.load_segmenters(models)
+    segmenter = predict.load_segmenters(models)
     with console.shown(as_json, "Segmenting") as report:
         return folders.predict_files(segmenter, files, settings, report)

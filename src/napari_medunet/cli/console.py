@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from napari_medunet.engine.progress import Progress, Report, StopRequested, part_of
+from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested, part_of
 
 
 def _own_stderr() -> TextIO:
@@ -71,7 +71,7 @@ def print_json(**fields: Any) -> None:
 
 
 @contextmanager
-def shown(as_json: bool, title: str) -> Iterator[Report]:
+def shown(as_json: bool, title: str) -> Iterator[ProgressCallback]:
     """Context that gives a job a `report` which shows its progress.
 
     Parameters
@@ -141,7 +141,7 @@ def starting() -> Iterator[None]:
 
 def start_backend() -> None:
     """Start the backend without a word from it."""
-    from napari_medunet.engine import devices
+    from napari_medunet.engine.hardware import devices
 
     with starting():
         devices.start_backend()
@@ -163,7 +163,7 @@ def interruptible() -> Iterator[None]:
         yield
 
 
-def _or_interrupted(report: Report) -> Report:
+def _or_interrupted(report: ProgressCallback) -> ProgressCallback:
     def report_or_raise(progress: Progress) -> None:
         if _interrupted.is_set():
             raise KeyboardInterrupt
@@ -183,7 +183,7 @@ def _on_interrupt(handle: Callable[..., None]) -> Iterator[Any]:
 
 
 @contextmanager
-def stopped_by_interrupt(report: Report) -> Iterator[Report]:
+def stopped_by_interrupt(report: ProgressCallback) -> Iterator[ProgressCallback]:
     """Context in which the first Ctrl-C asks a training to stop and keep the best; the second ends it."""
     asked = threading.Event()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
-from napari_medunet.engine.card import Card
-from napari_medunet.engine.files import label_suffix, write_labels_like
-from napari_medunet.engine.folders import LoadedExamples
+from napari_medunet.engine.evaluation.report import fold_table, summary_table, write_csv
+from napari_medunet.engine.examples.folders import LoadedExamples
+from napari_medunet.engine.files.files import label_suffix, write_labels_like
+from napari_medunet.engine.files.saving import check_writable
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.report import fold_table, summary_table, write_csv
-from napari_medunet.engine.saving import check_writable
+from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.training import CrossValidation, cross_validate
 from napari_medunet.engine.training.run_folder import RunFolder
 
@@ -59,8 +59,8 @@ def _write_predictions(
 def _write_report(
     found: CrossValidation, loaded: LoadedExamples, predictions: dict[str, Path], target: Path
 ) -> None:
-    from napari_medunet.engine.report.html import ReportParts, write_html
-    from napari_medunet.engine.report.overlays import CaseFiles
+    from napari_medunet.engine.evaluation.report.html import ReportParts, write_html
+    from napari_medunet.engine.evaluation.report.overlays import CaseFiles
 
     files = {
         name: CaseFiles(loaded.files[name][1], prediction, loaded.files[name][0])

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
-from napari_medunet.engine.card import Card
-from napari_medunet.engine.files import Pairs, list_cases, pair
-from napari_medunet.engine.report import (
+from napari_medunet.engine.evaluation.comparison import Comparison, compare
+from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
+from napari_medunet.engine.evaluation.report import (
     as_content,
     case_table,
     comparison_content,
@@ -16,10 +16,10 @@ from napari_medunet.engine.report import (
     summary_table,
     write_csv_of,
 )
-from napari_medunet.engine.report.comparison import Comparison, compare
-from napari_medunet.engine.report.evaluation import Evaluation, evaluate_files
-from napari_medunet.engine.saving import check_writable
-from napari_medunet.engine.segmenter import read_card
+from napari_medunet.engine.files.files import Pairs, list_cases, pair
+from napari_medunet.engine.files.saving import check_writable
+from napari_medunet.engine.prediction.card import Card
+from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import EvaluateSettings
 
 
@@ -145,8 +145,8 @@ def _write_report(
     card: Card | None,
     target: Path,
 ) -> None:
-    from napari_medunet.engine.report.html import ReportParts, write_html
-    from napari_medunet.engine.report.overlays import CaseFiles
+    from napari_medunet.engine.evaluation.report.html import ReportParts, write_html
+    from napari_medunet.engine.evaluation.report.overlays import CaseFiles
 
     first, *others = evaluations.values()
     images = list_cases(inputs.images) if inputs.images else {}

@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.table import Table
 
 from napari_medunet.cli import console
-from napari_medunet.engine.coverage import coverage
-from napari_medunet.engine.examples import Example
+from napari_medunet.engine.examples.coverage import coverage
+from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.plan_file import read_plan
-from napari_medunet.engine.planning import Reason, reasoned_again, reasoned_plan
+from napari_medunet.engine.planning.plan_file import read_plan
+from napari_medunet.engine.planning.plan_maker import Reason, check_given_plan, reasoned_plan
 from napari_medunet.engine.settings import TrainSettings
 
 _LOOKED_AT = 10  # annotations: a look takes seconds where they are large
@@ -30,7 +30,7 @@ def choose_plan(
     if file is None:
         plan, reasons = reasoned_plan(examples, settings)
     else:
-        plan, reasons = reasoned_again(read_plan(file), examples, settings)
+        plan, reasons = check_given_plan(read_plan(file), examples, settings)
     show_plan(plan, reasons, as_json)
     warn_of_scattered(examples, settings)
     return plan

@@ -9,18 +9,20 @@ from pathlib import Path
 import typer
 
 from napari_medunet.cli import DONE, FAILED, console, planning
-from napari_medunet.engine.extending import reasoned_extension
-from napari_medunet.engine.folders import LoadedExamples, load_examples
-from napari_medunet.engine.planning import Reason
-from napari_medunet.engine.progress import Report
-from napari_medunet.engine.saving import check_writable
-from napari_medunet.engine.segmenter import Segmenter, read_card, with_suffix
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.folders import LoadedExamples, load_examples
+from napari_medunet.engine.files.saving import check_writable
+from napari_medunet.engine.planning.fine_tuning_plan import reasoned_extension
+from napari_medunet.engine.planning.plan_maker import Reason
+from napari_medunet.engine.prediction.model_file import read_card, with_suffix
+from napari_medunet.engine.prediction.segmenter import Segmenter
+from napari_medunet.engine.progress import ProgressCallback
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import choose_folds
-from napari_medunet.engine.training.fine_tuning import drawn
+from napari_medunet.engine.training.fine_tuning import sample_replay
 from napari_medunet.engine.training.run_folder import RunFolder
 
-Learn = Callable[[Report], Segmenter]
+Learn = Callable[[ProgressCallback], Segmenter]
 _KNOWN = ("start_from", "replay_images", "replay_labels")
 _OF_ANNOTATION = {"annotated", "background_label", "axis"}
 
@@ -108,7 +110,7 @@ def resume(folder: Path, files: Files, settings: TrainSettings, as_json: bool) -
         )
     missing = {"images", "labels", "model"} - set(run.record.files)
     if missing:
-        raise ValueError(
+        raise MedunetError(
             f"The training in '{folder}' was not begun by this command: it does not say where "
             f"{', '.join(sorted(missing))} are. Resume it from where it was begun."
         )
@@ -172,7 +174,7 @@ def _fine_tuning(
     if "replay_images" in files:
         replay = _load(files["replay_images"], files["replay_labels"], then, as_json)
     if run.plan is None:  # which also refuses before the backend takes its seconds to start
-        replayed = drawn(replay.examples, len(loaded.examples), settings.seed)
+        replayed = sample_replay(replay.examples, len(loaded.examples), settings.seed)
         plan, reasons = reasoned_extension(known.plan, [*loaded.examples, *replayed], settings)
         if replayed:
             why = f"of which {then.annotated} count, as in the segmenter's last training"

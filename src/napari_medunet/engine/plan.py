@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_medunet.engine.settings.common import Millimetres
 from napari_medunet.engine.settings.training import MOST_FOLDS
+from napari_medunet.engine.volume import Volume
 
 Voxels = Annotated[int, Field(ge=1, le=1024)]
 Pool = Annotated[tuple[Literal[1, 2], ...], Field(min_length=2, max_length=3)]
@@ -57,7 +58,7 @@ class Plan(BaseModel):
         That share the minutes, and whose probabilities are averaged.
     augmentation : preset
         How much training images are varied by chance.
-    unvaried_end : float
+    unaugmented_tail : float
         Share of the training, at its end, in which they are not, but for being mirrored.
     flip_axes : tuple of int
         Axes of the patch along which mirrored images are as likely as the images themselves.
@@ -86,7 +87,7 @@ class Plan(BaseModel):
     batch: Annotated[int, Field(ge=1, le=256)] = 16
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     augmentation: Preset = "standard"
-    unvaried_end: Annotated[float, Field(ge=0, le=1)] = 0.0
+    unaugmented_tail: Annotated[float, Field(ge=0, le=1)] = 0.0
     flip_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = ()
 
     @model_validator(mode="after")
@@ -147,3 +148,21 @@ class Plan(BaseModel):
             + (f", {self.channels} channels" if self.channels > 1 else "")
             + (f", {self.networks} networks" if self.networks > 1 else "")
         )
+
+
+_SAME_SPACING = (
+    0.02  # a relative difference below it is the rounding of headers, not another scanner
+)
+
+
+def grid_shape(volume: Volume, plan: Plan) -> tuple[int, int, int]:
+    """Voxels of a volume on the network's grid, still in the order (z, y, x)."""
+    sizes = []
+    for axis, (n, mm, target) in enumerate(
+        zip(volume.shape, volume.spacing_mm, plan.spacing_mm, strict=True)
+    ):
+        across = plan.dims == 2 and axis == plan.axis
+        same = across or abs(mm / target - 1) < _SAME_SPACING
+        sizes.append(n if same else max(1, round(n * mm / target)))
+    z, y, x = sizes
+    return z, y, x

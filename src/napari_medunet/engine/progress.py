@@ -49,7 +49,7 @@ class Progress:
     warning: str = ""
 
 
-Report = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 def part_of(scores: Mapping[str, float]) -> str:

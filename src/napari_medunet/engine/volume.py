@@ -12,18 +12,46 @@ shown in its own scanner frame: its axes are taken for the world's axes, see `di
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from napari_medunet.engine.nifti import NiftiSource
+from napari_medunet.engine.errors import MedunetError
 
 FloatArray = npt.NDArray[np.float64]
 
-_TO_DISPLAY = -np.eye(3)[::-1]  # ras -> (-S, -A, -R), and its own inverse
-_DISPLAY_STEP_MM = 2.0**-20  # napari floors (stop - start) / step: steps must be exact in binary
+TO_DISPLAY = -np.eye(3)[::-1]  # ras -> (-S, -A, -R), and its own inverse
+
+
+class Source(Protocol):
+    """The file that a volume was read from, as far as those who do not write it need to know."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should be told of it."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a voxel: 3 or 4 for colours, else 1."""
+        ...
+
+    @property
+    def calibration(self) -> tuple[float, float] | None:
+        """Values that it wants shown as black and white."""
+        ...
+
+    @property
+    def intent(self) -> int:
+        """NIfTI's intent code: 1002 for labels, 0 for none."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +71,8 @@ class Volume:
         "t" for time, "c" for channels, "v" for the components of a vector, in array order.
     leading_scale : tuple of float
         Step along each leading axis: seconds for "t", 1 otherwise.
-    source : NiftiSource or None
-        How the voxels lay in the file that they were read from; None for volumes made in memory.
+    source : Source or None
+        The file that the voxels were read from, a `NiftiSource`; None for volumes made in memory.
     """
 
     voxels: npt.NDArray[Any]
@@ -52,16 +80,16 @@ class Volume:
     name: str = "volume"
     leading_axes: tuple[str, ...] = ()
     leading_scale: tuple[float, ...] = ()
-    source: NiftiSource | None = field(default=None, repr=False)
+    source: Source | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 + len(self.leading_axes):
-            raise ValueError(
+            raise MedunetError(
                 f"Volume '{self.name}' has {self.voxels.ndim} axes; wanted {len(self.leading_axes)} "
                 f"leading axes {self.leading_axes} and (z, y, x)."
             )
         if self.affine.shape != (4, 4):
-            raise ValueError(f"Affine of '{self.name}' is {self.affine.shape}; wanted (4, 4).")
+            raise MedunetError(f"Affine of '{self.name}' is {self.affine.shape}; wanted (4, 4).")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -98,50 +126,15 @@ def affine_from_spacing(
     origin_mm : (z, y, x) position of the first voxel's centre in napari's world (-S, -A, -R), in mm
     """
     affine = np.eye(4)
-    affine[:3, :3] = _TO_DISPLAY @ np.diag(spacing_mm)
-    affine[:3, 3] = _TO_DISPLAY @ np.asarray(origin_mm, dtype=np.float64)
+    affine[:3, :3] = TO_DISPLAY @ np.diag(spacing_mm)
+    affine[:3, 3] = TO_DISPLAY @ np.asarray(origin_mm, dtype=np.float64)
     return affine
-
-
-def display_frame(
-    affine: FloatArray, shape: tuple[int, int, int]
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Scale and translation, in mm, with which napari shows a volume.
-
-    With the direction matrix D (columns of unit length) and the origin t, both in napari's world
-    (-S, -A, -R), the translation is inverse(D) t: volumes of one session with the same directions
-    overlay exactly. Where the tilt moves no corner by a tenth of a voxel the volume counts as aligned
-    and its centre is kept in place.
-
-    Parameters
-    ----------
-    affine : (4, 4) array
-        From array index (z, y, x) to RAS+ mm; its axes run roughly toward Inferior, Posterior, Left.
-    shape : (z, y, x) number of voxels
-
-    Returns
-    -------
-    scale, translate : (z, y, x) tuples of float
-        Multiples of 2**-20 mm, since napari loses the last slice to rounding otherwise.
-    """
-    spacing = np.asarray(spacing_of(affine))
-    to_world = _TO_DISPLAY @ affine[:3, :3]
-    origin = _TO_DISPLAY @ affine[:3, 3]
-    centre_index = (np.asarray(shape) - 1) / 2
-    if is_oblique(affine, shape):
-        translate = np.linalg.solve(to_world / spacing, origin)
-    else:
-        translate = origin + to_world @ centre_index - spacing * centre_index
-    scale = np.maximum(_exact(spacing), _DISPLAY_STEP_MM)
-    z, y, x = (float(value) for value in scale)
-    tz, ty, tx = (float(value) for value in _exact(translate))
-    return (z, y, x), (tz, ty, tx)
 
 
 def is_oblique(affine: FloatArray, shape: tuple[int, int, int]) -> bool:
     """Whether the tilt against the world's axes moves some corner by a tenth of a voxel or more."""
     spacing = np.asarray(spacing_of(affine))
-    tilt = _TO_DISPLAY @ affine[:3, :3] - np.diag(spacing)
+    tilt = TO_DISPLAY @ affine[:3, :3] - np.diag(spacing)
     half = (np.asarray(shape) - 1) / 2
     corners = np.array(np.meshgrid(*[(-h, h) for h in half], indexing="ij")).reshape(3, -1)
     return bool((np.abs(tilt @ corners) >= 0.1 * spacing[:, None]).any())
@@ -160,8 +153,3 @@ def same_grid(first: Volume, second: Volume) -> bool:
     ).reshape(4, -1)
     apart = np.abs((first.affine - second.affine) @ corners)
     return bool((apart <= 0.01 * min(first.spacing_mm)).all())
-
-
-def _exact(values_mm: npt.ArrayLike) -> FloatArray:
-    rounded: FloatArray = np.round(np.asarray(values_mm) / _DISPLAY_STEP_MM) * _DISPLAY_STEP_MM
-    return rounded

@@ -24,9 +24,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
+from napari_medunet.engine.errors import told
 from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
 from napari_medunet.worker.left_over import holds_training
-from napari_medunet.worker.messages import Message, decode, encode, encode_progress, one_line
+from napari_medunet.worker.messages import Message, decode, encode, encode_progress
 
 
 class Child:
@@ -107,10 +108,7 @@ class Child:
             self._reply("cancelled", job)
             return
         traceback.print_exc()
-        expected = isinstance(error, ValueError | OSError)
-        text = one_line(error) if expected else one_line(f"{type(error).__name__}: {error}")
-        details = traceback.format_exc()
-        self._reply("failed", job, error=text, expected=expected, details=details)
+        self._reply("failed", job, error=told(error), details=traceback.format_exc())
 
     def _reply(self, kind: str, job: int | None = None, **rest: object) -> None:
         line = encode({"type": kind, "job": job, **rest})

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from napari_medunet.engine.examples import Example
+from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.engine.volume import Volume
 from napari_medunet.worker.dispatcher import Dispatcher
@@ -102,7 +102,13 @@ class Worker:
             If the worker is closed.
         """
         dispatcher = self._dispatch()
-        job = Job(dispatcher, next(self._numbers), task, listener)
+        job = Job(
+            next(self._numbers),
+            task,
+            listener,
+            stop=lambda job: dispatcher.post(dispatcher.stop, job),
+            cancel=lambda job: dispatcher.post(dispatcher.cancel, job),
+        )
         dispatcher.post(dispatcher.submit, job)
         return job
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.progress import Progress
 from napari_medunet.worker.job import Job, ignore
 from napari_medunet.worker.left_over import new_folder, note_request
-from napari_medunet.worker.messages import Message, decode_progress, one_line
+from napari_medunet.worker.messages import Message, decode_progress
 from napari_medunet.worker.process import ChildProcess
 
 CANCEL_SECONDS = 3.0
@@ -128,7 +129,7 @@ class Dispatcher:
             request = job.task.pack(folder)
             if job.task.run:
                 note_request(folder, job.task.name, request)
-        except ValueError as error:
+        except MedunetError as error:
             self._fail(job, f"{job.task.title} could not begin: {one_line(error)}")
             return
         except OSError as error:
@@ -194,7 +195,7 @@ class Dispatcher:
             return
         try:
             result = job.task.unpack(self._folder_of(job), message)
-        except (OSError, ValueError) as error:
+        except (OSError, MedunetError) as error:
             job.unread = f"A result could not be read: {one_line(error)}"
             return
         job.has_result = True
@@ -207,8 +208,7 @@ class Dispatcher:
             self._finish(job, job.listener.cancelled)
         elif kind == "failed":
             job.details = message["details"]
-            error = message["error"]
-            self._fail(job, error if message["expected"] else f"{job.task.title} failed: {error}")
+            self._fail(job, message["error"])
         elif job.unread:
             self._fail(job, job.unread)
         else:

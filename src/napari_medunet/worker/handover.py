@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.examples import Example
+from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.volume import Volume
 from napari_medunet.worker.messages import Message
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_medunet.engine.progress import Progress
 from napari_medunet.worker.tasks import Task
-
-if TYPE_CHECKING:
-    from napari_medunet.worker.dispatcher import Dispatcher
 
 
 def ignore(*_: object) -> None:
@@ -47,10 +44,17 @@ class Listener:
 class Job:
     """A job that was handed to a worker; `Worker.train` and `Worker.predict` make it.
 
-    Attributes
+    Parameters
     ----------
+    number : int
+        The child's name for it.
     task : Task
     listener : Listener
+    stop, cancel : callable
+        Pass a wish of this job on to the worker's thread; return at once.
+
+    Attributes
+    ----------
     folder_name : str
         Name of the job's folder in the worker's.
     cancelled : bool
@@ -63,23 +67,30 @@ class Job:
         After a failure: the traceback, or the last lines of the child's log.
     """
 
-    def __init__(self, dispatcher: Dispatcher, number: int, task: Task, listener: Listener) -> None:
+    def __init__(
+        self,
+        number: int,
+        task: Task,
+        listener: Listener,
+        stop: Callable[[Job], None],
+        cancel: Callable[[Job], None],
+    ) -> None:
         self.number, self.task, self.listener = number, task, listener
         self.folder_name = f"job-{number}"
         self.cancelled = False
         self.has_result = False
         self.unread = ""
         self.details = ""
-        self._dispatcher = dispatcher
+        self._stop, self._cancel = stop, cancel
 
     def stop(self) -> None:
         """End the job now and keep the best so far; returns at once.
 
         One that has not begun has nothing to keep: it is cancelled.
         """
-        self._dispatcher.post(self._dispatcher.stop, self)
+        self._stop(self)
 
     def cancel(self) -> None:
         """End the job now and drop what it made; returns at once."""
         self.cancelled = True
-        self._dispatcher.post(self._dispatcher.cancel, self)
+        self._cancel(self)

@@ -12,14 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_medunet.engine.devices import describe, set_up_backend
-from napari_medunet.engine.progress import Progress, Report
+from napari_medunet.engine.errors import MedunetError, told
+from napari_medunet.engine.hardware.devices import describe, set_up_backend
+from napari_medunet.engine.progress import Progress, ProgressCallback
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker.handover import map_example, map_volume, save_array
-from napari_medunet.worker.messages import Message, one_line
+from napari_medunet.worker.messages import Message
 
 if TYPE_CHECKING:
-    from napari_medunet.engine.segmenter import Segmenter
+    from napari_medunet.engine.prediction.segmenter import Segmenter
 
 Deliver = Callable[[Message], None]
 
@@ -33,12 +34,12 @@ def preload() -> str:
     set_up_backend()
     import keras  # noqa: F401
 
-    from napari_medunet.engine import prediction, training  # noqa: F401
+    from napari_medunet.engine import training  # noqa: F401
 
     return describe()
 
 
-def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
+def train(request: Message, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
     """Train or fine-tune a segmenter and leave it in the folder as a ``.medunet`` file.
 
     What broke off in the run folder is gone on with.
@@ -61,7 +62,9 @@ def train(request: Message, folder: Path, report: Report, deliver: Deliver) -> N
     deliver({"segmenter": path.name})
 
 
-def cross_validate(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
+def cross_validate(
+    request: Message, folder: Path, report: ProgressCallback, deliver: Deliver
+) -> None:
     """Train a network for each fold; leave the segmenter and the out-of-fold labels in the folder.
 
     What broke off in the run folder is gone on with.
@@ -83,7 +86,7 @@ def cross_validate(request: Message, folder: Path, report: Report, deliver: Deli
     deliver({"segmenter": path.name, "labels": labels})
 
 
-def predict(request: Message, folder: Path, report: Report, deliver: Deliver) -> None:
+def predict(request: Message, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
     """Segment volume after volume; one that fails is named at the end, the others are done.
 
     Raises
@@ -91,7 +94,7 @@ def predict(request: Message, folder: Path, report: Report, deliver: Deliver) ->
     ValueError
         If some volume could not be segmented.
     """
-    from napari_medunet.engine.prediction import predict
+    from napari_medunet.engine.prediction.predict import predict
 
     report(Progress(0.0, "Loading the segmenter"))
     segmenter = _load(Path(request["segmenter"]))
@@ -103,12 +106,12 @@ def predict(request: Message, folder: Path, report: Report, deliver: Deliver) ->
         overall.begin(index, volume.name)
         try:
             labels = predict(segmenter, volume, settings, overall.report)
-        except ValueError as error:
-            errors.append(one_line(error))
+        except (MedunetError, OSError, MemoryError) as error:
+            errors.append(told(error))
             continue
         deliver({"index": index, "labels": save_array(folder / f"labels-{index}.npy", labels)})
     if errors:
-        raise ValueError(" ".join(errors))
+        raise MedunetError(" ".join(errors))
 
 
 JOBS = {"train": train, "cross-validate": cross_validate, "predict": predict}
@@ -117,7 +120,7 @@ JOBS = {"train": train, "cross-validate": cross_validate, "predict": predict}
 class _Overall:
     """Progress through several volumes, from the progress through each."""
 
-    def __init__(self, report: Report, count: int) -> None:
+    def __init__(self, report: ProgressCallback, count: int) -> None:
         self._report, self._count = report, count
         self._start = time.monotonic()
 
@@ -137,7 +140,8 @@ class _Overall:
 
 def _load(path: Path) -> Segmenter:
     global _loaded
-    from napari_medunet.engine.segmenter import Segmenter, read_card
+    from napari_medunet.engine.prediction.model_file import read_card
+    from napari_medunet.engine.prediction.segmenter import Segmenter
 
     read_card(path)  # the file may have gone since it was chosen: this says so
     key = (str(path), path.stat().st_mtime_ns)

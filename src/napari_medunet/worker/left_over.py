@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from napari_medunet.engine.examples import Example
+from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker.handover import map_example
 from napari_medunet.worker.messages import Message

@@ -11,6 +11,7 @@ import json
 import math
 from typing import Any
 
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.progress import Progress
 
 Message = dict[str, Any]
@@ -37,7 +38,7 @@ def decode(line: bytes) -> Message:
     """
     message = json.loads(line)
     if not isinstance(message, dict):
-        raise ValueError(f"Wanted a JSON object on one line; got {line[:80]!r}.")
+        raise MedunetError(f"Wanted a JSON object on one line; got {line[:80]!r}.")
     return message
 
 
@@ -63,11 +64,6 @@ def decode_progress(message: Message) -> Progress:
         scores={name: float(value) for name, value in message["scores"].items()},
         warning=message["warning"],
     )
-
-
-def one_line(text: object) -> str:
-    """Join the lines of an error into the one line that a notification has."""
-    return " ".join(str(text).split())
 
 
 def _encode_number(value: float) -> float | str:

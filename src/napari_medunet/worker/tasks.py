@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import numpy.typing as npt
 
-from napari_medunet.engine.examples import Example
+from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.engine.volume import Volume
 from napari_medunet.worker.handover import save_example, save_volume, take_array

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.settings.common import Settings, WhichAnnotated
 
 
@@ -94,10 +95,10 @@ def read_groups(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
             or name.lstrip("-").isdecimal()
             or not re.fullmatch(r"\d+(\s*,\s*\d+)*", labels)
         ):
-            raise ValueError(
+            raise MedunetError(
                 f"'{text}' is no group of labels; wanted a name and labels: tumour=1,2"
             )
         if name in groups:
-            raise ValueError(f"the group '{name}' is given twice; wanted each name once")
+            raise MedunetError(f"the group '{name}' is given twice; wanted each name once")
         groups[name] = tuple(int(label) for label in labels.split(","))
     return groups

@@ -159,7 +159,7 @@ class TrainSettings(Settings):
         ),
         json_schema_extra=_AUGMENTATION,
     )
-    unvaried_end: Annotated[float, Field(ge=0, le=1)] | None = Field(
+    unaugmented_tail: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
         description=(
             "Share of the training, at its end, that learns from the images as they are, mirrored at most; "

@@ -5,8 +5,12 @@
 each of several `folds`. A `run_folder` keeps what resumes a training.
 """
 
+from napari_medunet.engine.training.cross_validation import (
+    CrossValidation,
+    choose_folds,
+    cross_validate,
+)
 from napari_medunet.engine.training.fine_tuning import fine_tune
-from napari_medunet.engine.training.folds import CrossValidation, choose_folds, cross_validate
 from napari_medunet.engine.training.train import train
 
 __all__ = ["CrossValidation", "choose_folds", "cross_validate", "fine_tune", "train"]

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.saving import PART_SUFFIX, saved_whole
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.saving import PART_SUFFIX, atomic_write
 from napari_medunet.engine.training.loop import Best
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Checkpoint:
 
     Attributes
     ----------
-    told : dict
+    state : dict
         What is no array: history, warnings, time used, the best epoch.
     variables : list of arrays
         Of the learner: network, optimizer, average.
@@ -46,14 +47,14 @@ class Checkpoint:
         Weights of the best epoch.
     """
 
-    told: dict[str, Any]
+    state: dict[str, Any]
     variables: list[npt.NDArray[Any]]
     best: list[npt.NDArray[Any]]
 
     @property
     def epochs(self) -> int:
         """Epochs that were done."""
-        return len(self.told["history"])
+        return len(self.state["history"])
 
     def restore(self, loop: Loop) -> None:
         """Put a new loop where the old one was; its clock has the used time already.
@@ -65,22 +66,22 @@ class Checkpoint:
         """
         variables = loop.learner.variables()
         if [v.shape for v in variables] != [v.shape for v in self.variables]:
-            raise ValueError(
+            raise MedunetError(
                 "The checkpoint does not fit the network that its plan describes; wanted one of the same "
                 "version and backend. Resume with those that began it, or train anew."
             )
         for variable, value in zip(variables, self.variables, strict=True):
             variable.assign(value)
-        loop.history = self.told["history"]
-        loop.warnings = self.told["warnings"]
-        loop.steps_done = self.told["steps_done"]
-        loop.rate, loop.rescued = self.told["rate"], self.told["rescued"]
-        loop.best = Best(**self.told["best"], weights=self.best)
+        loop.history = self.state["history"]
+        loop.warnings = self.state["warnings"]
+        loop.steps_done = self.state["steps_done"]
+        loop.rate, loop.rescued = self.state["rate"], self.state["rescued"]
+        loop.best = Best(**self.state["best"], weights=self.best)
         loop.clock.epochs_done = float(self.epochs)
 
 
 @dataclass(frozen=True, eq=False)
-class GoingOn:
+class InitialState:
     """What a training goes on from, and what it leaves to go on from.
 
     Attributes
@@ -134,7 +135,7 @@ class Checkpoints:
             for number, variable in enumerate(loop.learner.variables())
         }
         arrays |= {f"best_{number}": value for number, value in enumerate(loop.best.weights)}
-        arrays["told"] = np.frombuffer(json.dumps(_told(loop)).encode(), np.uint8)
+        arrays["state"] = np.frombuffer(json.dumps(_state(loop)).encode(), np.uint8)
         busy = time.thread_time() - busy
         self._began = start
         self._writing = self._thread.submit(self._write, arrays, busy)
@@ -159,7 +160,7 @@ class Checkpoints:
     def _write(self, arrays: dict[str, npt.NDArray[Any]], busy: float) -> float:
         """Write the older file anew; return the processor time that it took, with what it took before."""
         start = time.thread_time()
-        with saved_whole(self._files[self._next]) as stream:
+        with atomic_write(self._files[self._next]) as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
             stream.flush()
             os.fsync(stream.fileno())  # both files may be seconds old when the machine loses power
@@ -178,7 +179,7 @@ class Checkpoints:
         read = {path: found for path in there if (found := _read(path)) is not None}
         if not read:
             if there:
-                raise ValueError(
+                raise MedunetError(
                     f"The checkpoints in '{there[0].parent}' are damaged; wanted one that is whole. "
                     "Train anew, into another folder."
                 )
@@ -200,7 +201,7 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
 
-def _told(loop: Loop) -> dict[str, Any]:
+def _state(loop: Loop) -> dict[str, Any]:
     best = {name: value for name, value in vars(loop.best).items() if name != "weights"}
     return {
         "history": loop.history,
@@ -218,11 +219,11 @@ def _read(path: Path) -> Checkpoint | None:
     """Read a checkpoint; None where it is damaged."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            told = json.loads(archive["told"].tobytes())
+            state = json.loads(archive["state"].tobytes())
             variables, best = (_numbered(archive, name) for name in ("variable", "best"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return Checkpoint(told, variables, best)
+    return Checkpoint(state, variables, best)
 
 
 def _numbered(archive: Any, name: str) -> list[npt.NDArray[Any]]:

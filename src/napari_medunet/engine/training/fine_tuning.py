@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine import devices
-from napari_medunet.engine.examples import Example, check_image, label_values
-from napari_medunet.engine.extending import extended_plan, learning_rate_share
+from napari_medunet.engine.examples.example import Example, check_image, label_values
+from napari_medunet.engine.examples.split import split_examples
+from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.prediction import predict
-from napari_medunet.engine.progress import Progress, Report, ignore
-from napari_medunet.engine.segmenter import Segmenter
+from napari_medunet.engine.planning.fine_tuning_plan import extended_plan, learning_rate_share
+from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.prediction.segmenter import Segmenter
+from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.split import split_examples
-from napari_medunet.engine.training.network import train_network
-from napari_medunet.engine.training.run_folder import RunFolder, kept_in
-from napari_medunet.engine.training.together import make_segmenter, name_classes
+from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
+from napari_medunet.engine.training.one_network import train_one_network
+from napari_medunet.engine.training.run_folder import RunFolder, run_context
 
 _REPLAYED_PER_NEW = 3  # old examples, at most: the new ones are to be seen often
 # A new label's logit begins so far below the mean of those of what is known: nowhere the highest, whatever
@@ -39,7 +39,7 @@ def fine_tune(
     segmenter: Segmenter,
     examples: list[Example],
     settings: TrainSettings,
-    report: Report = ignore,
+    report: ProgressCallback = ignore,
     names: dict[int, str] | None = None,
     replay: Sequence[Example] = (),
     run: RunFolder | None = None,
@@ -72,27 +72,27 @@ def fine_tune(
     report(Progress(0, "Reading the examples"))
     for example in (*examples, *replay):
         check_image(example.image)
-    replayed = drawn(replay, len(examples), settings.seed)
+    replayed = sample_replay(replay, len(examples), settings.seed)
     plan = run.plan if run else None
     plan = plan or extended_plan(segmenter.plan, [*examples, *replayed], settings)
     old_names = {one.value: one.name for one in segmenter.card.classes}
     classes = name_classes(plan, old_names | (names or {}))
-    with kept_in(run, [*examples, *replay], plan, report) as (kept, going_on):
-        seen = [_seen(segmenter, example, kept) for example in examples]
-        known = keep_known(segmenter.plan, examples, seen)
-        replayed = without_doubt(segmenter.plan, replayed, examples, seen)
+    with run_context(run, [*examples, *replay], plan, report) as (logged, initial):
+        seen = [_seen(segmenter, example, logged) for example in examples]
+        known = pseudo_label_known(segmenter.plan, examples, seen)
+        replayed = mask_doubtful(segmenter.plan, replayed, examples, seen)
         split = split_examples([*known, *replayed], settings.validation, settings.seed, plan.axis)
         weights = extended_weights(segmenter, plan)
         rate = learning_rate_share(segmenter.plan, plan, settings)
-        begun = replace(going_on, weights=weights, rate=rate)
-        trained = train_network(*split, plan, classes, settings, kept, begun)
-    more = make_segmenter([trained], plan, classes, settings)
+        begun = replace(initial, weights=weights, rate=rate)
+        trained = train_one_network(*split, plan, classes, settings, logged, begun)
+    more = assemble_segmenter([trained], plan, classes, settings)
     old = f"a segmenter of {len(segmenter.card.cases)} cases, {segmenter.card.created}"
     about = more.card.trained_with | {"fine-tuned from": old}
     return replace(more, card=more.card.model_copy(update={"trained_with": about}))
 
 
-def keep_known(plan: Plan, examples: list[Example], seen: list[Labels]) -> list[Example]:
+def pseudo_label_known(plan: Plan, examples: list[Example], seen: list[Labels]) -> list[Example]:
     """Fill in what a segmenter knows and the annotation of no example says anything about.
 
     A label that is painted in some example is taken to be painted wherever it is; one that is painted in
@@ -110,16 +110,16 @@ def keep_known(plan: Plan, examples: list[Example], seen: list[Labels]) -> list[
     silent = [label for label in plan.labels[1:] if label not in said]
     if not silent:
         return examples
-    kept = []
+    filled_in = []
     for example, found in zip(examples, seen, strict=True):
         filled = example.annotated & (example.labels == 0) & np.isin(found, silent)
         kinds = np.promote_types(example.labels.dtype, found.dtype)
         labels = np.where(filled, found, example.labels).astype(kinds)
-        kept.append(replace(example, labels=labels))
-    return kept
+        filled_in.append(replace(example, labels=labels))
+    return filled_in
 
 
-def without_doubt(
+def mask_doubtful(
     plan: Plan, old: list[Example], examples: list[Example], seen: list[Labels]
 ) -> list[Example]:
     """Old examples without the labels that may be a new label now.
@@ -136,7 +136,7 @@ def without_doubt(
     return [example for example in certain if example.annotated.any()]
 
 
-def _seen(segmenter: Segmenter, example: Example, report: Report) -> Labels:
+def _seen(segmenter: Segmenter, example: Example, report: ProgressCallback) -> Labels:
     def tell(_: Progress) -> None:
         report(Progress(0, f"Looking for what is known in {example.name}"))
 
@@ -148,7 +148,7 @@ def extended_weights(segmenter: Segmenter, plan: Plan) -> list[npt.NDArray[Any]]
 
     Weights of the old labels are kept. A new label begins unlikely: its logit is below the mean of theirs.
     """
-    from napari_medunet.engine.unet import build_unet
+    from napari_medunet.engine.network.unet import build_unet
 
     old_labels = segmenter.plan.labels
     places = [plan.labels.index(label) for label in old_labels]
@@ -167,7 +167,7 @@ def extended_weights(segmenter: Segmenter, plan: Plan) -> list[npt.NDArray[Any]]
     return extended
 
 
-def drawn(replay: Sequence[Example], new: int, seed: int) -> list[Example]:
+def sample_replay(replay: Sequence[Example], new: int, seed: int) -> list[Example]:
     """The old examples that are replayed beside so many new ones."""
     most = _REPLAYED_PER_NEW * new
     if len(replay) <= most:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from napari_medunet.engine.saving import saved_whole
+from napari_medunet.engine.files.saving import atomic_write
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
@@ -25,7 +25,7 @@ def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     table = csv.DictWriter(text, names)  # a score that an epoch lacks is an empty field
     table.writeheader()
     table.writerows({**scores, "epoch": int(scores["epoch"])} for scores in history)
-    with saved_whole(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(text.getvalue().encode())
 
 

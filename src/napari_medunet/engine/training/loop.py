@@ -8,13 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_medunet.engine import devices
-from napari_medunet.engine.batches import Batch
-from napari_medunet.engine.parallel import all_devices
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.hardware import devices
+from napari_medunet.engine.hardware.data_parallel import all_devices
+from napari_medunet.engine.patches.batches import Batch
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.progress import Progress, Report, StopRequested
+from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import early_warnings
+from napari_medunet.engine.training import checks
 from napari_medunet.engine.training.clock import Clock
 
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
@@ -86,7 +87,7 @@ class Loop:
         names: dict[int, str],
         settings: TrainSettings,
         clock: Clock,
-        report: Report,
+        report: ProgressCallback,
     ) -> None:
         devices.set_up_backend()
         devices.use_threads(settings.threads)
@@ -95,8 +96,8 @@ class Loop:
         from napari_medunet.engine.training.steps import compile_steps, new_learner
 
         keras.utils.set_random_seed(settings.seed)
-        self.together = all_devices()
-        self.learner = new_learner(plan, devices.precision(), self.together)
+        self.device_group = all_devices()
+        self.learner = new_learner(plan, devices.precision(), self.device_group)
         self._learn, self._test = compile_steps(self.learner)
         self.plan = plan
         self.names = names
@@ -157,9 +158,7 @@ class Loop:
             self.history.append(scores)
             try:
                 self._say(f"Epoch {epoch}: validation Dice {scores['val_dice']:.3f}", scores)
-                self.warn(
-                    early_warnings.of_history(self.history, self.clock.schedule(), self.names)
-                )
+                self.warn(checks.of_history(self.history, self.clock.schedule(), self.names))
             except StopRequested:
                 done = True
             if not done:
@@ -172,9 +171,9 @@ class Loop:
 
     def predictor(self) -> Any:
         """The network with its present weights, where one device predicts."""
-        from napari_medunet.engine.unet import build_unet
+        from napari_medunet.engine.network.unet import build_unet
 
-        if self.together.count == 1:
+        if self.device_group.count == 1:
             return self.learner.network
         copy = build_unet(self.plan, devices.precision())
         copy.set_weights(self.learner.network.get_weights())
@@ -285,7 +284,7 @@ def steps_per_epoch(patches: int, batch: int, expected: float | None = None) -> 
     return math.ceil(min(longest, max(shortest, patches / batch)))
 
 
-class LossNotFinite(ValueError):
+class LossNotFinite(MedunetError):
     """The loss is no longer a number, and going back to earlier weights did not help."""
 
     def __init__(self) -> None:

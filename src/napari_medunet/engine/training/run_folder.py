@@ -18,17 +18,14 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_medunet.engine.examples import Example
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.files.saving import atomic_write, check_writable
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.progress import Progress, Report
-from napari_medunet.engine.saving import check_writable, saved_whole
+from napari_medunet.engine.progress import Progress, ProgressCallback
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training.checkpoints import Checkpoint, Checkpoints, GoingOn
-from napari_medunet.engine.training.history import (
-    tensorboard_writer,
-    write_events,
-    write_history,
-)
+from napari_medunet.engine.training.checkpoints import Checkpoint, Checkpoints, InitialState
+from napari_medunet.engine.training.history import tensorboard_writer, write_events, write_history
 
 _RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
     "run.json",
@@ -118,13 +115,13 @@ class RunFolder:
                 "wanted the one that `train` named when it began. If the training never began, train anew."
             ) from error
         except ValidationError as error:
-            raise ValueError(
+            raise MedunetError(
                 f"The run folder '{path}' is damaged, or of another version ({error.errors()[0]['msg']}). "
                 "Train anew, into another folder."
             ) from error
         run = cls(path, record, plan)
         if not _can_be_resumed(path):
-            raise ValueError(
+            raise MedunetError(
                 f"'{path}' holds no checkpoint: its training is done, or ended before its first epoch did. "
                 "Train anew."
             )
@@ -187,7 +184,7 @@ class RunFolder:
         found = _fingerprint(examples)
         if self.record.examples_sha256:
             if found != self.record.examples_sha256:
-                raise ValueError(
+                raise MedunetError(
                     f"The examples have changed since the training in '{self.path}' began ("
                     f"{_difference(self.record.cases, examples)}); wanted the same, to go on with it. "
                     "Restore them, or train anew, perhaps from the best segmenter that you have."
@@ -198,7 +195,7 @@ class RunFolder:
         names = tuple(example.name for example in examples)
         self.record = self.record.model_copy(update={"examples_sha256": found, "cases": names})
         for name, model in ((_PLAN, plan), (_RUN, self.record)):
-            with saved_whole(self.path / name) as stream:
+            with atomic_write(self.path / name) as stream:
                 stream.write(model.model_dump_json(indent=1).encode())
         if had_run:  # else they may be the user's own
             for old in (_LOG, _HISTORY):
@@ -210,9 +207,11 @@ class RunFolder:
         return None
 
     @contextmanager
-    def kept(self, report: Report, checkpoint: Checkpoint | None) -> Iterator[Report]:
+    def logged(
+        self, report: ProgressCallback, checkpoint: Checkpoint | None
+    ) -> Iterator[ProgressCallback]:
         """Context that gives a report which keeps log, history and events beside passing it on."""
-        history = list(checkpoint.told["history"]) if checkpoint else []
+        history = list(checkpoint.state["history"]) if checkpoint else []
         writer = tensorboard_writer(self.path / _EVENTS)
         self.log(f"Resumed after epoch {len(history)}" if checkpoint else "Began")
 
@@ -256,9 +255,9 @@ class RunFolder:
 
 
 @contextmanager
-def kept_in(
-    run: RunFolder | None, examples: Sequence[Example], plan: Plan, report: Report
-) -> Iterator[tuple[Report, GoingOn]]:
+def run_context(
+    run: RunFolder | None, examples: Sequence[Example], plan: Plan, report: ProgressCallback
+) -> Iterator[tuple[ProgressCallback, InitialState]]:
     """Context of a training, in a run folder or without one: its report, and what it goes on from.
 
     Raises
@@ -267,11 +266,11 @@ def kept_in(
         As `RunFolder.begin`.
     """
     if run is None:
-        yield report, GoingOn()
+        yield report, InitialState()
         return
     checkpoint = run.begin(examples, plan)
-    with run.kept(report, checkpoint) as kept:
-        yield kept, GoingOn(run.checkpoints, checkpoint)
+    with run.logged(report, checkpoint) as logged:
+        yield logged, InitialState(run.checkpoints, checkpoint)
 
 
 def _can_be_resumed(folder: Path) -> bool:

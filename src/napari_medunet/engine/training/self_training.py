@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from napari_medunet.engine.blending import blended_slabs
-from napari_medunet.engine.grid import Float32Array
+from napari_medunet.engine.patches.preprocessing import Float32Array
+from napari_medunet.engine.patches.sampler import IGNORED, ClassArray, PatchSampler
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.prediction.sliding_window import blended_slabs
 from napari_medunet.engine.progress import Progress
-from napari_medunet.engine.samples import IGNORED, ClassArray, Samples
 from napari_medunet.engine.training.loop import Loop
 
 _ROUNDS = (0.35, 0.55, 0.75)  # shares of the training after which the rest is labelled anew
@@ -38,7 +38,7 @@ class SelfTraining:
         That training learns from.
     """
 
-    def __init__(self, samples: Samples, voxels_per_epoch: int) -> None:
+    def __init__(self, samples: PatchSampler, voxels_per_epoch: int) -> None:
         self._samples = samples
         self._voxels_per_epoch = voxels_per_epoch
         self._rounds = 0
@@ -60,7 +60,7 @@ class SelfTraining:
             def classify(image: Float32Array) -> ClassArray:
                 return _classify(average, image, loop)
 
-            self._samples.guess(classify, most_voxels, seed=due)
+            self._samples.set_pseudo_labels(classify, most_voxels, seed=due)
 
 
 class InTraining:

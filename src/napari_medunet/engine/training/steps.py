@@ -15,13 +15,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from napari_medunet.engine import devices
-from napari_medunet.engine.losses import ClassScores, cross_entropy_and_dice
-from napari_medunet.engine.muon import Muon
-from napari_medunet.engine.parallel import Together
+from napari_medunet.engine.hardware import devices
+from napari_medunet.engine.hardware.data_parallel import DeviceGroup
+from napari_medunet.engine.network.losses import ClassScores, cross_entropy_and_dice
+from napari_medunet.engine.network.muon import Muon
+from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.average import WeightAverage
-from napari_medunet.engine.unet import build_unet
 
 Afterwards = Callable[[], None]
 Step = Callable[[Any, Any], Any]
@@ -50,7 +50,7 @@ class Learner:
     average: WeightAverage
     scores: ClassScores
     loss: Any
-    together: Together = field(default_factory=Together)
+    device_group: DeviceGroup = field(default_factory=DeviceGroup)
 
     def reset(self) -> None:
         """Forget the scores and the mean loss."""
@@ -68,15 +68,15 @@ class Learner:
         return [variable for part in parts for variable in part.variables]
 
 
-def new_learner(plan: Plan, precision: str, together: Together) -> Learner:
+def new_learner(plan: Plan, precision: str, device_group: DeviceGroup) -> Learner:
     """A learner with fresh weights; see `build_unet` for the precision."""
-    with together.scope():
+    with device_group.scope():
         network = build_unet(plan, precision)
         optimizer = Muon(plan.learning_rate)
         if precision == "mixed_float16":  # small gradients would vanish
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         scores, loss = ClassScores(plan.classes), keras.metrics.Mean(name="loss")
-    return Learner(network, optimizer, WeightAverage(network), scores, loss, together)
+    return Learner(network, optimizer, WeightAverage(network), scores, loss, device_group)
 
 
 def compile_steps(learner: Learner) -> tuple[Step, Step]:
@@ -85,7 +85,7 @@ def compile_steps(learner: Learner) -> tuple[Step, Step]:
     differentiate = {"tensorflow": _with_tape, "torch": _backward, "jax": _with_grad}[name]
     apply = _apply_purely if name == "jax" else _apply
     compiled = {"tensorflow": _as_graph, "torch": _eagerly, "jax": _as_pure_function}[name]
-    with learner.together.scope():
+    with learner.device_group.scope():
         learner.optimizer.build(learner.network.trainable_variables)
 
     def count(classes: Any, logits: Any, loss: Any) -> Any:
@@ -179,8 +179,8 @@ def _as_graph(step: Step, learner: Learner, afterwards: Afterwards = _nothing) -
     """TensorFlow: `step` runs on each device, `afterwards` once. No XLA: it is slower on CPUs."""
     import tensorflow as tf
 
-    share = learner.together.share
-    with learner.together.scope():
+    share = learner.device_group.share
+    with learner.device_group.scope():
         strategy = tf.distribute.get_strategy()
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -214,7 +214,7 @@ def _as_pure_function(step: Step, learner: Learner, afterwards: Afterwards = _no
     """JAX compiles functions without side effects: the variables go in, their new values come out."""
     import jax
 
-    variables, share = learner.variables(), learner.together.share
+    variables, share = learner.variables(), learner.device_group.share
     kept_where_they_are = [variable.value.sharding for variable in variables]
 
     @partial(jax.jit, donate_argnums=0, out_shardings=(None, kept_where_they_are))

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from napari_medunet.engine.examples import Example, check_image
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.example import Example, check_image
+from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.plan_file import check_plan
-from napari_medunet.engine.planning import make_plan
-from napari_medunet.engine.progress import Progress, Report, ignore
-from napari_medunet.engine.segmenter import Segmenter
+from napari_medunet.engine.planning.plan_file import check_plan
+from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.prediction.segmenter import Segmenter
+from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.split import split_examples
-from napari_medunet.engine.training.network import train_network
-from napari_medunet.engine.training.run_folder import RunFolder, kept_in
-from napari_medunet.engine.training.several import train_networks
-from napari_medunet.engine.training.together import make_segmenter, name_classes
+from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
+from napari_medunet.engine.training.ensemble import train_networks
+from napari_medunet.engine.training.one_network import train_one_network
+from napari_medunet.engine.training.run_folder import RunFolder, run_context
 
 
 def train(
     examples: list[Example],
     settings: TrainSettings,
-    report: Report = ignore,
+    report: ProgressCallback = ignore,
     names: dict[int, str] | None = None,
     plan: Plan | None = None,
     run: RunFolder | None = None,
 ) -> Segmenter:
     """Train a segmenter within a budget of time: of one network, or of several that share it.
 
-    `train_network` says how, and the plan how many; `folds.cross_validate` is for settings with folds.
+    `train_one_network` says how, and the plan how many; `folds.cross_validate` is for settings with folds.
 
     Parameters
     ----------
@@ -52,9 +53,11 @@ def train(
         If the run folder cannot be written.
     """
     if not examples:
-        raise ValueError("There is nothing to train on: wanted at least one image with its labels.")
+        raise MedunetError(
+            "There is nothing to train on: wanted at least one image with its labels."
+        )
     if settings.folds:
-        raise ValueError(
+        raise MedunetError(
             "The settings ask for folds; wanted none, as nothing is left out here: call cross_validate."
         )
     report(Progress(0, "Reading the examples"))
@@ -66,8 +69,8 @@ def train(
     if plan.networks > 1:
         several = train_networks(examples, plan, classes, settings, report, run)
         as_many = plan.model_copy(update={"networks": len(several)})  # perhaps fewer than planned
-        return make_segmenter(several, as_many, classes, settings)
+        return assemble_segmenter(several, as_many, classes, settings)
     training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
-    with kept_in(run, examples, plan, report) as (kept, going_on):
-        trained = train_network(training, validation, plan, classes, settings, kept, going_on)
-    return make_segmenter([trained], plan, classes, settings)
+    with run_context(run, examples, plan, report) as (logged, initial):
+        trained = train_one_network(training, validation, plan, classes, settings, logged, initial)
+    return assemble_segmenter([trained], plan, classes, settings)

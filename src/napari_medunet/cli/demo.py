@@ -1,0 +1,125 @@
+"""The demo: the whole path on synthetic volumes, with real files at every step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_medunet.engine.evaluation.report import Evaluation, evaluate_files, write_csv
+from napari_medunet.engine.examples.folders import load_examples
+from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom
+from napari_medunet.engine.files.files import pair
+from napari_medunet.engine.files.nifti import write_labels, write_volume
+from napari_medunet.engine.prediction.folders import output_files, predict_files
+from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
+from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.engine.volume import Volume
+
+_TRAINING_CASES = 6
+_TEST_CASES = 4
+_SLICES = 5  # annotated in each training case
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made.
+
+    Attributes
+    ----------
+    evaluation : Evaluation
+        Of the test cases, which training never saw.
+    names : dict of label to name
+    files : dict of str to path
+    napari_command : str
+        That opens a test case with its truth and its segmentation.
+    """
+
+    evaluation: Evaluation
+    names: dict[int, str]
+    files: dict[str, Path]
+    napari_command: str
+
+
+def run_demo(out: Path, minutes: float, report: ProgressCallback = ignore) -> DemoResult:
+    """Make volumes, annotate a few slices, train, segment the held-out ones and measure them.
+
+    Parameters
+    ----------
+    out : path of a folder, made where missing
+    minutes : float
+        Of training.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    report(Progress(0.0, "Making volumes"))
+    files = _write_phantoms(out)
+    settings = TrainSettings(minutes=minutes, annotated="slices")
+    loaded = load_examples(files["images"], files["labels"], settings)
+    report(Progress(0.02, "Starting the training"))
+    from napari_medunet.engine.training import train
+
+    segmenter = train(
+        loaded.examples, settings, _part(report, 0.02, 0.9), names=dict(PHANTOM_LABELS)
+    )
+    files["model"] = segmenter.save(out / "demo.medunet")
+    cases = {path.name.removesuffix(".nii.gz"): path for path in files["test images"].iterdir()}
+    files["predictions"] = out / "test" / "predictions"
+    todo, _ = output_files(dict(sorted(cases.items())), files["predictions"], overwrite=True)
+    predictions = predict_files(segmenter, todo, PredictSettings(), _part(report, 0.9, 0.97))
+    pairs = pair(files["truth"], files["predictions"]).pairs
+    evaluation = evaluate_files(pairs, report=_part(report, 0.97, 1.0))
+    files["scores"] = out / "scores.csv"
+    write_csv(evaluation, files["scores"])
+    name = min(predictions.done)
+    shown = [files["test images"], files["truth"], files["predictions"]]
+    opened = " ".join(f"'{folder / f'{name}.nii.gz'}'" for folder in shown)
+    return DemoResult(
+        evaluation, dict(PHANTOM_LABELS), files, f"napari --plugin napari-medunet {opened}"
+    )
+
+
+def annotate_slices(truth: Volume, count: int) -> Volume:
+    """Keep the labels of a few axial slices, evenly spread over the labelled ones: a person's work.
+
+    Parameters
+    ----------
+    truth : Volume of labels
+    count : int
+        Slices to keep.
+    """
+    held = np.flatnonzero(truth.voxels.any(axis=(1, 2)))
+    kept = held[np.linspace(0, len(held) - 1, min(count, len(held)) + 2).round().astype(int)[1:-1]]
+    labels = np.zeros_like(truth.voxels)
+    labels[kept] = truth.voxels[kept]
+    return replace(truth, voxels=labels)
+
+
+def _write_phantoms(out: Path) -> dict[str, Path]:
+    files = {
+        "images": out / "train" / "images",
+        "labels": out / "train" / "labels",
+        "test images": out / "test" / "images",
+        "truth": out / "test" / "truth",
+    }
+    for seed in range(_TRAINING_CASES + _TEST_CASES):
+        image, truth = make_phantom(seed)
+        training = seed < _TRAINING_CASES
+        labels = annotate_slices(truth, _SLICES) if training else truth
+        file = f"{image.name}.nii.gz"
+        write_volume(files["images" if training else "test images"] / file, image)
+        write_labels(files["labels" if training else "truth"] / file, labels.voxels, image)
+    return files
+
+
+def _part(report: ProgressCallback, start: float, stop: float) -> ProgressCallback:
+    """Report of one step of several: its own 0 to 1 becomes `start` to `stop` of the whole."""
+
+    def of_whole(progress: Progress) -> None:
+        report(replace(progress, fraction=start + (stop - start) * progress.fraction))
+
+    return of_whole

@@ -1,0 +1,69 @@
+"""What will run here, and what is slow or missing: the facts and the advice of `doctor`."""
+
+from __future__ import annotations
+
+import platform
+
+from napari_medunet.engine.hardware import devices, machine
+
+
+def examine() -> tuple[dict[str, str], list[str]]:
+    """Facts about this machine and installation, and advice where something is slow or missing.
+
+    Imports the backend.
+
+    Returns
+    -------
+    facts : dict of name to value, in words
+    advice : list of sentences
+    """
+    from napari_medunet.engine.evaluation.metrics.nearest import COMPILED
+
+    found = devices.gpus()
+    free_gib = machine.free_memory_mib() / 1024
+    facts = {
+        "backend": f"{devices.backend_name()} {devices.package_version(devices.backend_name())}",
+        "device": devices.describe_devices(),
+        "precision": devices.precision(),
+        "processor": f"{machine.describe()}, about {machine.gflops():.0f} Gflop/s in training",
+        "free memory": f"{free_gib:.1f} GiB",
+        "python": platform.python_version(),
+        "surface distances": "compiled (numba)" if COMPILED else "scipy (numba is not installed)",
+        **{
+            name: devices.package_version(name)
+            for name in ("napari-medunet", "napari", "keras", "numpy")
+        },
+    }
+    advice = _advice(found, free_gib)
+    if not COMPILED:
+        advice.append("numba is not installed: surface distances are the same, and take longer.")
+    return facts, advice
+
+
+def _advice(found: list[devices.Gpu], free_gib: float) -> list[str]:
+    advice = []
+    if not found:
+        advice.append("No GPU is used: expect minutes, not seconds, for a first good segmentation.")
+        if platform.system() == "Windows":
+            advice.append(
+                "TensorFlow has no GPU on Windows: install torch for CUDA and set KERAS_BACKEND=torch."
+            )
+        elif machine.has_nvidia_driver():
+            advice.append(
+                f"NVIDIA's driver is installed, but {devices.backend_name()} finds no GPU: pip install "
+                "'jax[cuda13]' and set KERAS_BACKEND=jax, which trains fastest, or pip install "
+                "'tensorflow[and-cuda]'."
+            )
+        if not machine.cpu_has_bfloat16():
+            advice.append(
+                "This processor has no bfloat16 (AVX-512 BF16 or AMX), or does not tell: training runs in "
+                f"float32, at about {machine.share_of_fastest():.0%} of the speed."
+            )
+    if devices.backend_name() == "torch" and len(found) > 1:
+        advice.append(
+            f"torch trains on one of the {len(found)} GPUs: to train on all, install JAX for CUDA and set "
+            "KERAS_BACKEND=jax."
+        )
+    if free_gib < 2:
+        advice.append("Less than 2 GiB of memory is free: close other programs before training.")
+    return advice

@@ -1,0 +1,166 @@
+"""Measuring many cases: files in, scores of every case out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from napari_medunet.engine.errors import told
+from napari_medunet.engine.evaluation.metrics import ratios
+from napari_medunet.engine.evaluation.metrics.confusion import Confusion, Counts, pooled, summed
+from napari_medunet.engine.evaluation.metrics.scores import (
+    ABSENT,
+    CaseScores,
+    LabelScores,
+    evaluate_case,
+)
+from napari_medunet.engine.evaluation.summary import Summary, summarise, summarise_cases
+from napari_medunet.engine.progress import (
+    Cancelled,
+    Progress,
+    ProgressCallback,
+    StopRequested,
+    ignore,
+)
+from napari_medunet.engine.settings import EvaluateSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The scores of many cases.
+
+    Attributes
+    ----------
+    cases : dict of str to CaseScores
+        Every case has every label that some case has: absent ones score NaN.
+    failures : dict of str to str
+        What could not be measured, and why, in one line each.
+    unpaired : tuple of str
+        Names that had no partner.
+    settings : EvaluateSettings
+    """
+
+    cases: dict[str, CaseScores]
+    failures: dict[str, str] = field(default_factory=dict)
+    unpaired: tuple[str, ...] = ()
+    settings: EvaluateSettings = field(default_factory=EvaluateSettings)
+
+    def __post_init__(self) -> None:
+        labels = self.labels
+        filled = {
+            name: replace(case, labels={k: case.labels.get(k, ABSENT) for k in labels})
+            for name, case in self.cases.items()
+        }
+        object.__setattr__(self, "cases", filled)  # the way to fill a field of a frozen dataclass
+
+    @property
+    def labels(self) -> list[int]:
+        """Labels that some case has, ascending."""
+        return sorted({label for case in self.cases.values() for label in case.labels})
+
+    @property
+    def rows(self) -> list[int | str]:
+        """Labels, ascending, then groups of labels."""
+        groups = {group: None for case in self.cases.values() for group in case.groups}
+        return [*self.labels, *groups]
+
+    @property
+    def resampled(self) -> dict[str, str]:
+        """Cases whose prediction was brought to the truth's grid, and from which."""
+        return {name: case.resampled for name, case in self.cases.items() if case.resampled}
+
+    @property
+    def partial(self) -> list[str]:
+        """Cases in which some voxels did not count."""
+        return [name for name, case in self.cases.items() if case.partial]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of how cases were measured, a sentence each."""
+        notes = [f"'{name}': {what}." for name, what in self.resampled.items()]
+        if self.partial:
+            notes.append(
+                f"{len(self.partial)} of {len(self.cases)} measured only on voxels that count: distances "
+                "are between what is known of the surfaces; NSD by area, boundary IoU, centres and "
+                "lesions are not defined."
+            )
+        return notes
+
+    def of(self, row: int | str) -> list[LabelScores]:
+        """Scores of one label or group, case by case."""
+        return [case.rows.get(row, ABSENT) for case in self.cases.values()]
+
+    def summary(self) -> dict[int | str, dict[str, Summary]]:
+        """Each metric of each label and group over the cases, each case counting the same."""
+        return {row: summarise_cases(self.of(row), self.settings.seed) for row in self.rows}
+
+    def mean_over_labels(self, name: str) -> dict[str, Summary]:
+        """Each metric of a case over its labels: the unweighted mean of the defined ones (macro)."""
+        return summarise(self.cases[name].labels.values())
+
+    def confusion(self) -> Confusion:
+        """Voxels of all cases together."""
+        return pooled([case.confusion for case in self.cases.values()])
+
+    def micro(self) -> dict[int | str, dict[str, float]]:
+        """Ratios of each label and group from the voxels of all cases together (micro).
+
+        A large case counts more than a small one. Under "all labels" the voxels of all labels are
+        together too.
+        """
+        confusion = self.confusion()
+        counts: dict[int | str, Counts] = {k: confusion.counts(k) for k in self.labels}
+        for group, members in self.settings.groups.items():
+            counts[group] = confusion.group_counts(members)
+        every = [counts[label] for label in self.labels]
+        if every:
+            counts["all labels"] = summed(every)
+        return {row: ratios(found, self.settings.beta) for row, found in counts.items()}
+
+    def micro_over_labels(self, name: str) -> dict[str, float]:
+        """Ratios of a case from the voxels of all its labels together (micro)."""
+        confusion = self.cases[name].confusion
+        every = [confusion.counts(label) for label in self.labels]
+        return ratios(summed(every), self.settings.beta)
+
+
+def evaluate_files(
+    pairs: Mapping[str, tuple[Path, Path]],
+    settings: EvaluateSettings | None = None,
+    report: ProgressCallback = ignore,
+    unpaired: Iterable[str] = (),
+) -> Evaluation:
+    """Measure predictions in files against truths in files.
+
+    A pair that cannot be read or measured is named in `failures`, and the rest goes on.
+
+    Parameters
+    ----------
+    pairs : mapping of case name to (truth path, prediction path)
+    settings : EvaluateSettings, optional
+    report : callable
+        Called before each case and at the end; raise `Cancelled` in it to stop.
+    unpaired : iterable of str
+        Names without a partner, to be carried into the evaluation.
+    """
+    settings = settings or EvaluateSettings()
+    cases: dict[str, CaseScores] = {}
+    failures: dict[str, str] = {}
+    for done, (name, (truth, prediction)) in enumerate(pairs.items()):
+        report(Progress(done / len(pairs), f"Measuring {name}"))
+        try:
+            scores = _measure_files(truth, prediction, settings)
+            cases[name] = replace(scores, name=name)
+        except (Cancelled, StopRequested):
+            raise
+        except Exception as error:  # one case must not end the others; a bug is told as one
+            failures[name] = told(error)
+    report(Progress(1.0, f"Measured {len(cases)} of {len(pairs)} cases"))
+    return Evaluation(cases, failures, tuple(unpaired), settings)
+
+
+def _measure_files(truth: Path, prediction: Path, settings: EvaluateSettings) -> CaseScores:
+    from napari_medunet.engine.files.files import read
+
+    return evaluate_case(read(truth, as_labels=True), read(prediction, as_labels=True), settings)

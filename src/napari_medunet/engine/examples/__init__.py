@@ -1,0 +1,1 @@
+"""What training takes: an image, its labels, and which voxels count."""

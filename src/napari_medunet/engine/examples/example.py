@@ -1,0 +1,187 @@
+"""Example: an image with its annotation, checked, ready to be learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.annotation import BoolArray, annotated_voxels
+from napari_medunet.engine.labels import integer_labels
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.volume import Volume, same_grid
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """What training takes: a volume, a label per voxel, and which voxels were looked at at all.
+
+    Attributes
+    ----------
+    image : Volume
+        One channel, (z, y, x), or several, (c, z, y, x); every voxel is finite.
+    labels : (z, y, x) integer array
+        0 is background; other values are the user's own.
+    annotated : (z, y, x) bool array
+        Voxels outside it touch neither loss nor metrics.
+    """
+
+    image: Volume
+    labels: npt.NDArray[np.integer[Any]]
+    annotated: BoolArray
+
+    @property
+    def name(self) -> str:
+        """The case's name."""
+        return self.image.name
+
+
+def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Example:
+    """Pair an image with its labels.
+
+    Parameters
+    ----------
+    image : Volume
+    labels : Volume
+        On the image's grid. Floating-point voxels are accepted where they hold integers.
+    settings : TrainSettings
+        `annotated` and `background_label` say which voxels count.
+
+    Raises
+    ------
+    ValueError
+        If the grids differ, the image has voxels that are not finite, labels are no integers, or
+        nothing was painted where only what was painted counts.
+    """
+    check_image(image)
+    _check_grids(image, labels)
+    values = integer_labels(labels)
+    if settings.annotated != "all" and not values.any():
+        raise MedunetError(
+            f"Labels '{labels.name}' hold no label: every voxel is 0. Paint at least one slice, or "
+            f"leave '{image.name}' out."
+        )
+    annotated = annotated_voxels(values, settings.annotated, settings.axis)
+    if settings.annotated == "voxels":
+        values = _background_to_zero(values, labels.name, settings.background_label)
+    return Example(image, values, annotated)
+
+
+def as_painted(example: Example, settings: TrainSettings) -> npt.NDArray[np.integer[Any]]:
+    """The labels from which `make_example` made an example with these settings."""
+    background = settings.background_label if settings.annotated == "voxels" else None
+    if background is None:
+        return example.labels
+    return np.where(example.annotated & (example.labels == 0), background, example.labels)
+
+
+def check_image(image: Volume) -> None:
+    """Refuse what a network cannot see: further axes, and voxels that are not finite numbers.
+
+    Raises
+    ------
+    ValueError
+    """
+    if image.leading_axes not in ((), ("c",)):
+        raise MedunetError(
+            f"Image '{image.name}' has the axes {(*image.leading_axes, 'z', 'y', 'x')}; wanted one "
+            "volume (z, y, x), or channels before it. Choose one time point and save it as a volume."
+        )
+    if np.iscomplexobj(image.voxels):
+        raise MedunetError(
+            f"Image '{image.name}' holds complex numbers; wanted real ones. Save its magnitude."
+        )
+    if 0 in image.voxels.shape:
+        raise MedunetError(
+            f"Image '{image.name}' has no voxels: its shape is {image.voxels.shape}."
+        )
+    if image.voxels.dtype.kind == "f":
+        bad = image.voxels.size - int(np.count_nonzero(np.isfinite(image.voxels)))
+        if bad:
+            raise MedunetError(
+                f"Image '{image.name}' has {bad} voxels that are NaN or infinite; wanted numbers. "
+                "Replace them (with 0, say) and save the image again."
+            )
+
+
+def case_labels(example: Example) -> set[int]:
+    """The labels of one example's annotated voxels, background among them where it is there."""
+    return set(np.unique(example.labels[example.annotated]).tolist())
+
+
+def channel_count(examples: list[Example]) -> int:
+    """Channels of each image.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
+    counts = {e.image.voxels.shape[0] if e.image.leading_axes else 1: e.name for e in examples}
+    if len(counts) > 1:
+        (first, one), (second, other), *_ = sorted(counts.items())
+        raise MedunetError(
+            f"Image '{one}' has {first} channels and image '{other}' has {second}; wanted the same "
+            "number in all. Convert them to the same kind, grey or colour."
+        )
+    return next(iter(counts))
+
+
+def label_values(examples: list[Example]) -> tuple[int, ...]:
+    """The labels of all examples in ascending order, background first.
+
+    Raises
+    ------
+    ValueError
+        If the annotated voxels hold a single class: there is nothing to tell apart.
+    """
+    found: set[int] = set()
+    for example in examples:
+        found |= case_labels(example)
+    if found == {0}:
+        raise MedunetError(
+            f"No label is painted in any of {len(examples)} examples: every voxel is 0. Paint at least "
+            "one slice."
+        )
+    if len(found) < 2:
+        raise MedunetError(
+            f"The annotated voxels hold the single class {sorted(found)}; wanted at least two, to have "
+            "something to tell apart. Paint another class, or choose which voxels count as annotated."
+        )
+    return (0, *sorted(found - {0}))
+
+
+def _check_grids(image: Volume, labels: Volume) -> None:
+    if image.shape != labels.shape:
+        raise MedunetError(
+            f"Labels '{labels.name}' are on another grid than image '{image.name}' "
+            f"({_by(labels.shape)} against {_by(image.shape)} voxels): resample one of them, or pair the "
+            "right files."
+        )
+    if not same_grid(image, labels):
+        raise MedunetError(
+            f"Labels '{labels.name}' lie elsewhere than image '{image.name}' (spacing "
+            f"{_by(labels.spacing_mm)} against {_by(image.spacing_mm)} mm, first voxel at "
+            f"{_by(labels.affine[:3, 3])} against {_by(image.affine[:3, 3])} mm): resample one of them, "
+            "or pair the right files."
+        )
+
+
+def _by(values: Any) -> str:
+    return " x ".join(f"{value:.6g}" for value in values)
+
+
+def _background_to_zero(
+    values: npt.NDArray[np.integer[Any]], name: str, background: int | None
+) -> npt.NDArray[np.integer[Any]]:
+    if background is None:
+        return values
+    if not (values == background).any():
+        raise MedunetError(
+            f"Labels '{name}' hold no voxel of the background label {background}. Paint background with "
+            "it, or choose the label that was used."
+        )
+    return np.where(values == background, 0, values)

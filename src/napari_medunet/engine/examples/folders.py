@@ -1,0 +1,72 @@
+"""Folders of images and labels as examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_medunet.engine.errors import MedunetError, told
+from napari_medunet.engine.examples.example import Example, make_example
+from napari_medunet.engine.files.files import (
+    pair,
+    read,
+)
+from napari_medunet.engine.progress import (
+    Cancelled,
+    Progress,
+    ProgressCallback,
+    StopRequested,
+    ignore,
+)
+from napari_medunet.engine.settings import TrainSettings
+
+
+@dataclass
+class LoadedExamples:
+    """Examples of two folders, and what could not become one.
+
+    Attributes
+    ----------
+    examples : list of Example
+    files : dict of case name to (image, labels) paths
+        Of the examples, in their order.
+    failed : dict of case name to str
+        One line each: what was wrong.
+    unpaired : list of str
+        What has no partner, one sentence each.
+    """
+
+    examples: list[Example] = field(default_factory=list)
+    files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    unpaired: list[str] = field(default_factory=list)
+
+
+def load_examples(
+    images: Path, labels: Path, settings: TrainSettings, report: ProgressCallback = ignore
+) -> LoadedExamples:
+    """Read and pair the files of two folders, or two files.
+
+    One broken pair does not stop the others.
+
+    Raises
+    ------
+    ValueError, OSError
+        If a folder is missing or empty, or no pair could be read.
+    """
+    pairs = pair(images, labels)
+    loaded = LoadedExamples(unpaired=list(pairs.unpaired))
+    for number, (name, (image_path, labels_path)) in enumerate(pairs.pairs.items()):
+        report(Progress(number / len(pairs.pairs), f"Reading {name}"))
+        try:
+            labels_volume = read(labels_path, as_labels=True)
+            loaded.examples.append(make_example(read(image_path), labels_volume, settings))
+            loaded.files[name] = image_path, labels_path
+        except (Cancelled, StopRequested):
+            raise
+        except Exception as error:  # one pair must not end the others; a bug is told as one
+            loaded.failed[name] = told(error)
+    if not loaded.examples:
+        first = next(iter(loaded.failed.values()), "no file has a partner of the same name")
+        raise MedunetError(f"None of the files in '{images}' and '{labels}' can be used: {first}")
+    return loaded

@@ -1,0 +1,1 @@
+"""Volumes and tables of label names, from disk and back."""

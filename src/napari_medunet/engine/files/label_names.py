@@ -1,0 +1,179 @@
+"""Names and colours of labels: tables that ITK-SNAP, BIDS and 3D Slicer keep beside a label file.
+
+The formats are those of the programs' documentation: ITK-SNAP's label description file
+(``IDX R G B A VIS MSH "LABEL"``), BIDS' discrete segmentation table (tab-separated, with the columns
+``index``, ``name`` and perhaps ``color``) and 3D Slicer's colour table (``index name R G B A``, blanks
+in names as underscores). Opacity and visibility are left out: a label that is there is shown.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.nifti.files import without_suffix
+from napari_medunet.engine.files.saving import atomic_write
+
+_MOST_BYTES = 2**22  # the longest table in use, of an atlas, has some 100 kB
+_SNAP_LINE = re.compile(r'\s*(\d+)((?:\s+\d+){3})\s+[\d.eE+-]+\s+[01]\s+[01]\s+"(.*)"\s*$')
+_SLICER_LINE = re.compile(r"\s*(\d+)\s+(\S+)((?:\s+\d+){3})(?:\s|$)")
+_HEX = re.compile(r"#?([0-9a-fA-F]{6})(?:[0-9a-fA-F]{2})?$")
+
+# Beside NAME.nii.gz, the first that is there counts; {} is NAME.
+_OWN_TABLES = ("{}.tsv", "{}.label", "{}.ctbl", "{}_ColorTable.ctbl", "{}.txt", "{}_labels.txt")
+_FOLDER_TABLES = ("labels.tsv", "labels.label", "labels.ctbl", "labels.txt")
+_LEVELS = 4  # of folders, from a file up to the root of its BIDS data set
+
+
+@dataclass(frozen=True)
+class LabelName:
+    """What a label is called.
+
+    Attributes
+    ----------
+    name : str
+    color : str or None
+        As "#rrggbb"; None where the table states none.
+    """
+
+    name: str
+    color: str | None = None
+
+
+LabelNames = dict[int, LabelName]
+
+
+def read_label_names(path: Path) -> LabelNames:
+    """Read a table of label names in any of the three formats, told apart by what it holds.
+
+    Returns
+    -------
+    names : dict of label to LabelName
+        Without the background, 0.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is none of the three formats.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(_MOST_BYTES)
+    lines = start.decode("utf-8-sig", errors="replace").splitlines()
+    for rows in (_bids_rows, _snap_rows, _slicer_rows):
+        found = _collect(rows, lines)
+        if found:
+            return found
+    raise MedunetError(
+        f"'{path}' is no table of label names; wanted ITK-SNAP's label descriptions, a BIDS table "
+        "with the columns index and name, or a 3D Slicer colour table."
+    )
+
+
+def find_label_names(path: Path) -> tuple[LabelNames, Path] | None:
+    """Look for the names of a label file's labels.
+
+    For NAME.nii.gz, beside it: NAME.tsv, .label, .ctbl, _ColorTable.ctbl, .txt or _labels.txt; else
+    labels.tsv, .label, .ctbl or .txt; else, for a BIDS name that ends in _dseg, the ..._dseg.tsv with
+    no other entities than its own, in its folder or up to four above. What is no such table is passed over.
+
+    Returns
+    -------
+    names, table : LabelNames and the path that they were read from; None where there are none
+    """
+    for table in _candidates(path):
+        try:
+            return read_label_names(table), table
+        except (OSError, MedunetError):
+            continue
+    return None
+
+
+def write_label_names(path: Path, names: LabelNames) -> Path | None:
+    """Write names as a BIDS table (index, name, color) beside a label file, of the same name.
+
+    Parameters
+    ----------
+    path : path of the label file
+    names : LabelNames
+
+    Returns
+    -------
+    table : Path or None
+        None where a table with further columns is there already: it is left as it is.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    table = path.with_name(f"{without_suffix(path)}.tsv")
+    if table.exists() and not _is_ours(table):
+        return None
+    lines = ["index\tname\tcolor"]
+    for label, entry in sorted(names.items()):
+        name = " ".join(entry.name.split())  # tabs and line ends would be columns and rows
+        lines.append(f"{label}\t{name or 'n/a'}\t{entry.color or 'n/a'}")
+    with atomic_write(table) as stream:
+        stream.write(("\n".join(lines) + "\n").encode())
+    return table
+
+
+_Row = tuple[int, LabelName]
+_Rows = Callable[[list[str]], Iterator[_Row]]
+
+
+def _collect(rows: _Rows, lines: list[str]) -> LabelNames:
+    return {label: entry for label, entry in rows(lines) if label}
+
+
+def _bids_rows(lines: list[str]) -> Iterator[_Row]:
+    reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    if not {"index", "name"} <= set(reader.fieldnames or ()):
+        return
+    for row in reader:
+        index, name = (row["index"] or "").strip(), (row["name"] or "").strip()
+        if re.fullmatch(r"\d+(\.0+)?", index):
+            color = _HEX.match((row.get("color") or "").strip())
+            yield int(float(index)), LabelName(name, f"#{color[1].lower()}" if color else None)
+
+
+def _snap_rows(lines: list[str]) -> Iterator[_Row]:
+    for line in lines:
+        if row := _SNAP_LINE.match(line):
+            yield int(row[1]), LabelName(row[3].strip(), _as_hex(row[2]))
+
+
+def _slicer_rows(lines: list[str]) -> Iterator[_Row]:
+    for line in lines:
+        if row := _SLICER_LINE.match(line):
+            yield int(row[1]), LabelName(row[2].replace("_", " "), _as_hex(row[3]))
+
+
+def _as_hex(numbers: str) -> str:
+    red, green, blue = (min(int(number), 255) for number in numbers.split())
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _candidates(path: Path) -> Iterator[Path]:
+    stem = without_suffix(path)
+    beside = [*(pattern.format(stem) for pattern in _OWN_TABLES), *_FOLDER_TABLES]
+    yield from (table for name in beside if (table := path.parent / name).is_file())
+    entities = set(stem.split("_"))
+    if "dseg" in entities:
+        for folder in [path.absolute().parent, *path.absolute().parent.parents][:_LEVELS]:
+            tables = [t for t in folder.glob("*dseg.tsv") if set(t.stem.split("_")) <= entities]
+            yield from sorted(tables, key=lambda table: -len(table.stem))  # the closest first
+            if (folder / "dataset_description.json").is_file():
+                return
+
+
+def _is_ours(table: Path) -> bool:
+    with table.open("rb") as stream:
+        header = stream.readline(2**12).decode("utf-8-sig", errors="replace")
+    return set(header.strip().split("\t")) <= {"index", "name", "color"}

@@ -1,0 +1,1 @@
+"""Which backend and devices run, how fast, and several of them together."""

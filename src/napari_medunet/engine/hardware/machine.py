@@ -1,0 +1,100 @@
+"""The machine, as far as it can be told without importing a backend: processor, memory, speed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+# Billions of operations that one core does in a second of training: an EPYC of 2023, a Xeon of 2023, the
+# EPYC without bfloat16, and one of 2021 (`benchmarks/training_step.py`). AMX multiplies fastest of all, but
+# two fifths of a step's time go into gradients of kernels, which take twice as long as the way there.
+_GFLOPS_PER_CORE = {
+    "bfloat16": 250.0,
+    "bfloat16 with AMX": 150.0,
+    "float32 with AVX-512": 150.0,
+    "float32": 40.0,
+}
+# One thread draws faster than four cores learn. On 16 cores beside an H100, of patches of hippocampus, one
+# thread draws 350 a second, two 850, four 1,300, eight 1,100.
+_CORES_PER_DRAWING_THREAD = 4
+
+
+@cache
+def _features() -> frozenset[str]:
+    """What the processor can do, in the words of Linux; elsewhere nothing is known."""
+    try:
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return frozenset()
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
+
+    Told on Linux only, where the kernel lists the processor's features; False elsewhere.
+    """
+    return bool(_features() & {"avx512_bf16", "amx_bf16"})
+
+
+def has_nvidia_driver() -> bool:
+    """Whether NVIDIA's driver is installed, with which its tool comes: a GPU may be there."""
+    return shutil.which("nvidia-smi") is not None
+
+
+def cache_folder() -> Path:
+    """Where the user keeps what can be made again, on Linux; others must not be able to write there."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "napari-medunet")
+
+
+def cores() -> int:
+    """Cores of the processor that this process may use; two threads of one core count once."""
+    usable: Any = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    threads = len(usable(0)) if usable else os.cpu_count() or 1
+    return min(threads, psutil.cpu_count(logical=False) or threads)
+
+
+def loader_threads() -> int:
+    """Threads that draw patches while the network computes on all cores."""
+    return max(1, cores() // _CORES_PER_DRAWING_THREAD)
+
+
+def gflops(threads: int | None = None) -> float:
+    """About how many billions of operations a training does in a second on the processor.
+
+    Told by its kind and its cores, not measured: the same machine makes the same plan each time.
+
+    Parameters
+    ----------
+    threads : int, optional
+        As many as there are cores if not given.
+    """
+    return _GFLOPS_PER_CORE[_arithmetic()] * min(threads or cores(), cores())
+
+
+def share_of_fastest() -> float:
+    """Speed of a core of this processor, in parts of that of the fastest kind."""
+    return _GFLOPS_PER_CORE[_arithmetic()] / max(_GFLOPS_PER_CORE.values())
+
+
+def describe() -> str:
+    """Say what `gflops` goes by: "2 cores, bfloat16"."""
+    count = cores()
+    return f"{count} core{'s' if count > 1 else ''}, {_arithmetic()}"
+
+
+def _arithmetic() -> str:
+    if "amx_bf16" in _features():
+        return "bfloat16 with AMX"
+    if cpu_has_bfloat16():
+        return "bfloat16"
+    return "float32 with AVX-512" if "avx512f" in _features() else "float32"
+
+
+def free_memory_mib() -> float:
+    """Memory that a new process could take without paging, in MiB."""
+    return float(psutil.virtual_memory().available) / 2**20

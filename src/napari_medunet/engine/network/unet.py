@@ -1,0 +1,106 @@
+"""The network: a U-Net (Ronneberger et al. 2015, arXiv:1505.04597), and nothing else.
+
+Against the paper: convolutions are padded, so that the labels have the image's size, and each is
+followed by a normalisation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from napari_medunet.engine.hardware.data_parallel import is_mirrored
+from napari_medunet.engine.network.batch_normalization import BatchNormalization
+from napari_medunet.engine.network.upsampling import Conv2DTranspose, Conv3DTranspose
+from napari_medunet.engine.plan import Plan
+
+
+def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
+    """Build the network of a plan, with fresh weights.
+
+    Parameters
+    ----------
+    plan : Plan
+        `dims`, `depth`, `pools`, `filters`, `dropout`, `normalisation`, `inputs` and `classes` are read.
+        Five levels from 64 filters are the classic network (64-128-256-512-1024).
+    precision : "float32", "mixed_bfloat16" or "mixed_float16"
+        Of the computation; weights and logits are float32 always.
+
+    Returns
+    -------
+    keras.Model
+        From (batch, *size, inputs) to logits (batch, *size, classes); each size a multiple of the
+        plan's `steps`.
+    """
+    policy = keras.DTypePolicy(precision)
+    pool = keras.layers.MaxPooling2D if plan.dims == 2 else keras.layers.MaxPooling3D
+
+    # Down: each level halves the size and doubles the filters. An axis of thick slices waits.
+    image = keras.Input((*[None] * plan.dims, plan.inputs), name="image")
+    features = image
+    skips = []
+    for level in range(plan.depth - 1):
+        features = _block(features, level, f"down_{level}", plan, policy)
+        skips.append(features)
+        features = pool(plan.pools[level], dtype=policy, name=f"down_{level}_pool")(features)
+
+    # The deepest level, where dropout regularises the largest share of the weights.
+    features = _block(features, plan.depth - 1, "bottom", plan, policy)
+    if plan.dropout:
+        features = keras.layers.Dropout(plan.dropout, dtype=policy, name="bottom_dropout")(features)
+
+    # Up: each level doubles the size and takes the details from the way down.
+    for level in reversed(range(plan.depth - 1)):
+        features = _upsample(features, level, f"up_{level}_upsample", plan, policy)
+        features = keras.layers.Concatenate(dtype=policy, name=f"up_{level}_skip")(
+            [features, skips[level]]
+        )
+        features = _block(features, level, f"up_{level}", plan, policy)
+
+    convolution = keras.layers.Conv2D if plan.dims == 2 else keras.layers.Conv3D
+    logits = convolution(plan.classes, 1, dtype="float32", name="logits")(features)
+    return keras.Model(image, logits, name=f"unet_{plan.dims}d")
+
+
+def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
+    """Two convolutions, each normalised and rectified."""
+    convolution = keras.layers.Conv2D if plan.dims == 2 else keras.layers.Conv3D
+    for number in (1, 2):
+        features = convolution(
+            plan.filters * 2**level,
+            plan.kernel(level),
+            padding="same",
+            use_bias=False,  # the normalisation has one
+            kernel_initializer="he_normal",
+            dtype=policy,
+            name=f"{name}_conv_{number}",
+        )(features)
+        if plan.normalisation == "batch":
+            # Momentum: trainings of minutes have too few steps for the usual 0.99.
+            normalise = BatchNormalization(
+                momentum=0.95,
+                synchronized=is_mirrored(),
+                dtype=policy,
+                name=f"{name}_norm_{number}",
+            )
+        else:
+            normalise = keras.layers.GroupNormalization(
+                groups=-1, dtype=policy, name=f"{name}_norm_{number}"
+            )
+        features = normalise(features)
+        features = keras.layers.ReLU(dtype=policy, name=f"{name}_relu_{number}")(features)
+    return features
+
+
+def _upsample(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
+    transpose = Conv2DTranspose if plan.dims == 2 else Conv3DTranspose
+    factors = plan.pools[level]
+    return transpose(
+        plan.filters * 2**level,
+        factors,
+        strides=factors,
+        kernel_initializer="he_normal",
+        dtype=policy,
+        name=name,
+    )(features)

@@ -1,0 +1,1 @@
+"""Examples on the network's grid, cut into patches, varied, in batches."""

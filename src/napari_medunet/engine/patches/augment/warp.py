@@ -1,0 +1,135 @@
+"""Warp: a patch is taken out of its volume in one interpolation, turned, scaled and bent.
+
+Bending is a free-form deformation (Rueckert et al. 1999, IEEE TMI 18(8), section II-B): a coarse grid of
+control points, moved by chance, with cubic B-splines between them. In two dimensions a patch is a block
+of one slice.
+
+Compiled by numba: one pass over the voxels, on the thread that prepares batches. Where numba is not
+installed, scipy gives the same values, several times slower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_medunet.engine.volume import FloatArray
+
+try:
+    from napari_medunet.engine.patches.augment.kernels import warp_rows
+except ImportError:  # no numba: it has no wheel for the newest Python in its first months
+    COMPILED = False
+else:
+    COMPILED = True
+
+
+@dataclass(frozen=True, eq=False)
+class ElasticField:
+    """A free-form deformation of d axes.
+
+    Attributes
+    ----------
+    moves : (d, *nodes) array
+        How far each control point moves, in voxels.
+    bases : d (nodes, voxels) arrays
+        How much each control point counts at each voxel of an axis.
+    """
+
+    moves: FloatArray
+    bases: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Placing:
+    """Where each voxel of a patch comes from: ``matrix @ (voxel + its bend) + offset``.
+
+    Attributes
+    ----------
+    matrix : (3, 3) array
+    offset : (3,) array
+    bend : Bend or None
+    """
+
+    matrix: FloatArray
+    offset: FloatArray
+    bend: ElasticField | None = None
+
+
+def warp(
+    image: npt.NDArray[np.float32],
+    classes: npt.NDArray[np.int16],
+    placing: Placing,
+    cut: npt.NDArray[np.float32],
+    cut_classes: npt.NDArray[np.int32],
+) -> None:
+    """Fill a patch out of a volume; voxels that lie outside it are left as they are.
+
+    The image is interpolated linearly, a class is that of the nearest voxel. A volume ends where its
+    border voxels end, half a voxel beyond their centres.
+
+    Parameters
+    ----------
+    image : (c, z, y, x) array
+    classes : (z, y, x) array
+    placing : Placing
+    cut : (z, y, x, c) array
+    cut_classes : (z, y, x) array
+    """
+    affine = np.column_stack([placing.matrix, placing.offset])
+    bend = placing.bend or _no_bend(cut_classes.shape)
+    moves = np.tensordot(placing.matrix, bend.moves, 1)
+    fill = warp_rows if COMPILED else _warp_scipy
+    fill(image, classes, affine, moves, bend.bases, cut, cut_classes)
+
+
+@lru_cache(maxsize=64)
+def spline_basis(voxels: int, voxels_a_node: float) -> FloatArray:
+    """How much each control point of a cubic B-spline counts at each voxel of an axis.
+
+    Parameters
+    ----------
+    voxels : int
+    voxels_a_node : float
+        Distance of the control points.
+
+    Returns
+    -------
+    (nodes, voxels) array
+        Columns sum to 1. The first node lies one distance before the axis, the last one behind it.
+    """
+    place = (np.arange(voxels) + 0.5) / voxels_a_node
+    nodes = np.arange(-1, np.floor(place[-1]) + 3)
+    distance = np.abs(place - nodes[:, None])
+    near = 2 / 3 - distance**2 + distance**3 / 2
+    far = np.maximum(2 - distance, 0) ** 3 / 6
+    return np.asarray(np.where(distance < 1, near, far))
+
+
+def _no_bend(shape: tuple[int, ...]) -> ElasticField:
+    return ElasticField(np.zeros((3, 0, 0, 0)), tuple(np.zeros((0, size)) for size in shape))
+
+
+def _warp_scipy(
+    image: npt.NDArray[np.float32],
+    classes: npt.NDArray[np.int16],
+    affine: FloatArray,
+    moves: FloatArray,
+    bases: tuple[FloatArray, ...],
+    cut: npt.NDArray[np.float32],
+    cut_classes: npt.NDArray[np.int32],
+) -> None:
+    """The same as `warp_rows`."""
+    at = np.tensordot(affine[:, :3], np.indices(cut_classes.shape), 1)
+    at += affine[:, 3, None, None, None]
+    at += np.einsum("aijk,iz,jy,kx->azyx", moves, *bases, optimize=True)
+    nearest = np.floor(at + 0.5).astype(int)
+    inside = np.all((nearest >= 0) & (nearest < np.reshape(classes.shape, (3, 1, 1, 1))), axis=0)
+    cut_classes[inside] = classes[tuple(nearest[:, inside])]
+    for channel, values in enumerate(image):
+        cut[inside, channel] = ndimage.map_coordinates(
+            values, at[:, inside], order=1, mode="nearest"
+        )

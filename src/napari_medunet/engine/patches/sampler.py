@@ -1,0 +1,275 @@
+"""Training patches out of examples: foreground-aware, from annotated voxels only.
+
+Where the patch is larger than the volume, the rest is filled with 0 (the mean, once normalised) and
+counts as not annotated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.patches.augment import (
+    NO_AUGMENTATION,
+    Augmentation,
+    AugmentationParams,
+    draw_params,
+    vary_intensity,
+)
+from napari_medunet.engine.patches.augment.warp import ElasticField, Placing, warp
+from napari_medunet.engine.patches.preprocessing import (
+    Float32Array,
+    classes_to_grid,
+    image_to_grid,
+    slices_around,
+)
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.volume import Volume
+
+IGNORED = -1
+
+ClassArray = npt.NDArray[np.int32]
+Patch = tuple[Float32Array, ClassArray]
+
+_FOREGROUND_SHARE = 0.5  # of the patches are centred on a voxel of a class chosen by even chance
+_MOST_CENTRES = 20_000  # remembered per case and class
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    image: Float32Array  # (c, slices, rows, columns)
+    annotation: npt.NDArray[np.int16]  # (slices, rows, columns), IGNORED where not annotated
+    classes: npt.NDArray[np.int16]  # the annotation, with guesses where there is none
+    centres: dict[int, npt.NDArray[np.int64]]  # class -> flat indices; IGNORED -> any known voxel
+
+
+class PatchSampler:
+    """Examples on the network's grid, from which patches are drawn.
+
+    Parameters
+    ----------
+    examples : non-empty list of Example
+    plan : Plan
+    seed : int
+        Of what is remembered of large structures; each draw has a generator of its own.
+    before : callable
+        Given each example before it is prepared, which takes seconds where it is large.
+    prepared : Samples, optional
+        By the same plan: what they hold of the same images is shared, and not prepared twice.
+
+    Raises
+    ------
+    ValueError
+        If nothing that was annotated is left on the network's grid.
+    """
+
+    def __init__(
+        self,
+        examples: list[Example],
+        plan: Plan,
+        seed: int = 0,
+        before: Callable[[Example], None] = lambda example: None,
+        prepared: PatchSampler | None = None,
+    ) -> None:
+        self.plan = plan
+        rng = np.random.default_rng(seed)
+        self._on_grid: dict[Volume, Float32Array] = dict(prepared._on_grid) if prepared else {}
+        self._cases = []
+        for example in examples:
+            before(example)
+            self._cases.append(self._prepare(example, rng))
+        self._holders = self._by_class()
+        if not self._holders:
+            raise MedunetError(
+                f"Nothing of what was painted is left in voxels of {plan.spacing_mm} mm; wanted some. "
+                "Set a finer spacing, or paint larger areas."
+            )
+        self.pseudo_label_rounds = 0  # how often what was not annotated was guessed
+
+    def _prepare(self, example: Example, rng: np.random.Generator) -> _Case:
+        classes = classes_to_grid(example.labels, example.annotated, example.image, self.plan)
+        if example.image not in self._on_grid:
+            self._on_grid[example.image] = image_to_grid(example.image, self.plan)
+        image = self._on_grid[example.image]
+        return _Case(image, classes, classes, _centres(classes, self.plan, rng))
+
+    def _by_class(self) -> dict[int, list[_Case]]:
+        """The cases that hold each class; all of them under `IGNORED`."""
+        numbers = [IGNORED, *range(1, self.plan.classes)]
+        holders = {n: [case for case in self._cases if n in case.centres] for n in numbers}
+        return {number: cases for number, cases in holders.items() if cases}
+
+    def set_pseudo_labels(
+        self, classify: Callable[[Float32Array], ClassArray], most_voxels: float, seed: int
+    ) -> None:
+        """Fill in what was not annotated, until the next guess; the annotation stays as it is.
+
+        A structure that does not touch annotation of its class is not filled in: it may be there or not.
+
+        Parameters
+        ----------
+        classify : callable
+            From an image (c, slices, rows, columns) on the network's grid to classes (slices, rows,
+            columns), `IGNORED` where they are not sure.
+        most_voxels : float
+            To be classified in all; where there are more, cases are chosen by chance.
+        seed : int
+            Of that chance.
+        """
+        rng = np.random.default_rng(seed)
+        for index in rng.permutation(len(self._cases)):
+            case = self._cases[index]
+            unknown = case.annotation == IGNORED
+            if unknown.any() and case.annotation.size <= most_voxels:
+                most_voxels -= case.annotation.size
+                classes = np.where(unknown, classify(case.image), case.annotation).astype(np.int16)
+                classes[_apart(classes, case.annotation)] = IGNORED
+                centres = _centres(classes, self.plan, rng)
+                self._cases[index] = replace(case, classes=classes, centres=centres)
+        self._holders = self._by_class()
+        self.pseudo_label_rounds += 1
+
+    def images(self) -> list[Float32Array]:
+        """All images (c, slices, rows, columns), on the network's grid."""
+        return [case.image for case in self._cases]
+
+    def annotated_shares(self) -> npt.NDArray[np.float64]:
+        """Share of each class among what was annotated."""
+        counts = np.zeros(self.plan.classes)
+        for case in self._cases:
+            known = case.annotation[case.annotation != IGNORED]
+            counts += np.bincount(known, minlength=self.plan.classes)
+        return np.asarray(counts / counts.sum())
+
+    def annotated_patches(self) -> int:
+        """About how many patches it takes to see everything that was annotated once."""
+        per_patch = np.prod(self.plan.patch)
+        if self.plan.dims == 2:
+            return sum(
+                int((case.annotation != IGNORED).any(axis=(1, 2)).sum())
+                * max(1, round(case.annotation[0].size / per_patch))
+                for case in self._cases
+            )
+        return sum(max(1, round(case.annotation.size / per_patch)) for case in self._cases)
+
+    def draw(self, rng: np.random.Generator, augmentation: Augmentation = NO_AUGMENTATION) -> Patch:
+        """Draw one patch.
+
+        Returns
+        -------
+        image : (*patch, inputs) float32 array
+        classes : (*patch) int32 array
+            `IGNORED` where nothing was annotated.
+        """
+        holders, number = self._holders, IGNORED
+        if len(holders) > 1 and rng.random() < _FOREGROUND_SHARE:
+            number = list(holders)[1 + rng.integers(len(holders) - 1)]
+        case = holders[number][rng.integers(len(holders[number]))]
+        centres = case.centres[number]
+        centre = np.unravel_index(centres[rng.integers(len(centres))], case.classes.shape)
+        place = tuple(int(i) for i in centre)
+        if self.plan.context:
+            case, place = _with_neighbours(case, place[0], self.plan.context), (0, *place[1:])
+        variation = draw_params(rng, self.plan, augmentation)
+        image, classes = _cut(case, place, self.plan.patch, variation)
+        vary_intensity(image, variation, rng)
+        return image, classes
+
+
+def _centres(
+    classes: npt.NDArray[np.int16], plan: Plan, rng: np.random.Generator
+) -> dict[int, npt.NDArray[np.int64]]:
+    known = classes != IGNORED
+    centres = {IGNORED: _some(known, rng)} if known.any() else {}
+    # A pass over the whole volume for each of a hundred labels would take minutes of a training.
+    boxes = ndimage.find_objects(np.maximum(classes, 0), plan.classes - 1)
+    for number, box in enumerate(boxes, 1):
+        if box is not None:
+            inside = np.unravel_index(_some(classes[box] == number, rng), classes[box].shape)
+            places = [part.start + found for part, found in zip(box, inside, strict=True)]
+            centres[number] = np.ravel_multi_index(places, classes.shape)
+    return centres
+
+
+def _some(chosen: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Flat indices of chosen voxels, in order: all, or `_MOST_CENTRES` by chance."""
+    if chosen.size > _MOST_CENTRES and chosen.all():  # of a large volume all indices are many bytes
+        return np.sort(rng.choice(chosen.size, _MOST_CENTRES, replace=False))
+    found = np.flatnonzero(chosen)
+    if found.size <= _MOST_CENTRES:
+        return found
+    return np.sort(rng.choice(found, _MOST_CENTRES, replace=False))
+
+
+def _with_neighbours(case: _Case, index: int, context: int) -> _Case:
+    """A single slice, with the slices around it as further channels."""
+    seen = slices_around(case.image, index, index + 1, context)
+    classes = case.classes[index : index + 1]
+    return _Case(seen.reshape(-1, 1, *seen.shape[2:]), classes, classes, {})
+
+
+def _apart(
+    classes: npt.NDArray[np.int16], annotation: npt.NDArray[np.int16]
+) -> npt.NDArray[np.bool_]:
+    """Which voxels of structures touch no annotation of their class, directly or through others of it."""
+    from skimage import measure
+
+    pieces = measure.label(classes, background=0)
+    touching = np.zeros(pieces.max() + 1, bool)
+    touching[pieces[annotation > 0]] = True
+    return np.asarray((classes > 0) & ~touching[pieces])
+
+
+def _cut(
+    case: _Case, centre: tuple[int, ...], patch: tuple[int, ...], variation: AugmentationParams
+) -> Patch:
+    """Cut a patch around a voxel, inside the volume where it fits.
+
+    In two dimensions it is a block of one slice.
+    """
+    size, extent = np.array((1, *patch)[-3:]), np.asarray(case.classes.shape)
+    matrix, shift = np.eye(3), np.zeros(3)
+    matrix[-len(patch) :, -len(patch) :] = variation.matrix
+    shift[-len(patch) :] = variation.shift
+    inside = np.clip(np.asarray(centre) - size // 2, 0, np.maximum(extent - size, 0))
+    start = np.where(extent <= size, -((size - extent) // 2), inside) + shift
+    image = np.zeros((*size, len(case.image)), np.float32)
+    classes = np.full(size, IGNORED, np.int32)
+    if variation.bend is None and np.array_equal(np.abs(matrix), np.eye(3)):
+        _copy(case, start.astype(int), image, classes)
+        mirrored = tuple(axis for axis in range(3) if matrix[axis, axis] < 0)
+        image, classes = np.flip(image, mirrored), np.flip(classes, mirrored)
+    else:
+        middle = (size - 1) / 2
+        placing = Placing(matrix, start + middle - matrix @ middle, _as_block(variation.bend))
+        warp(case.image, case.classes, placing, image, classes)
+    return image.reshape(*patch, -1), classes.reshape(patch)
+
+
+def _copy(
+    case: _Case, start: npt.NDArray[np.int64], image: Float32Array, classes: ClassArray
+) -> None:
+    """Fill a patch with the voxels from `start` on, as they are."""
+    stop = np.minimum(start + classes.shape, case.classes.shape)
+    source = tuple(slice(max(a, 0), max(b, 0)) for a, b in zip(start, stop, strict=True))
+    target = tuple(
+        slice(max(-a, 0), max(b - a, max(-a, 0))) for a, b in zip(start, stop, strict=True)
+    )
+    classes[target] = case.classes[source]
+    image[target] = np.moveaxis(case.image[:, *source], 0, -1)
+
+
+def _as_block(bend: ElasticField | None) -> ElasticField | None:
+    """A plane's bend as one of a block of one slice."""
+    if bend is None or len(bend.bases) == 3:
+        return bend
+    rows, columns = bend.moves
+    return ElasticField(
+        np.stack([np.zeros_like(rows), rows, columns])[:, None], (np.ones((1, 1)), *bend.bases)
+    )

@@ -1,0 +1,1 @@
+"""From examples to a plan, and the reason of each decision."""

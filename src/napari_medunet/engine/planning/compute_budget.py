@@ -1,0 +1,37 @@
+"""Effort: what the minutes are worth on this machine."""
+
+from __future__ import annotations
+
+from napari_medunet.engine.hardware import devices, machine
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning.network_size import step_gflop
+from napari_medunet.engine.settings import TrainSettings
+
+# Billions of operations that a GPU does in a second of training: a small one, so that no plan is made
+# that it cannot follow. An H100 does 14,000 with torch, 90,000 with JAX (`benchmarks/gpu.py`, in 3D).
+_GPU_GFLOPS = 4000.0
+
+
+def gflops(settings: TrainSettings) -> float:
+    """About how many billions of operations a training does in a second: told, not measured."""
+    return _GPU_GFLOPS if devices.expects_gpu() else machine.gflops(settings.threads)
+
+
+def describe() -> str:
+    """Say what `gflops` goes by: "2 cores, bfloat16"."""
+    return "a GPU, taken for a small one" if devices.expects_gpu() else machine.describe()
+
+
+def budget_tflop(settings: TrainSettings) -> float:
+    """Trillions of operations that this machine does in the minutes of a training, about."""
+    return gflops(settings) * 60 * settings.minutes / 1000
+
+
+def expected_steps(plan: Plan, settings: TrainSettings) -> float:
+    """How many steps of a plan fit into the minutes, about."""
+    return 1000 * budget_tflop(settings) / step_gflop(plan)
+
+
+def rounded(steps: float) -> int:
+    """A number of steps as it is told: more than two digits would promise too much."""
+    return int(float(f"{steps:.2g}"))

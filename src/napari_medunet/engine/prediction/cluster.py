@@ -1,0 +1,97 @@
+"""Prediction on many machines: one Dask task per file, on folders that all machines see."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from napari_medunet.engine.errors import told
+from napari_medunet.engine.prediction.folders import Outcome, predict_file
+from napari_medunet.engine.prediction.predict import load_segmenters
+from napari_medunet.engine.prediction.sliding_window import Predictor
+from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
+from napari_medunet.engine.settings import PredictSettings
+
+
+def predict_files_on(
+    scheduler: str,
+    models: list[Path],
+    files: dict[str, tuple[Path, Path]],
+    settings: PredictSettings,
+    report: ProgressCallback = ignore,
+) -> Outcome:
+    """Segment files on a Dask cluster: what `predict_files` does, on many machines.
+
+    Paths are made absolute and must mean the same file on every worker. A file that fails, or whose
+    worker dies again and again, does not stop the others.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of the scheduler, such as "tcp://10.0.0.1:8786".
+    models : list of paths of `.medunet` files
+        Several are averaged. Each worker loads them once.
+    files : dict of case name to (image, labels) paths
+    report : callable
+        Raise `Cancelled` in it to stop; files that are not begun are dropped.
+
+    Raises
+    ------
+    OSError
+        If `distributed` is not installed or the scheduler cannot be reached.
+    """
+    client = _connect(scheduler)
+    from distributed import as_completed
+
+    outcome = Outcome()
+    paths = tuple(str(path.resolve()) for path in models)
+    with client:
+        futures = {
+            client.submit(
+                _predict_one, paths, source.resolve(), target.resolve(), settings, pure=False
+            ): name
+            for name, (source, target) in files.items()
+        }
+        report(Progress(0, f"Segmenting on {scheduler}"))
+        try:
+            for number, future in enumerate(as_completed(futures), 1):
+                name = futures[future]
+                error = future.exception()
+                if error is None:
+                    outcome.done[name] = files[name][1]
+                else:
+                    outcome.failed[name] = told(error)
+                report(Progress(number / len(futures), f"Segmented {name}"))
+        finally:
+            client.cancel(list(futures))
+    return outcome
+
+
+def _connect(scheduler: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise OSError(
+            "Predicting on a scheduler needs Dask's distributed, which is not installed: "
+            "pip install 'napari-medunet[distributed]'."
+        ) from error
+    try:
+        return Client(scheduler, timeout=5)
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"No Dask scheduler answers at '{scheduler}' ({error}): start one with 'dask scheduler', and "
+            "workers with 'dask worker ADDRESS', or check the address."
+        ) from error
+
+
+def _predict_one(
+    models: tuple[str, ...], source: Path, target: Path, settings: PredictSettings
+) -> None:
+    """Run on a worker: segment one file."""
+    predict_file(_loaded(models), source, target, settings)
+
+
+@lru_cache(maxsize=1)
+def _loaded(models: tuple[str, ...]) -> Predictor:
+    return load_segmenters([Path(model) for model in models])

@@ -1,0 +1,139 @@
+"""Whole folders of images through a segmenter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_medunet.engine.errors import MedunetError, told
+from napari_medunet.engine.files.files import (
+    label_suffix,
+    list_cases,
+    read,
+    write_labels_like,
+)
+from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.prediction.sliding_window import Predictor
+from napari_medunet.engine.progress import (
+    Cancelled,
+    Progress,
+    ProgressCallback,
+    StopRequested,
+    ignore,
+)
+from napari_medunet.engine.settings import PredictSettings
+
+
+@dataclass
+class Outcome:
+    """What became of the files of a job.
+
+    Attributes
+    ----------
+    done : dict of case name to path
+        That were written.
+    failed : dict of case name to str
+        One line each: what was wrong.
+    """
+
+    done: dict[str, Path] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def output_files(
+    cases: dict[str, Path], out: Path, overwrite: bool = False
+) -> tuple[dict[str, tuple[Path, Path]], dict[str, Path]]:
+    """Where the labels of each case go: `out/<name>.nii.gz`, or the picture's own kind.
+
+    Parameters
+    ----------
+    cases : dict of case name to path
+    out : path of a folder
+    overwrite : bool
+        Do again what is there already; otherwise a broken run can be started again.
+
+    Returns
+    -------
+    files : dict of case name to (image, labels) paths, to be done
+    skipped : dict of case name to path, there already
+    """
+    targets = {name: out / f"{name}{label_suffix(path)}" for name, path in cases.items()}
+    skipped = {} if overwrite else {name: t for name, t in targets.items() if t.exists()}
+    files = {name: (path, targets[name]) for name, path in cases.items() if name not in skipped}
+    return files, skipped
+
+
+def predict_files(
+    segmenter: Predictor,
+    files: dict[str, tuple[Path, Path]],
+    settings: PredictSettings,
+    report: ProgressCallback = ignore,
+) -> Outcome:
+    """Segment files one after the other, each onto its own grid.
+
+    A file that cannot be read or segmented does not stop the others.
+
+    Parameters
+    ----------
+    files : dict of case name to (image, labels) paths
+    report : callable
+        Raise `Cancelled` in it to stop; finished files stay.
+    """
+    outcome = Outcome()
+    for number, (name, (source, target)) in enumerate(files.items()):
+
+        def of_all(progress: Progress, number: int = number) -> None:
+            fraction = (number + progress.fraction) / len(files)
+            report(Progress(fraction, progress.message))
+
+        try:
+            predict_file(segmenter, source, target, settings, of_all)
+            outcome.done[name] = target
+        except (Cancelled, StopRequested):
+            raise
+        except Exception as error:  # one file must not end the others; a bug is told as one
+            outcome.failed[name] = told(error)
+    return outcome
+
+
+def predict_file(
+    segmenter: Predictor,
+    source: Path,
+    target: Path,
+    settings: PredictSettings,
+    report: ProgressCallback = ignore,
+) -> None:
+    """Segment one file.
+
+    Parameters
+    ----------
+    source, target : paths of the image and of the labels
+
+    Raises
+    ------
+    ValueError, OSError
+        One line, if it cannot be read, segmented or written.
+    """
+    volume = read(source)
+    write_labels_like(target, predict(segmenter, volume, settings, report), volume)
+
+
+def all_cases(inputs: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Files of several folders or files, by case name.
+
+    Raises
+    ------
+    ValueError
+        If two files have the same name: one would overwrite the other's labels.
+    """
+    seen: dict[str, Path] = {}
+    for given in inputs:
+        for name, path in list_cases(given).items():
+            if name in seen:
+                raise MedunetError(
+                    f"'{seen[name]}' and '{path}' have the same name; wanted different ones, since both "
+                    "would be written to the same file. Predict them into different folders."
+                )
+            seen[name] = path
+            yield name, path

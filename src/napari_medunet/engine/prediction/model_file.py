@@ -1,0 +1,79 @@
+"""The `.medunet` file: its parts, its limits, and its card, read without Keras."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.prediction.card import Card
+
+SUFFIX = ".medunet"
+CARD = "card.json"
+_FORMAT_1_WEIGHTS = "network.weights.h5"
+_MOST_CARD_BYTES = 16 * 2**20
+_MOST_WEIGHTS_BYTES = 2 * 2**30  # of each network
+
+
+def with_suffix(path: Path) -> Path:
+    """The path with `.medunet` at its end."""
+    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+
+
+def read_card(path: str | os.PathLike[str]) -> Card:
+    """Read the card of a `.medunet` file, without Keras.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no `.medunet` file, or its card says what cannot be.
+    """
+    wanted = f"'{path}' is no segmenter; wanted a {SUFFIX} file as saved after training"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.namelist().count(CARD) != 1:
+                raise MedunetError(f"{wanted}. It is a zip of something else: choose another file.")
+            if archive.getinfo(CARD).file_size > _MOST_CARD_BYTES:
+                raise MedunetError(
+                    f"{wanted}. Its card is too large to be one: choose another file."
+                )
+            card = Card.model_validate_json(archive.read(CARD))
+            names = weights_in(archive, card)
+            if sorted((CARD, *names)) != sorted(archive.namelist()):
+                raise MedunetError(
+                    f"{wanted}. Its parts are not {', '.join((CARD, *names))}, as its card says: it is "
+                    "damaged. Copy it again."
+                )
+            if any(archive.getinfo(name).file_size > _MOST_WEIGHTS_BYTES for name in names):
+                raise MedunetError(f"{wanted}. Its weights are too large: choose another file.")
+            return card
+    except zipfile.BadZipFile as error:
+        raise MedunetError(f"{wanted}. It is no zip file: choose another file.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MedunetError(
+            f"{wanted}. Its card is not valid ({where}: {first['msg']}): it is damaged, or of a newer "
+            "version; update napari-medunet or choose another file."
+        ) from error
+    except OSError as error:
+        raise OSError(
+            f"Cannot read the segmenter '{path}': {error.strerror or error}. Check the path."
+        ) from error
+
+
+def weights_in(archive: zipfile.ZipFile, card: Card) -> list[str]:
+    """Members that hold the weights, in the order of the card's networks."""
+    if _FORMAT_1_WEIGHTS in archive.namelist() and len(card.networks) == 1:
+        return [_FORMAT_1_WEIGHTS]
+    return weights_names(len(card.networks))
+
+
+def weights_names(count: int) -> list[str]:
+    """Names of the members that hold the weights of so many networks."""
+    return [f"network-{number}.weights.h5" for number in range(1, count + 1)]

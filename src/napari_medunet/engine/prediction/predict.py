@@ -1,0 +1,144 @@
+"""Prediction: a volume in, labels on its own grid out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.example import check_image
+from napari_medunet.engine.patches.preprocessing import (
+    Float32Array,
+    image_to_grid,
+    labels_from_classes,
+    most_probable,
+)
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.prediction.sliding_window import Predictor, blended_slabs
+from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
+from napari_medunet.engine.settings import PredictSettings
+from napari_medunet.engine.volume import Volume
+
+# What each member's plan says of the images that all of them are shown.
+_SHARED = {"dims", "axis", "context", "spacing_mm", "labels", "channels", "intensity", "window"}
+_SHARED |= {"pools", "flip_axes"}
+
+
+class Ensemble:
+    """Several segmenters as one: the mean of their probabilities.
+
+    Parameters
+    ----------
+    members : non-empty sequence of Segmenter
+
+    Raises
+    ------
+    ValueError
+        If they see volumes on different grids, of other intensities or otherwise mirrored, or know
+        different labels.
+    """
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        self._members = members
+        shared = [member.plan.model_dump(include=_SHARED) for member in members]
+        for other in shared[1:]:
+            if other != shared[0]:
+                differing = [name for name, value in shared[0].items() if other[name] != value]
+                raise MedunetError(
+                    f"The segmenters differ in {', '.join(differing)}; wanted the same in all, to average "
+                    "them. Predict with each alone, or train them on the same data."
+                )
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the first member, whose grid and labels are those of all."""
+        return self._members[0].plan
+
+    def probabilities(self, images: Float32Array) -> Float32Array:
+        """Mean class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
+        total = sum(member.probabilities(images) for member in self._members)
+        return np.asarray(total / np.float32(len(self._members)), dtype=np.float32)
+
+
+def load_segmenters(paths: list[Path]) -> Predictor:
+    """Read one `.medunet` file, or several as their mean.
+
+    Raises
+    ------
+    OSError, ValueError
+        One line, if one cannot be read or they do not go together.
+    """
+    from napari_medunet.engine.prediction.segmenter import Segmenter
+
+    segmenters = [Segmenter.load(path) for path in paths]
+    return segmenters[0] if len(segmenters) == 1 else Ensemble(segmenters)
+
+
+def predict(
+    segmenter: Predictor,
+    volume: Volume,
+    settings: PredictSettings | None = None,
+    report: ProgressCallback = ignore,
+) -> npt.NDArray[Any]:
+    """Label every voxel of a volume.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+    volume : Volume
+        (z, y, x) voxels, or (c, z, y, x) with as many channels as the segmenter was trained on;
+        resampled and normalised as in training.
+    settings : PredictSettings
+    report : callable
+        Called after each batch; raise `Cancelled` in it to stop.
+
+    Returns
+    -------
+    (z, y, x) array
+        On the volume's own grid, of the smallest unsigned type that holds the labels; 0 is background.
+
+    Raises
+    ------
+    ValueError
+        If the volume has other channels than the segmenter expects, or voxels that are no numbers.
+    """
+    settings = settings or PredictSettings()
+    plan = segmenter.plan
+    check_image(volume)
+    channels = volume.voxels.shape[0] if volume.leading_axes else 1
+    if channels != plan.channels:
+        raise MedunetError(
+            f"Image '{volume.name}' has {channels} channels; the segmenter was trained on "
+            f"{plan.channels}. Convert the image, or choose another segmenter."
+        )
+    report(Progress(0, f"Preparing {volume.name}"))
+    grid = image_to_grid(volume, plan)
+    own_shape = tuple(np.moveaxis(np.empty(volume.shape, bool), plan.axis, 0).shape)
+    classes = np.empty(own_shape, np.int16)
+
+    def advance(share: float) -> None:
+        report(Progress(share, f"Segmenting {volume.name}"))
+
+    for start, probabilities in blended_slabs(segmenter, grid, settings.tta, advance):
+        # A slab of slices is never resampled across them, a whole 3D volume may be.
+        depth = own_shape[0] if plan.dims == 3 else probabilities.shape[1]
+        own = (depth, own_shape[1], own_shape[2])
+        classes[start : start + depth] = most_probable(probabilities, own)
+    if settings.largest_component:
+        keep_largest_components(classes, plan.classes)
+    return labels_from_classes(classes, plan)
+
+
+def keep_largest_components(classes: npt.NDArray[np.int16], count: int) -> None:
+    """Set to background all but the largest face-connected piece of each class, in place."""
+    for number in range(1, count):
+        pieces, found = ndimage.label(classes == number)
+        if found > 1:
+            sizes = np.bincount(pieces.ravel())
+            sizes[0] = 0
+            classes[(pieces > 0) & (pieces != sizes.argmax())] = 0

@@ -1,0 +1,154 @@
+"""Segmenter: trained networks with their plan, their classes and their card; what `.medunet` files hold.
+
+A `.medunet` file is a zip of `card.json` and, for each network, `network-1.weights.h5` and so on. It holds
+no code: the networks are rebuilt from the plan by `build_unet`, and every field of the card is checked
+before it is used. Files of format 1 hold one network, in `network.weights.h5`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.prediction.card import Card
+from napari_medunet.engine.prediction.model_file import (
+    CARD,
+    read_card,
+    weights_in,
+    weights_names,
+    with_suffix,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmenter:
+    """Trained networks, ready to predict: one, or several whose probabilities are averaged.
+
+    Parameters
+    ----------
+    networks : non-empty tuple of keras.Model
+        Each from (batch, *size, channels) to logits (batch, *size, classes), built from the same plan.
+    card : Card
+        With as many networks.
+    """
+
+    networks: tuple[Any, ...]
+    card: Card
+
+    def __post_init__(self) -> None:
+        predictors = tuple(_with_softmax(network) for network in self.networks)
+        object.__setattr__(self, "_predictors", predictors)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the networks were built and trained from."""
+        return self.card.plan
+
+    def probabilities(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Class probabilities of a batch: the mean over the networks.
+
+        Parameters
+        ----------
+        images : (batch, *size, channels) float32 array
+            On the network's grid; each size a multiple of the plan's `steps`.
+
+        Returns
+        -------
+        (batch, *size, classes) float32 array
+        """
+        first, *others = self._predictors  # type: ignore[attr-defined]
+        total = np.asarray(first.predict_on_batch(images), dtype=np.float32)
+        for predictor in others:
+            total = total + np.asarray(predictor.predict_on_batch(images), dtype=np.float32)
+        return total / np.float32(len(self.networks))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a `.medunet` file, first under a temporary name, then renamed.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        target = with_suffix(Path(path))
+        with atomic_write(target) as stream, tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder, name) for name in weights_names(len(self.networks))]
+            described = []
+            for network, about, file in zip(self.networks, self.card.networks, files, strict=True):
+                network.save_weights(file)
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                described.append(about.model_copy(update={"weights_sha256": digest}))
+            card = self.card.model_copy(update={"networks": tuple(described)})
+            with zipfile.ZipFile(stream, "w") as archive:
+                archive.writestr(CARD, card.model_dump_json(indent=1))
+                for file in files:
+                    archive.write(file, file.name)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Segmenter:
+        """Read a `.medunet` file and rebuild its networks.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is no `.medunet` file, or a damaged one.
+        """
+        card = read_card(path)
+        from napari_medunet.engine.hardware import devices
+
+        devices.set_up_backend()
+        with zipfile.ZipFile(path) as archive:
+            names = weights_in(archive, card)
+            networks = tuple(
+                _rebuilt(card.plan, archive.read(name), about.weights_sha256, path)
+                for name, about in zip(names, card.networks, strict=True)
+            )
+        return cls(networks, card)
+
+
+def _with_softmax(network: Any) -> Any:
+    """From batch to probabilities in one call: the softmax runs inside the compiled graph."""
+    from keras import Model, layers
+
+    probabilities = layers.Softmax(dtype="float32", name="probabilities")(network.output)
+    return Model(network.input, probabilities)
+
+
+def _rebuilt(plan: Plan, content: bytes, sha256: str, path: str | os.PathLike[str]) -> Any:
+    """Build a network and give it the weights of a file's content."""
+    from napari_medunet.engine.hardware import devices
+    from napari_medunet.engine.network.unet import build_unet
+
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise MedunetError(
+            f"'{path}' is damaged: the checksum of its weights does not hold. Copy it again."
+        )
+    network = build_unet(plan, devices.precision())
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder, "network.weights.h5")
+        weights.write_bytes(content)
+        try:
+            # Keras warns, and goes on with random weights, where a layer finds none in the file.
+            with warnings.catch_warnings(action="error", category=UserWarning):
+                network.load_weights(weights)
+        except (ValueError, OSError, KeyError, UserWarning) as error:
+            raise MedunetError(
+                f"'{path}' is damaged: its weights do not fit the network that its card describes. "
+                "Copy it again, or train anew."
+            ) from error
+    return network

@@ -1,0 +1,88 @@
+"""Volumes that no viewer shows as they are: taken apart, or stacked into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.volume import Volume, same_grid
+
+_MOST_PARTS = 8  # more than that is a series, to be scrolled through
+_WORDS = {"c": "channel", "v": "component"}
+
+
+def is_colour(volume: Volume) -> bool:
+    """Whether it is a colour picture: RGB24, RGBA32, or three channels of bytes from no NIfTI file."""
+    if volume.leading_axes[:1] != ("c",) or volume.voxels.dtype != np.uint8:
+        return False
+    return len(volume.voxels) == 3 and (volume.source is None or volume.source.channels > 1)
+
+
+def split_volume(volume: Volume, channels: Literal["layers", "axis"] = "layers") -> list[Volume]:
+    """Take a volume apart into what is shown side by side.
+
+    Components of vectors and, if `channels` says so, channels become volumes of their own, as long
+    as there are at most eight; more stay an axis to scroll through, and so do time and the sixth and
+    seventh axis. Colours stay together. Complex numbers become their magnitude.
+
+    Returns
+    -------
+    volumes : list of Volume
+        On the grid, and with the source, of the one that was given.
+    """
+    apart = {"v"} if channels == "axis" or is_colour(volume) else {"v", "c"}
+    for axis, name in enumerate(volume.leading_axes):
+        if name in apart and volume.voxels.shape[axis] <= _MOST_PARTS:
+            voxels = np.moveaxis(np.asarray(volume.voxels), axis, 0)
+            return [
+                part
+                for number, part_voxels in enumerate(voxels, start=1)
+                for part in split_volume(_part(volume, axis, part_voxels, number), channels)
+            ]
+    if volume.voxels.dtype.kind == "c":
+        magnitude = np.abs(np.asarray(volume.voxels))
+        return [replace(volume, voxels=magnitude, name=f"{volume.name} magnitude")]
+    return [volume]
+
+
+def stack_volumes(volumes: Sequence[Volume]) -> Volume:
+    """Stack volumes of one grid as channels, in their order.
+
+    Raises
+    ------
+    ValueError
+        If they are on different grids, or have axes other than space.
+    """
+    first = volumes[0]
+    for volume in volumes:
+        if volume.leading_axes:
+            raise MedunetError(
+                f"'{volume.name}' has the axes {(*volume.leading_axes, 'z', 'y', 'x')} and cannot be "
+                "stacked; wanted (z, y, x). Open it by itself."
+            )
+        if not same_grid(first, volume):
+            raise MedunetError(
+                f"'{volume.name}' is on another grid than '{first.name}' and cannot be stacked with "
+                "it. Resample it, or open them as layers."
+            )
+    voxels = np.stack([np.asarray(volume.voxels) for volume in volumes])
+    name = f"{first.name} and {len(volumes) - 1} more"
+    return Volume(voxels, first.affine, name, ("c",), (1.0,), first.source)
+
+
+def _part(volume: Volume, axis: int, voxels: npt.NDArray[Any], number: int) -> Volume:
+    def without(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return values[:axis] + values[axis + 1 :]
+
+    return replace(
+        volume,
+        voxels=voxels,
+        name=f"{volume.name} {_WORDS[volume.leading_axes[axis]]} {number}",
+        leading_axes=without(volume.leading_axes),
+        leading_scale=without(volume.leading_scale),
+    )

@@ -1,0 +1,1 @@
+"""What the widgets of one viewer share: jobs, segmenters, and what is asked when it closes."""

@@ -1,0 +1,143 @@
+"""A job of the child process, seen from the GUI thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from napari.layers import Image
+from napari.utils import progress
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, Qt, Signal
+
+from napari_medunet.engine.errors import one_line, told
+from napari_medunet.engine.progress import Progress
+from napari_medunet.worker import Job, Listener, Worker
+
+
+class ViewerJob(QObject):  # type: ignore[misc]
+    """One job of the child, seen from the GUI thread.
+
+    Its signals are emitted in the GUI thread, in the order in which the child spoke; `ended` comes
+    last and exactly once, whatever happened. An error is shown as a notification.
+
+    Parameters
+    ----------
+    title : str
+        What the activity dock calls it.
+    begin : callable
+        Takes a Listener, starts the job and returns it; runs in a thread, since examples are checked and
+        copied there. What it raises ends the job.
+    can_stop : bool
+        Whether it has something to keep when it ends early.
+    """
+
+    progressed = Signal(object)  # Progress
+    produced = Signal(object)  # one result
+    ended = Signal()
+    _told = Signal(str, object)  # from the reader's thread to the GUI's
+
+    def __init__(
+        self, title: str, begin: Callable[[Listener], Job], can_stop: bool = False
+    ) -> None:
+        super().__init__()
+        self.title = title
+        self.can_stop = can_stop
+        self.running = True
+        self.failed = False
+        self.last: Progress | None = None
+        self.scores: list[Mapping[str, float]] = []  # of a training, one an epoch
+        self.warnings: list[str] = []  # of a training
+        self.images: list[Image] = []  # that a training learns from
+        self._wish = ""  # "stop" or "cancel", once the user has asked
+        self._job: Job | None = None
+        self._lock = threading.Lock()
+        self._begin = begin
+        self._told.connect(self._hear, Qt.ConnectionType.QueuedConnection)
+        self._bar: Any = None
+
+    def start(self) -> None:
+        """Begin, and show the job in napari's activity dock."""
+        threading.Thread(target=self._start, name=f"medunet {self.title}", daemon=True).start()
+        self._bar = progress(total=100, desc=self.title)
+
+    def stop(self) -> None:
+        """End now, keeping what there is."""
+        self._ask("stop")
+
+    def cancel(self) -> None:
+        """End now, dropping everything."""
+        self._ask("cancel")
+
+    @property
+    def broken(self) -> Job | None:
+        """The worker's job, where it was begun and failed."""
+        return self._job if self.failed else None
+
+    def once_more(self, worker: Worker, broken: Job) -> ViewerJob:
+        """The same job, from where it broke off, with what was seen of it until then."""
+        job = ViewerJob(
+            self.title, lambda listener: worker.run(broken.task, listener), self.can_stop
+        )
+        job.scores, job.warnings = list(self.scores), list(self.warnings)
+        job.images = self.images
+        return job
+
+    def _ask(self, wish: str) -> None:
+        with self._lock:
+            self._wish = wish
+            job = self._job
+        if job is not None and self.running:
+            getattr(job, wish)()
+
+    def _start(self) -> None:
+        listener = Listener(
+            progress=lambda report: self._tell("progress", report),
+            result=lambda value: self._tell("result", value),
+            failed=lambda message: self._tell("failed", message),
+            finished=lambda: self._tell("finished"),
+        )
+        try:
+            job = self._begin(listener)
+        except Exception as error:  # a thread's end: whatever it was, the user has to learn of it
+            self._tell("failed", told(error))
+            self._tell("finished")
+            return
+        with self._lock:
+            self._job = job
+            wish = self._wish
+        if wish:  # asked for while the examples were being copied
+            getattr(job, wish)()
+
+    def _tell(self, what: str, value: object = None) -> None:
+        self._told.emit(what, value)
+
+    def _hear(self, what: str, value: Any) -> None:
+        if not self.running:
+            return
+        if what == "progress":
+            self.last = value
+            if value.scores:
+                self.scores.append(value.scores)
+            if value.warning:
+                self.warnings.append(value.warning)
+            if self._bar is not None:
+                self._bar.update(max(0, int(100 * value.fraction) - self._bar.n))
+            self.progressed.emit(value)
+        elif what == "result":
+            if self._wish != "cancel":
+                self.produced.emit(value)
+        elif what == "failed":
+            self.failed = True
+            show_error(one_line(value))
+        else:
+            self.leave()
+
+    def leave(self) -> None:
+        """Hear no more of the job: it has ended, or its viewer has."""
+        if self.running:
+            self.running = False
+            if self._bar is not None:
+                self._bar.close()
+            self.ended.emit()

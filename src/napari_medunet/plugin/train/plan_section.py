@@ -1,0 +1,71 @@
+"""PlanSection: what training will do and why, to be looked at and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning.plan_maker import Reason
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.plugin.widgets.form import Form, as_tooltip, note_label
+from napari_medunet.plugin.widgets.section import Section
+
+# What a plan's reasons call the choice of a setting.
+DECISIONS = {
+    "dims": "dimensions",
+    "axis": "slices across",
+    "spacing_mm": "spacing",
+    "patch": "patch",
+    "batch": "batch",
+    "learning_rate": "learning rate",
+    "intensity": "intensities",
+    "filters": "filters",
+    "networks": "networks",
+    "depth": "levels",
+}
+
+
+class PlanSection(Section):
+    """The plan in words, a field for each of its choices, and the reason of each.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the settings that choose the plan.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__("Plan")
+        self.summary = note_label()
+        self.form = Form(TrainSettings, names)
+        self.why = note_label()
+        for widget in (self.summary, self.form, self.why):
+            self.add(widget)
+        self.clear("")
+
+    def clear(self, instead: str) -> None:
+        """Show no plan, but a sentence in its place."""
+        self.summary.setText(instead)
+        self.summary.setVisible(bool(instead))
+        self.why.hide()
+        for field in self.form.fields:
+            if field.name in DECISIONS:
+                self.form.say_unset(field.name, "automatic")
+                field.native.setToolTip(field.tooltip)
+
+    def show_plan(self, plan: Plan, reasons: Sequence[Reason]) -> None:
+        """Say a plan: what is automatic stands in its field, and all reasons below."""
+        self.clear(f"{plan.describe()}.")
+        found = {reason.what: reason for reason in reasons}
+        values = self.form.values()
+        for name, what in DECISIONS.items():
+            if what in found and values.get(name) in (None, "auto"):
+                self.form.say_unset(name, f"auto: {found[what].choice}")
+                self.form.fields[name].native.setToolTip(as_tooltip(f"{found[what].why}."))
+        lines = (
+            f"<b>{escape(reason.what)}</b> {escape(reason.choice)}: {escape(reason.why)}"
+            for reason in reasons
+        )
+        self.why.setText("<br>".join(lines))
+        self.why.show()

@@ -1,0 +1,1 @@
+"""Forms, tables and plots that several widgets are built from."""

@@ -1,0 +1,91 @@
+"""Nearest points: the compiled search, scipy's, and all pairs are the same distances."""
+
+import subprocess
+import sys
+from math import inf
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_medunet.engine.evaluation.metrics.nearest import (
+    COMPILED,
+    Search,
+    _nearest_scipy,
+    nearest,
+)
+
+pytestmark = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+
+
+def all_pairs(search: Search) -> np.ndarray:
+    apart = np.sqrt(((search.points[:, None] - search.others[None]) ** 2).sum(axis=2)).min(axis=1)
+    return np.where(search.wanted, apart, 0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 400),
+    m=st.integers(1, 400),
+    axes=st.integers(1, 3),
+    grid=st.sampled_from([2, 5, 40]),
+    far=st.sampled_from([0.0, 3.0, 1e4]),
+)
+def test_distances_are_those_of_all_pairs(seed, n, m, axes, grid, far):
+    rng = np.random.default_rng(seed)
+    spacing = rng.uniform(0.2, 5, axes)
+    points = rng.integers(0, grid, (n, axes)) * spacing  # many ties, many doubles
+    others = rng.integers(0, grid, (m, axes)) * spacing + far
+    search = Search(points, others, rng.random(n) < 0.7)
+    (found,) = nearest([search])
+    assert found == pytest.approx(all_pairs(search), rel=1e-12, abs=1e-12)
+    assert found == pytest.approx(_nearest_scipy(search), rel=1e-12, abs=1e-12)
+
+
+def test_many_searches_at_once_and_in_threads_are_each_their_own():
+    rng = np.random.default_rng(4)
+    sets = [rng.normal(size=(size, 3)) * 40 for size in (1, 47, 49, 5_000, 9_000)]
+    searches = [Search(a, b, rng.random(len(a)) < 0.9) for a in sets for b in sets if a is not b]
+    for search, found in zip(searches, nearest(searches), strict=True):
+        assert found == pytest.approx(_nearest_scipy(search), rel=1e-12)
+
+
+def test_nothing_to_find_is_infinitely_far_and_nothing_to_look_up_is_nothing():
+    none, some = np.zeros((0, 3)), np.zeros((3, 3))
+    wanted = np.array([True, False, True])
+    both = nearest([Search(some, none, wanted), Search(none, some, np.zeros(0, bool))])
+    assert both[0].tolist() == [inf, 0, inf]
+    assert both[1].tolist() == []
+    assert nearest([]) == []
+    assert nearest([Search(some, some + 1, np.zeros(3, bool))])[0].tolist() == [0, 0, 0]
+
+
+def test_the_points_are_left_as_they_were():
+    points = np.random.default_rng(0).normal(size=(300, 2))
+    before = points.copy()
+    nearest([Search(points, points[::-1].copy(), np.ones(300, bool))])
+    assert (points == before).all()
+
+
+def test_without_numba_the_numbers_are_the_same():
+    """In a process where numba cannot be imported."""
+    script = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import numpy as np\n"
+        "from napari_medunet.engine.evaluation.metrics import nearest, scores\n"
+        "assert not nearest.COMPILED\n"
+        "rng = np.random.default_rng(7)\n"
+        "a, b = (rng.integers(0, 100, (2, 20, 21, 22)) < 3).astype(np.uint8)\n"
+        "print(scores.score_labels(a, b, (2.0, 0.7, 1.1)).labels[1].as_dict())\n"
+    )
+    without = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert without.returncode == 0, without.stderr
+    with_numba = subprocess.run(
+        [sys.executable, "-c", script.replace("sys.modules['numba'] = None", "").replace("not ", "")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert without.stdout == with_numba.stdout

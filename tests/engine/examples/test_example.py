@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_medunet.engine.examples.example import label_values, make_example
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.volume import Volume, affine_from_spacing
+
+SETTINGS = TrainSettings()
+
+
+def volume(voxels, name="case", spacing_mm=(2.0, 1.0, 1.0)):
+    return Volume(np.asarray(voxels), affine_from_spacing(spacing_mm), name)
+
+
+def image(shape=(6, 8, 10), name="case"):
+    return volume(np.random.default_rng(0).normal(size=shape).astype(np.float32), name)
+
+
+def painted(shape=(6, 8, 10), name="case"):
+    labels = np.zeros(shape, np.uint8)
+    labels[2, 3:6, 3:7] = 1
+    return volume(labels, name)
+
+
+def test_labels_of_another_shape_are_refused_with_both_shapes():
+    with pytest.raises(ValueError, match=r"another grid.*6 x 8 x 9 against 6 x 8 x 10.*resample"):
+        make_example(image(), painted((6, 8, 9)), SETTINGS)
+
+
+def test_labels_of_another_spacing_are_refused():
+    elsewhere = replace(painted(), affine=affine_from_spacing((2.0, 1.0, 1.1)))
+    with pytest.raises(ValueError, match="lie elsewhere"):
+        make_example(image(), elsewhere, SETTINGS)
+
+
+def test_an_image_with_nan_is_refused_with_the_number_of_voxels():
+    broken = image()
+    broken.voxels[0, 0, :3] = np.nan
+    with pytest.raises(ValueError, match="'case' has 3 voxels that are NaN or infinite"):
+        make_example(broken, painted(), SETTINGS)
+
+
+def test_float_labels_that_hold_integers_are_taken():
+    labels = replace(painted(), voxels=painted().voxels.astype(np.float32) * 200)
+    assert set(np.unique(make_example(image(), labels, SETTINGS).labels)) == {0, 200}
+
+
+@pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
+def test_float_labels_that_hold_no_integers_are_refused(value):
+    voxels = painted().voxels.astype(np.float64)
+    voxels[0, 0, 0] = value
+    with pytest.raises(ValueError, match="1 voxels that are no integers"):
+        make_example(image(), volume(voxels), SETTINGS)
+
+
+def test_negative_labels_are_refused():
+    voxels = painted().voxels.astype(np.int16)
+    voxels[0, 0, 0] = -3
+    with pytest.raises(ValueError, match="negative label -3"):
+        make_example(image(), volume(voxels), SETTINGS)
+
+
+def test_a_time_series_is_refused():
+    series = Volume(np.zeros((2, 6, 8, 10)), affine_from_spacing((1, 1, 1)), "bold", ("t",), (2.0,))
+    with pytest.raises(ValueError, match="Choose one time point"):
+        make_example(series, painted(), SETTINGS)
+
+
+@pytest.mark.parametrize("rule", ["slices", "voxels"])
+def test_nothing_painted_is_refused_where_only_paint_counts(rule):
+    empty = replace(painted(), voxels=np.zeros((6, 8, 10), np.uint8))
+    with pytest.raises(ValueError, match="hold no label"):
+        make_example(image(), empty, TrainSettings(annotated=rule))
+
+
+def test_nothing_painted_anywhere_is_refused():
+    empty = replace(painted(), voxels=np.zeros((6, 8, 10), np.uint8))
+    with pytest.raises(ValueError, match="No label is painted in any of 1 examples"):
+        label_values([make_example(image(), empty, SETTINGS)])
+
+
+def test_a_single_class_is_refused():
+    with pytest.raises(ValueError, match=r"single class \[1\]"):
+        label_values([make_example(image(), painted(), TrainSettings(annotated="voxels"))])
+
+
+def test_label_values_are_sorted_and_may_be_large():
+    voxels = np.zeros((6, 8, 10), np.int64)
+    voxels[1, 1], voxels[2, 2] = 1_000_000, 3
+    assert label_values([make_example(image(), volume(voxels), SETTINGS)]) == (0, 3, 1_000_000)
+
+
+def test_background_label_becomes_background_and_the_unpainted_is_ignored():
+    labels = np.zeros((6, 8, 10), np.uint8)
+    labels[2, 2], labels[3, 3] = 1, 5
+    settings = TrainSettings(annotated="voxels", background_label=5)
+    example = make_example(image(), volume(labels), settings)
+    assert label_values([example]) == (0, 1)
+    assert example.annotated.sum() == 20
+
+
+def test_a_background_label_that_was_never_painted_is_refused():
+    settings = TrainSettings(annotated="voxels", background_label=9)
+    with pytest.raises(ValueError, match="no voxel of the background label 9"):
+        make_example(image(), painted(), settings)

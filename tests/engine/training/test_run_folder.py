@@ -1,0 +1,183 @@
+"""Run folders: what they keep, and trainings that go on after they were ended."""
+
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_medunet.cli.demo import annotate_slices
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.files.nifti import write_labels, write_volume
+from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.prediction.segmenter import Segmenter
+from napari_medunet.engine.progress import Cancelled
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training import train
+from napari_medunet.engine.training.run_folder import RunFolder
+
+SETTINGS = TrainSettings(minutes=5, epochs=4, filters=4, depth=2, annotated="slices")
+
+
+def examples():
+    pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(2)]
+    return [make_example(image, annotate_slices(truth, 4), SETTINGS) for image, truth in pairs]
+
+
+def epochs_in(folder):
+    with (folder / "history.csv").open(newline="") as stream:
+        return [int(row["epoch"]) for row in csv.DictReader(stream)]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """A run folder whose training was cancelled in its third epoch."""
+    folder = tmp_path_factory.mktemp("runs") / "ended"
+
+    def cancel(report):
+        if report.message.startswith("Epoch 3, step 2"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(examples(), SETTINGS, cancel, run=RunFolder.new(folder, SETTINGS, {}))
+    return folder
+
+
+@pytest.fixture
+def run_folder(ended, tmp_path):
+    return shutil.copytree(ended, tmp_path / "run")
+
+
+def test_a_run_folder_holds_plan_log_history_and_checkpoints(run_folder):
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"run.json", "plan.json", "log.txt", "history.csv"} < names
+    assert {"checkpoint-1.npz", "checkpoint-2.npz"} & names
+    assert epochs_in(run_folder) == [1, 2]
+    header = (run_folder / "history.csv").read_text().splitlines()[0].split(",")
+    for name in ("loss", "dice", "iou", "precision", "recall", "f1", "accuracy"):
+        assert {name, f"val_{name}"} <= set(header)
+    assert {"val_dice_1", "val_dice_2"} <= set(header)
+    assert "Cancelled" in (run_folder / "log.txt").read_text()
+
+
+def test_a_resumed_training_ends_as_if_nothing_had_happened(run_folder):
+    run = RunFolder.open(run_folder)
+    resumed = train(examples(), run.record.settings, run=run)
+    (card,) = resumed.card.networks
+    assert [scores["epoch"] for scores in card.history] == [1, 2, 3, 4]
+    assert epochs_in(run_folder) == [1, 2, 3, 4]
+    whole = train(examples(), SETTINGS)
+    for one, other in zip(*(s.networks[0].get_weights() for s in (resumed, whole)), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-2)  # threads add in their own order
+    run.finish()
+    with pytest.raises(ValueError, match="its training is done"):
+        RunFolder.open(run_folder)
+
+
+def test_changed_examples_are_refused(run_folder):
+    run = RunFolder.open(run_folder)
+    first, second = examples()
+    painted = first.labels.copy()
+    painted[0, 0, 0] = 1
+    with pytest.raises(ValueError, match=r"have changed.*labels.*train anew"):
+        train([replace(first, labels=painted), second], run.record.settings, run=run)
+    with pytest.raises(ValueError, match="'phantom_01' is missing"):
+        train([first], run.record.settings, run=run)
+
+
+def test_a_damaged_checkpoint_is_passed_over(run_folder):
+    run = RunFolder.open(run_folder)
+    newest = run.checkpoints.latest()
+    first, second = (run_folder / f"checkpoint-{number}.npz" for number in (1, 2))
+    content = max((p for p in (first, second) if p.exists()), key=lambda p: p.stat().st_mtime_ns)
+    content = content.read_bytes()
+    first.write_bytes(content[: len(content) // 2])
+    second.write_bytes(content)
+    assert run.checkpoints.latest().epochs == newest.epochs
+    flipped = bytearray(content)
+    middle = slice(
+        len(content) // 2, len(content) // 2 + 200
+    )  # longer than what no checksum covers
+    flipped[middle] = bytes(255 - byte for byte in flipped[middle])
+    second.write_bytes(flipped)
+    with pytest.raises(ValueError, match=r"damaged.*Train anew"):
+        train(examples(), SETTINGS, run=run)
+
+
+def test_a_training_that_can_be_resumed_is_not_overwritten(run_folder, tmp_path):
+    with pytest.raises(OSError, match="--resume"):
+        RunFolder.new(run_folder, SETTINGS, {})
+    with pytest.raises(OSError, match="is no run folder"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
+    """A folder of the user's may be called as ours are."""
+    kept = [tmp_path / "fold-1" / "notes.txt", tmp_path / "other" / "checkpoint-1.npz"]
+    kept.append(tmp_path / "tensorboard" / "events")
+    for path in kept:
+        path.parent.mkdir()
+        path.write_text("mine")
+    cases = examples()
+    RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
+    assert [path.read_text() for path in kept] == ["mine", "mine", "mine"]
+    RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
+    assert not kept.pop().exists()  # of the run before, by now
+    assert [path.read_text() for path in kept] == ["mine", "mine"]
+
+
+def test_tensorboard_reads_the_scores(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from napari_medunet.engine.training.history import tensorboard_writer, write_events
+
+    writer = tensorboard_writer(tmp_path)
+    for epoch in (1, 2):
+        write_events(writer, {"epoch": float(epoch), "loss": 1 / epoch, "val_loss": 2 / epoch})
+    writer.close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert sorted(events.Tags()["tensors"]) == ["loss/training", "loss/validation"]
+    assert [event.step for event in events.Tensors("loss/validation")] == [1, 2]
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "napari_medunet", "train", *map(str, arguments)]
+
+
+def test_killed_and_resumed_weighs_the_same_as_never_killed(tmp_path):
+    """Three real processes on one thread: the weights are equal to the last bit."""
+    for seed in range(2):
+        image, truth = make_phantom(seed, (10, 32, 32))
+        write_volume(tmp_path / "images" / f"{image.name}.nii.gz", image)
+        write_labels(tmp_path / "labels" / f"{image.name}.nii.gz", truth.voxels, image)
+    inputs = ("--images", tmp_path / "images", "--labels", tmp_path / "labels")
+    small = ("--filters", 4, "--depth", 2, "--epochs", 10, "--threads", 1, "--minutes", 60)
+    models = {name: tmp_path / f"{name}.medunet" for name in ("whole", "killed")}
+    whole, killed = (command(*inputs, *small, "--model", path) for path in models.values())
+    done = subprocess.run(whole, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "give the same weights" in done.stdout
+
+    folder = tmp_path / "killed-run"
+    with subprocess.Popen(killed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        while not ((folder / "history.csv").exists() and len(epochs_in(folder)) >= 2):
+            assert child.poll() is None, child.stdout.read()
+            time.sleep(0.01)
+        child.kill()
+    assert child.returncode == -signal.SIGKILL
+    assert not models["killed"].exists()
+
+    again = subprocess.run(command("--resume", folder), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert "Resumed after epoch" in (folder / "log.txt").read_text()
+    assert epochs_in(folder) == epochs_in(tmp_path / "whole-run")
+    weights = [Segmenter.load(path).networks[0].get_weights() for path in models.values()]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
