@@ -64,7 +64,7 @@ def show(patch: tuple[int, ...], chosen: argparse.Namespace) -> None:
     }
     monai = ask_monai(asked, chosen)
     alone, beside = training_rates(samples, parts["standard"])
-    print(f"\n{' x '.join(map(str, patch))}, batches of {samples.plan.batch}: images per second")
+    print(f"\n{' x '.join(map(str, patch))}, batches of {samples.plan.schedule.batch}: images per second")
     print(f"the training step alone {alone:.1f}, with 'standard' beside it {beside:.1f}")
     header = ("", "ours", "scipy", "MONAI", "ours/step", "ours/scipy", "ours/MONAI")
     print("{:9}{:>9}{:>9}{:>9}{:>11}{:>12}{:>12}".format(*header))
@@ -88,7 +88,7 @@ def synthetic_samples(patch: tuple[int, ...]):
     image, truth = make_phantom(0, shape)
     image = Volume(image.voxels, affine_from_spacing((1.0, 1.0, 1.0)), image.name)
     example = Example(image, truth.voxels, np.ones(shape, bool))
-    settings = TrainSettings(dims="2d" if flat else "3d", flip="all", patch=patch)
+    settings = TrainSettings.of(dims="2d" if flat else "3d", flip="all", patch=patch)
     plan = make_plan([example], settings)
     return PatchSampler([example], plan)
 
@@ -118,11 +118,11 @@ def training_rates(samples, augmentation) -> tuple[float, float]:
 
     devices.set_up_backend()
     learn = training_step(samples.plan)
-    batch = draw_batch(samples, samples.plan.batch, np.random.default_rng(0))
+    batch = draw_batch(samples, samples.plan.schedule.batch, np.random.default_rng(0))
     alone = fastest_step(lambda: learn(*batch))
     with closing(batches(samples, lambda: augmentation, seed=0)) as stream:
         beside = fastest_step(lambda: learn(*next(stream)))
-    return samples.plan.batch / alone, samples.plan.batch / beside
+    return samples.plan.schedule.batch / alone, samples.plan.schedule.batch / beside
 
 
 def fastest_step(step: Callable[[], object]) -> float:

@@ -103,16 +103,16 @@ def child(program: str, work: str, chosen: argparse.Namespace) -> dict:
     plan = plan_of_step(work, chosen.quick)
     step, on = our_step(plan) if program == "ours" else monai_step(plan)
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(plan.batch, *plan.patch, 1)).astype(np.float32)
+    images = rng.normal(size=(plan.schedule.batch, *plan.grid.patch, 1)).astype(np.float32)
     classes = rng.integers(0, plan.classes, images.shape[:-1]).astype(np.int32)
     first, usual = seconds_of(lambda: step(images, classes), 3 if chosen.quick else 50)
-    return {"rate": plan.batch / usual, "first": first, "on": on, "what": in_words(plan)}
+    return {"rate": plan.schedule.batch / usual, "first": first, "on": on, "what": in_words(plan)}
 
 
 def in_words(plan: Plan) -> str:
     """What a step looks at, and the width of the network."""
-    words = f"{' x '.join(map(str, plan.patch))}, batch {plan.batch}, {plan.filters} filters"
-    return words if plan.networks == 1 else f"{words}, {plan.networks} networks"
+    words = f"{' x '.join(map(str, plan.grid.patch))}, batch {plan.schedule.batch}, {plan.network.filters} filters"
+    return words if plan.network.networks == 1 else f"{words}, {plan.network.networks} networks"
 
 
 def plan_of_step(dims: str, quick: bool) -> Plan:
@@ -155,7 +155,7 @@ def seconds_of(step: Callable[[], object], count: int) -> tuple[float, float]:
 def settings_of(chosen: argparse.Namespace) -> TrainSettings:
     small = {"epochs": 2, "depth": 3} if chosen.quick else {}
     filters = 4 if chosen.quick else chosen.filters
-    return TrainSettings(minutes=chosen.minutes, dims=chosen.dims, filters=filters, **small)
+    return TrainSettings.of(minutes=chosen.minutes, dims=chosen.dims, filters=filters, **small)
 
 
 def examples(chosen: argparse.Namespace) -> tuple[list[Example], list[Example]]:
@@ -217,12 +217,12 @@ def monai_score(training: list[Example], test: list[Example], settings: TrainSet
     plan = make_plan(training, settings)
     peer, clock = MonaiNetwork(plan), Clock(settings)
     samples = PatchSampler(training, plan, settings.seed)
-    steps = max(4, samples.annotated_patches() // plan.batch)
+    steps = max(4, samples.annotated_patches() // plan.schedule.batch)
     vary = augmentation_by_share(plan, settings, clock.share)
     with closing(batches(samples, vary, settings.seed)) as stream:
         while clock.share() < 1:
             peer.set_rate(
-                plan.learning_rate * max(0.01, 0.5 * (1 + math.cos(math.pi * clock.share())))
+                plan.schedule.learning_rate * max(0.01, 0.5 * (1 + math.cos(math.pi * clock.share())))
             )
             peer.learn(*next(stream))
             clock.epochs_done += 1 / steps
@@ -245,21 +245,21 @@ class MonaiNetwork:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         name = torch.cuda.get_device_name() if self.device == "cuda" else "CPU"
         self.on = f"PyTorch {torch.__version__}, {name}, bfloat16 autocast"
-        factors = [(1,) * plan.dims, *plan.pools]
-        layout = torch.channels_last if plan.dims == 2 else torch.channels_last_3d
+        factors = [(1,) * plan.spatial_dims, *plan.network.pools]
+        layout = torch.channels_last if plan.spatial_dims == 2 else torch.channels_last_3d
         self.layout = layout
         self.network = DynUNet(
-            plan.dims,
+            plan.spatial_dims,
             plan.inputs,
             plan.classes,
-            kernel_size=[plan.kernel(level) for level in range(plan.depth)],
+            kernel_size=[plan.kernel(level) for level in range(plan.network.depth)],
             strides=factors,
             upsample_kernel_size=factors[1:],
-            filters=[plan.filters * 2**level for level in range(plan.depth)],
-            norm_name=plan.normalisation,
+            filters=[plan.network.filters * 2**level for level in range(plan.network.depth)],
+            norm_name=plan.network.normalisation,
         ).to(self.device, memory_format=layout)
         self.loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), plan.learning_rate)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), plan.schedule.learning_rate)
         average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network, multi_avg_fn=average, use_buffers=True

@@ -55,9 +55,9 @@ def measure(fields: dict) -> None:
     from napari_medunet.engine.training import train
     from napari_medunet.engine.volume import Volume, affine_from_spacing
 
-    plan = Plan(**({"labels": (0, 1, 2)} | fields))
+    plan = Plan.of(**({"labels": (0, 1, 2)} | fields))
     rng = np.random.default_rng(0)
-    shape = (12, *plan.patch) if plan.dims == 2 else plan.patch
+    shape = (12, *plan.grid.patch) if plan.spatial_dims == 2 else plan.grid.patch
     examples = []
     for number in range(5):
         voxels = rng.normal(size=shape).astype(np.float32)
@@ -65,7 +65,7 @@ def measure(fields: dict) -> None:
         labels = rng.integers(0, plan.classes, shape).astype(np.uint8)
         examples.append(Example(image, labels, np.ones(shape, bool)))
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    train(examples, TrainSettings(minutes=60, epochs=1), plan=plan)
+    train(examples, TrainSettings.of(minutes=60, epochs=1), plan=plan)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     voxels = sum(example.labels.size for example in examples)
     print(training_memory(plan, voxels, feature_bytes()).total, peak - max(before, loaded))

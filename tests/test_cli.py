@@ -348,7 +348,7 @@ def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
     result = said[-1]
     assert (tmp_path / "more-run" / "history.csv").exists()
     assert result["run"] == str(tmp_path / "more-run")
-    assert read_card(path).plan.patch == read_card(model).plan.patch
+    assert read_card(path).plan.grid.patch == read_card(model).plan.grid.patch
     strokes = tmp_path / "strokes"
     for file in (folder / "labels").iterdir():  # background has a label of its own here, not there
         on_disk = nibabel.load(file)

@@ -31,4 +31,4 @@ def test_every_pair_becomes_an_example_and_all_of_them_a_plan(real_data):
     ]
     plan = make_plan(examples, settings)
     assert plan.labels == (0, 1, 2)
-    assert plan.spacing_mm == (1.0, 1.0, 1.0)
+    assert plan.grid.spacing_mm == (1.0, 1.0, 1.0)

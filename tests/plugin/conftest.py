@@ -99,7 +99,7 @@ def until(qtbot: Any) -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained for one epoch, in a child: this process shows a canvas and must not load Keras."""
-    settings = TrainSettings(minutes=1, epochs=1, filters=4)
+    settings = TrainSettings.of(minutes=1, epochs=1, filters=4)
     examples = [make_example(*make_phantom(0, (8, 32, 32)), settings)]
     answers: Queue[Any] = Queue()
     worker = Worker()

@@ -16,7 +16,7 @@ from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker import Worker
 
-SMALL = TrainSettings(minutes=10.0, filters=8, depth=3, dims="2d")
+SMALL = TrainSettings.of(minutes=10.0, filters=8, depth=3, dims="2d")
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_damaged_segmenter_is_refused(worker, segmenter, phantoms, tmp_path):
 
 
 def test_a_segmenter_is_fine_tuned(worker, segmenter, phantoms):
-    settings = TrainSettings(minutes=0.001, epochs=50)
+    settings = TrainSettings.of(minutes=0.001, epochs=50)
     examples = [make_example(image, labels, settings) for image, labels in phantoms]
     ears = Ears()
     job = worker.train(examples, settings, ears.listener, start_from=segmenter[0])
@@ -150,7 +150,7 @@ def test_a_cancelled_training_leaves_nothing(worker, phantoms):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phantoms):
-    settings = TrainSettings(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
+    settings = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
     examples = [make_example(image, labels, settings) for image, labels in phantoms]
     examples = [replace(e, labels=e.labels.copy()) for e in examples]
     ears = Ears()
@@ -173,7 +173,7 @@ def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phanto
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_folds_whose_process_was_killed_go_on_without_the_finished_ones(worker, phantoms):
-    settings = TrainSettings(minutes=60, epochs=20, filters=4, depth=2, dims="2d", folds=2)
+    settings = TrainSettings.of(minutes=60, epochs=20, filters=4, depth=2, dims="2d", folds=2)
     examples = [make_example(image, labels, settings) for image, labels in phantoms]
     ears = Ears()
     job = worker.cross_validate(examples, settings, ears.listener)

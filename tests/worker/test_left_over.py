@@ -15,7 +15,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker import Worker
 from napari_medunet.worker.left_over import newest_left_over
 
-SETTINGS = TrainSettings(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
+SETTINGS = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
 
 
 @pytest.fixture

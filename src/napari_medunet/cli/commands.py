@@ -114,9 +114,9 @@ def plan(
     from napari_medunet.engine.planning.plan_file import write_plan
 
     with console.shown(as_json, "Reading") as report:
-        loaded = load_examples(images, labels, settings, report)
+        loaded = load_examples(images, labels, settings.annotation, report)
     console.print_warnings(loaded.unpaired, loaded.failed)
-    chosen = planning.choose_plan(loaded.examples, settings.of_fold(0), None, as_json)
+    chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
     if out is not None:
         write_plan(out, chosen)
     return FAILED if loaded.failed else DONE

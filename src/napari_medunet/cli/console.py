@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested, part_of
+from napari_medunet.engine.progress import EpochScores, Progress, ProgressCallback, StopRequested
 
 
 def _own_stderr() -> TextIO:
@@ -112,7 +112,7 @@ def _report_as_json(progress: Progress) -> None:
         fraction=round(progress.fraction, 4),
         message=progress.message,
         seconds_left=progress.seconds_left,
-        scores=dict(progress.scores),
+        scores=progress.scores.as_row() if progress.scores else {},
         **({"warning": progress.warning} if progress.warning else {}),
     )
 
@@ -201,12 +201,14 @@ def stopped_by_interrupt(report: ProgressCallback) -> Iterator[ProgressCallback]
         yield report_or_stop
 
 
-def _epoch_line(scores: Mapping[str, float]) -> str:
-    part = part_of(scores)
+def _epoch_line(scores: EpochScores) -> str:
+    part = f"{scores.part}  " if scores.part else ""
+    training, validation = scores.training, scores.validation
+    loss, dice = (training.loss, training.dice) if training else (math.nan, math.nan)
     return (
-        f"{part}{'  ' * bool(part)}epoch {scores['epoch']:4.0f}  {scores['minutes']:5.1f} min   "
-        f"loss {scores.get('loss', math.nan):.3f} / {scores['val_loss']:.3f}   "
-        f"Dice {scores.get('dice', math.nan):.3f} / {scores['val_dice']:.3f}   (training / validation)"
+        f"{part}epoch {scores.epoch:4d}  {scores.minutes:5.1f} min   "
+        f"loss {loss:.3f} / {validation.loss:.3f}   "
+        f"Dice {dice:.3f} / {validation.dice:.3f}   (training / validation)"
     )
 
 

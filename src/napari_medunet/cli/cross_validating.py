@@ -18,7 +18,7 @@ from napari_medunet.engine.training.run_folder import RunFolder
 def cross_validate_and_write(
     loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool
 ) -> int:
-    """Cross-validate with the folds of a run's settings, write what comes of it, and print the scores.
+    """Cross-validate with the folds of a plan, write what comes of it, and print the scores.
 
     The run says where the segmenter goes, and ``predictions/``, ``scores.csv`` and ``report.html``.
 
@@ -27,14 +27,14 @@ def cross_validate_and_write(
     int
         The exit code: `FAILED` where some pair could not be read.
     """
-    folder = Path(run.record.files["out_of_fold"])
+    folder, target = (run.record.files.needed(name) for name in ("out_of_fold", "model"))
     check_writable(folder / "scores.csv")
     with (
         console.shown(as_json, "Cross-validating") as report,
         console.stopped_by_interrupt(report) as stoppable,
     ):
-        found = cross_validate(loaded.examples, run.record.settings, stoppable, plan=plan, run=run)
-    found.segmenter.save(run.record.files["model"])
+        found = cross_validate(loaded.examples, plan, stoppable, run=run)
+    found.segmenter.save(target)
     predictions = _write_predictions(found, loaded, folder / "predictions")
     write_csv(found.evaluation, folder / "scores.csv")
     _write_report(found, loaded, predictions, folder / "report.html")
@@ -75,7 +75,7 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
     card, files = found.segmenter.card, run.record.files
     missing = [e.name for i, e in enumerate(loaded.examples) if i not in found.labels]
     if missing:
-        done, wanted = len(card.networks), card.settings.folds
+        done, wanted = len(card.networks), card.plan.hold_out.folds
         console.print_warning(
             f"{done} of {wanted} folds are finished, and the segmenter holds their networks. Not "
             f"measured: {', '.join(missing)}."
@@ -84,10 +84,10 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
         scores = card.cross_validation.model_dump() if card.cross_validation else {}
         console.print_json(
             event="result",
-            model=files["model"],
+            model=files.model,
             run=str(run.path),
             cross_validation=scores,
-            out_of_fold=files["out_of_fold"],
+            out_of_fold=files.out_of_fold,
             not_measured=missing,
             minutes=card.minutes,
             failed=loaded.failed,
@@ -97,11 +97,11 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
     console.print_line(fold_table(card))
     console.print_line(summary_table(found.evaluation, _names(card)))
     console.print_line(
-        f"Segmenter of {len(card.networks)} networks written to {files['model']}, the log and history of "
+        f"Segmenter of {len(card.networks)} networks written to {files.model}, the log and history of "
         f"each fold are in {run.path}"
     )
     console.print_line(
-        f"Predictions of left-out cases, their scores and a report are in {files['out_of_fold']}"
+        f"Predictions of left-out cases, their scores and a report are in {files.out_of_fold}"
     )
 
 

@@ -12,6 +12,7 @@ from napari_medunet.engine.examples.folders import load_examples
 from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom
 from napari_medunet.engine.files.files import pair
 from napari_medunet.engine.files.nifti import write_labels, write_volume
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.folders import output_files, predict_files
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
@@ -58,14 +59,13 @@ def run_demo(out: Path, minutes: float, report: ProgressCallback = ignore) -> De
     """
     report(Progress(0.0, "Making volumes"))
     files = _write_phantoms(out)
-    settings = TrainSettings(minutes=minutes, annotated="slices")
-    loaded = load_examples(files["images"], files["labels"], settings)
+    settings = TrainSettings.of(minutes=minutes, annotated="slices")
+    loaded = load_examples(files["images"], files["labels"], settings.annotation)
     report(Progress(0.02, "Starting the training"))
     from napari_medunet.engine.training import train
 
-    segmenter = train(
-        loaded.examples, settings, _part(report, 0.02, 0.9), names=dict(PHANTOM_LABELS)
-    )
+    plan = make_plan(loaded.examples, settings)
+    segmenter = train(loaded.examples, plan, _part(report, 0.02, 0.9), names=PHANTOM_LABELS)
     files["model"] = segmenter.save(out / "demo.medunet")
     cases = {path.name.removesuffix(".nii.gz"): path for path in files["test images"].iterdir()}
     files["predictions"] = out / "test" / "predictions"

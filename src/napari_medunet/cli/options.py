@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from typer.core import TyperCommand
+
+from napari_medunet.engine.settings import Settings
 
 
 class GroupedCommand(TyperCommand):
@@ -30,13 +32,13 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(rows)
 
 
-def with_settings(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command one option per field of a settings class, in place of its `settings` parameter.
+def with_settings(model: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command one option per leaf of a settings class, in place of its `settings` parameter.
 
     Parameters
     ----------
-    model : pydantic model class
-        The name, type, default and help text of each option are its field's.
+    model : settings class
+        The name, type, default and help text of each option are its leaf's.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,7 +47,7 @@ def with_settings(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Call
 
         @functools.wraps(command)
         def parsed(**values: Any) -> Any:
-            chosen = {name: values.pop(name) for name in model.model_fields}
+            chosen = {name: values.pop(name) for name in model.choices()}
             return command(settings=_validated(model, chosen), **values)
 
         parsed.__signature__ = signature.replace(  # type: ignore[attr-defined]
@@ -61,41 +63,47 @@ def with_settings(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Call
     return decorate
 
 
-def _parameters(model: type[BaseModel]) -> list[inspect.Parameter]:
-    # The ranges are checked by the model, so only the plain types are wanted here.
-    types = {
-        name: str | None if _has_several_numbers(hint) else hint
-        for name, hint in typing.get_type_hints(model, include_extras=False).items()
-    }
+def _parameters(model: type[Settings]) -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
+            default=leaf.field.default,
             annotation=Annotated[
-                types[name], typer.Option(help=field.description, rich_help_panel=_group(field))
+                _typed(leaf.field.annotation),
+                typer.Option(
+                    help=leaf.field.description, rich_help_panel=leaf.extra("group") or None
+                ),
             ],
         )
-        for name, field in model.model_fields.items()
+        for name, leaf in model.choices().items()
     ]
 
 
-def _group(field: FieldInfo) -> str | None:
-    """Section of the help that a field belongs to, where its settings name one."""
-    extra = field.json_schema_extra
-    return str(extra["group"]) if isinstance(extra, dict) and "group" in extra else None
+def _typed(hint: Any) -> Any:
+    """Type of an option as it is typed: its range is checked by the model, 64x64 read by it."""
+    parts = [_bare(part) for part in typing.get_args(hint)] if _is_union(hint) else [_bare(hint)]
+    if any(typing.get_origin(part) is tuple for part in parts):
+        return str | None
+    return functools.reduce(lambda one, other: one | other, parts)
 
 
-def _has_several_numbers(hint: Any) -> bool:
-    """Whether an option is typed as one text of several numbers, 64x64, which its model reads."""
-    return any(typing.get_origin(part) is tuple for part in typing.get_args(hint))
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
 
-def _validated(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
+def _bare(hint: Any) -> Any:
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
+
+
+def _validated(model: type[Settings], values: dict[str, Any]) -> Settings:
     try:
-        return model(**values)
+        return model.of(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        leaves = model.leaves()
+        place = [str(part) for part in first["loc"]]
+        name, *inner = place[next(i for i, part in enumerate(place) if part in leaves) :]
+        option = "--" + "-".join([name, *inner]).replace("_", "-")
         wanted = first["msg"].removeprefix("Value error, ")
         raise typer.BadParameter(f"{option} is {first['input']!r}: {wanted}.") from error

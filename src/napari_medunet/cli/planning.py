@@ -9,39 +9,48 @@ from rich.table import Table
 from napari_medunet.cli import console
 from napari_medunet.engine.examples.coverage import coverage
 from napari_medunet.engine.examples.example import Example
-from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.plan import Plan, title_of
+from napari_medunet.engine.planning.given_plan import beside_plan, check_given_plan
 from napari_medunet.engine.planning.plan_file import read_plan
-from napari_medunet.engine.planning.plan_maker import Reason, check_given_plan, reasoned_plan
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.settings import AnnotationSettings, TrainSettings
 
 _LOOKED_AT = 10  # annotations: a look takes seconds where they are large
 
 
-def choose_plan(
-    examples: list[Example], settings: TrainSettings, file: Path | None, as_json: bool
-) -> Plan:
-    """Take the plan of a file, or make one by the rules, and print it with its reasons.
+def given_plan(file: Path | None, settings: TrainSettings) -> Plan | None:
+    """Read the plan of a file, changed by what is said beside it; None where no file is given.
 
     Raises
     ------
-    OSError, ValueError
-        One line, if the file holds no plan, or one for other examples, or settings say otherwise.
+    OSError, MedunetError
+        One line, if the file holds no plan, or settings say otherwise.
     """
-    if file is None:
-        plan, reasons = reasoned_plan(examples, settings)
-    else:
-        plan, reasons = check_given_plan(read_plan(file), examples, settings)
-    show_plan(plan, reasons, as_json)
-    warn_of_scattered(examples, settings)
+    return None if file is None else beside_plan(read_plan(file), settings)
+
+
+def choose_plan(
+    examples: list[Example], settings: TrainSettings, given: Plan | None, as_json: bool
+) -> Plan:
+    """Take a given plan, or make one by the rules, and print it with its reasons.
+
+    Raises
+    ------
+    MedunetError
+        One line, if the given plan is for other examples, or none can be made.
+    """
+    plan = make_plan(examples, settings) if given is None else check_given_plan(given, examples)
+    show_plan(plan, as_json)
+    warn_of_scattered(examples, plan.annotation)
     return plan
 
 
-def warn_of_scattered(examples: list[Example], settings: TrainSettings) -> None:
+def warn_of_scattered(examples: list[Example], annotation: AnnotationSettings) -> None:
     """Warn where all voxels count, and annotations look like a few painted slices."""
-    if settings.annotated != "all":
+    if annotation.annotated != "all":
         return
     painted = [example.labels for example in examples if example.labels.any()]
-    found = [coverage(labels, settings.axis) for labels in painted[:_LOOKED_AT]]
+    found = [coverage(labels, annotation.painted_across) for labels in painted[:_LOOKED_AT]]
     if 2 * sum(not one.unbroken for one in found) > len(found):
         console.print_warning(
             "Most annotations hold labels in scattered slices, and all others count as background. If they "
@@ -49,14 +58,13 @@ def warn_of_scattered(examples: list[Example], settings: TrainSettings) -> None:
         )
 
 
-def show_plan(plan: Plan, reasons: list[Reason], as_json: bool) -> None:
+def show_plan(plan: Plan, as_json: bool) -> None:
     """Print a plan and why it is so."""
     if as_json:
-        words = [reason._asdict() for reason in reasons]
-        console.print_json(event="plan", plan=plan.model_dump(mode="json"), reasons=words)
+        console.print_json(event="plan", plan=plan.model_dump(mode="json"))
         return
     console.print_line(f"Plan: {plan.describe()}")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for reason in reasons:
-        table.add_row(*reason)
+    for path, reason in plan.reasons.items():
+        table.add_row(title_of(path), reason.choice, reason.why)
     console.print_line(table)

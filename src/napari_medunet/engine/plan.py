@@ -1,119 +1,118 @@
-"""Plan: all that is decided before training. The rules that decide it are in `planning`."""
+"""Plan: all that is decided before training, the tree of `TrainSettings` with nothing left open.
+
+The rules that decide it are in `planning`. It is decided once, where a person sees it, and handed on: to
+the training, to the run folder and to the segmenter's card.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from napari_medunet.engine.settings.common import Millimetres
-from napari_medunet.engine.settings.training import MOST_FOLDS
+from napari_medunet.engine.settings.annotation import AnnotationSettings
+from napari_medunet.engine.settings.budget import BudgetSettings
+from napari_medunet.engine.settings.grid import GridPlan
+from napari_medunet.engine.settings.hold_out import HoldOutSettings
+from napari_medunet.engine.settings.network import NetworkPlan
+from napari_medunet.engine.settings.schedule import SchedulePlan
+from napari_medunet.engine.settings.tree import Settings
 from napari_medunet.engine.volume import Volume
-
-Voxels = Annotated[int, Field(ge=1, le=1024)]
-Pool = Annotated[tuple[Literal[1, 2], ...], Field(min_length=2, max_length=3)]
-
-Preset = Literal["none", "light", "standard", "strong"]
 
 MOST_CLASSES = 1024  # background included
 _MOST_FILTERS = 1024  # as in the classic U-Net: 64 filters over 5 levels
+_MOST_REASONS = 100
+_SAME_SPACING = 0.02  # a relative difference below it is headers' rounding, not another scanner
+_AXES = "zyx"
+
+ShortText = Annotated[str, Field(max_length=1000)]
+Labels = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...],
+    Field(min_length=2, max_length=MOST_CLASSES),
+]
 
 
-def _halve_all(fields: dict[str, Any]) -> tuple[Pool, ...]:
-    everywhere: Pool = (2, 2) if fields["dims"] == 2 else (2, 2, 2)
-    levels: int = fields["depth"]
-    return (everywhere,) * (levels - 1)
+class Reason(Settings):
+    """One decision in words: what was chosen, and why."""
+
+    choice: ShortText
+    why: ShortText
 
 
-class Plan(BaseModel):
-    """What the network is, and on which grid it looks.
-
-    A plan comes back from a model file, so every field has bounds.
+class Expected(Settings):
+    """What the training is expected to take, told from the plan and the machine.
 
     Attributes
     ----------
-    dims : 2 or 3
-        Whether the network looks at slices or at blocks.
-    axis : 0, 1 or 2
-        Array axis (of z, y, x) across the slices; it is moved to the front of the network's grid.
-    context : int
-        Slices on each side of a slice that the network sees with it, as channels (2.5D).
-    spacing_mm : three floats
-        Of the network's grid in array order (z, y, x); along `axis` a 2D plan never resamples.
-    patch : two or three ints
-        Size of a training patch in voxels, without or with `axis`; multiples of `steps`.
+    steps : float
+        Batches that each network learns from, where the minutes end it.
+    memory_mib : float
+    """
+
+    steps: Annotated[float, Field(ge=0)] = 0.0
+    memory_mib: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Plan(Settings):
+    """All that is decided before training. A plan comes back from files, so every field has bounds.
+
+    Attributes
+    ----------
     channels : int
         Of an image; the network has `inputs`.
     labels : tuple of int
         The label of each class, ascending, 0 for background first.
-    intensity : "zscore" or "ct"
-        Normalise by each image's own mean and deviation, or by the window and statistics below.
-    window : four floats
-        Lowest and highest intensity, mean and standard deviation for "ct".
-    pools : tuple of tuples of 1 or 2
-        By how much each axis of the patch is pooled below each level but the deepest; halved
-        everywhere if not given. An axis of thick slices waits until the others are as coarse.
-    networks : int
-        That share the minutes, and whose probabilities are averaged.
-    augmentation : preset
-        How much training images are varied by chance.
-    unaugmented_tail : float
-        Share of the training, at its end, in which they are not, but for being mirrored.
-    flip_axes : tuple of int
-        Axes of the patch along which mirrored images are as likely as the images themselves.
+    annotation, budget, hold_out : settings
+        As the user has given them.
+    grid, network, schedule : plans of these branches
+    expected : Expected
+    reasons : dict of path to Reason
+        Of what rules have decided, in the order of the decisions: "grid.spacing_mm", "network.filters".
+        A plan that somebody has edited has none of what was edited.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dims: Literal[2, 3]
-    axis: Annotated[int, Field(ge=0, le=2)] = 0
-    context: Annotated[int, Field(ge=0, le=4)] = 0
-    spacing_mm: tuple[Millimetres, Millimetres, Millimetres]
-    patch: Annotated[tuple[Voxels, ...], Field(min_length=2, max_length=3)]
     channels: Annotated[int, Field(ge=1, le=64)] = 1
-    labels: Annotated[
-        tuple[Annotated[int, Field(ge=0, le=2**63 - 1)], ...],
-        Field(min_length=2, max_length=MOST_CLASSES),
-    ]
-    intensity: Literal["zscore", "ct"] = "zscore"
-    window: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
-    depth: Annotated[int, Field(ge=2, le=6)]
-    pools: tuple[Pool, ...] = Field(default_factory=_halve_all)
-    filters: Annotated[int, Field(ge=4, le=128)] = 32
-    networks: Annotated[int, Field(ge=1, le=MOST_FOLDS)] = 1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    normalisation: Literal["batch", "instance"] = "batch"
-    batch: Annotated[int, Field(ge=1, le=256)] = 16
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    augmentation: Preset = "standard"
-    unaugmented_tail: Annotated[float, Field(ge=0, le=1)] = 0.0
-    flip_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = ()
+    labels: Labels
+    annotation: AnnotationSettings = Field(default_factory=AnnotationSettings)
+    budget: BudgetSettings = Field(default_factory=BudgetSettings)
+    grid: GridPlan
+    network: NetworkPlan
+    schedule: SchedulePlan = Field(default_factory=SchedulePlan)
+    hold_out: HoldOutSettings = Field(default_factory=HoldOutSettings)
+    expected: Expected = Field(default_factory=Expected)
+    reasons: Annotated[dict[ShortText, Reason], Field(max_length=_MOST_REASONS)] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _halve_everywhere(cls, fields: Any) -> Any:
+        """Pool each axis below each level, where a plan says only how many levels there are."""
+        network = fields.get("network") if isinstance(fields, dict) else None
+        if not isinstance(network, dict) or "pools" in network or "depth" not in network:
+            return fields
+        patch = dict(fields.get("grid", {})).get("patch", ())
+        pools = ((2,) * len(patch),) * (int(network["depth"]) - 1)
+        return fields | {"network": network | {"pools": pools}}
 
     @model_validator(mode="after")
     def _fits_together(self) -> Plan:
-        if len(self.patch) != self.dims:
-            raise ValueError(
-                f"a {self.dims}D plan has a patch of {self.dims} sizes, not {self.patch}"
-            )
-        if self.context and self.dims == 3:
-            raise ValueError("a 3D plan has no context: neighbouring slices are in its blocks")
-        if len(self.pools) != self.depth - 1 or any(len(p) != self.dims for p in self.pools):
-            raise ValueError(
-                f"pools {self.pools} are not {self.depth - 1} times {self.dims} factors, one fewer "
-                "than levels"
-            )
-        if any(size % step for size, step in zip(self.patch, self.steps, strict=True)):
-            raise ValueError(
-                f"patch {self.patch} is no multiple of {self.steps}, as its {self.depth} levels need"
-            )
-        if self.filters * 2 ** (self.depth - 1) > _MOST_FILTERS:
-            raise ValueError(
-                f"{self.filters} filters doubled over {self.depth} levels are more than {_MOST_FILTERS}"
-            )
+        for problem in (_grid_problem(self), _network_problem(self)):
+            if problem:
+                raise ValueError(problem)
         if self.labels[0] != 0 or list(self.labels) != sorted(set(self.labels)):
             raise ValueError(f"labels {self.labels} are not ascending from background, 0")
         return self
+
+    @property
+    def spatial_dims(self) -> Literal[2, 3]:
+        """Axes of the patch: 2 for slices, with neighbours or without, 3 for blocks."""
+        return 3 if self.grid.dims == "3d" else 2
+
+    @property
+    def axis(self) -> int:
+        """Array axis (of z, y, x) across the slices."""
+        return _AXES.index(self.grid.looked_across)
 
     @property
     def classes(self) -> int:
@@ -123,46 +122,117 @@ class Plan(BaseModel):
     @property
     def inputs(self) -> int:
         """Channels of the network's input: those of the image, of each slice that it sees."""
-        return self.channels * (2 * self.context + 1)
+        return self.channels * (2 * self.grid.context + 1)
 
     @property
-    def steps(self) -> tuple[int, ...]:
+    def multiples(self) -> tuple[int, ...]:
         """What the sizes of the network's input are multiples of, along each axis of the patch."""
-        return tuple(math.prod(factors) for factors in zip(*self.pools, strict=True))
+        return tuple(math.prod(factors) for factors in zip(*self.network.pools, strict=True))
+
+    @property
+    def parts(self) -> int:
+        """Trainings that share the minutes: one for each fold, or for each network."""
+        return self.hold_out.folds or self.network.networks
+
+    @property
+    def why(self) -> str:
+        """Each decision with its reason, one a line."""
+        told = [(title_of(path), *dict(reason).values()) for path, reason in self.reasons.items()]
+        wide = [max((len(row[i]) for row in told), default=0) for i in range(2)]
+        return "\n".join(
+            f"{title:{wide[0]}}  {choice:{wide[1]}}  {why}" for title, choice, why in told
+        )
+
+    def of_part(self, number: int) -> Plan:
+        """The plan of one of the parts: its share of the minutes, and a seed of its own.
+
+        Networks that begin with different weights err in different places, which their mean gains by.
+
+        Parameters
+        ----------
+        number : int
+            From 0.
+        """
+        from numpy.random import SeedSequence
+
+        # Not the next seeds: trainings by neighbouring ones would share networks.
+        seed = self.budget.seed
+        own = int(SeedSequence((seed, number)).generate_state(1)[0]) if number else seed
+        minutes = self.budget.minutes / self.parts
+        return self.changed(minutes=minutes, seed=own, networks=1, folds=None)
 
     def kernel(self, level: int) -> tuple[int, ...]:
         """Size of the convolutions of a level, 0 the finest: 3, but 1 along an axis still too coarse."""
-        if level == self.depth - 1:
-            return (3,) * self.dims
-        pooled = [max(factors) for factors in zip(*self.pools[: level + 1], strict=True)]
+        if level == self.network.depth - 1:
+            return (3,) * self.spatial_dims
+        pooled = [max(factors) for factors in zip(*self.network.pools[: level + 1], strict=True)]
         return tuple(3 if factor == 2 else 1 for factor in pooled)
 
     def describe(self) -> str:
         """Say the plan in one line for the user."""
-        size = " x ".join(str(n) for n in self.patch)
-        spacing = " x ".join(f"{mm:.3g}" for mm in self.spacing_mm)
-        name = "2.5D" if self.context else f"{self.dims}D"
+        grid, network = self.grid, self.network
+        size = " x ".join(str(n) for n in grid.patch)
+        spacing = " x ".join(f"{mm:.3g}" for mm in grid.spacing_mm)
         return (
-            f"{name} U-Net, {self.depth} levels from {self.filters} filters, patches of {size} at "
-            f"{spacing} mm, batches of {self.batch}, {self.classes - 1} labels"
+            f"{grid.dims.upper()} U-Net, {network.depth} levels from {network.filters} filters, patches "
+            f"of {size} at {spacing} mm, batches of {self.schedule.batch}, {self.classes - 1} labels"
             + (f", {self.channels} channels" if self.channels > 1 else "")
-            + (f", {self.networks} networks" if self.networks > 1 else "")
+            + (f", {network.networks} networks" if network.networks > 1 else "")
         )
 
 
-_SAME_SPACING = (
-    0.02  # a relative difference below it is the rounding of headers, not another scanner
-)
+def title_of(path: str) -> str:
+    """What a decision is called, by its path: "grid.spacing_mm" is "spacing".
+
+    >>> title_of("grid.spacing_mm"), title_of("schedule.learning_rate"), title_of("memory")
+    ('spacing', 'learning rate', 'memory')
+    """
+    name = path.rpartition(".")[2]
+    leaf = Plan.leaves().get(name)
+    return (leaf.field.title if leaf else None) or name.replace("_", " ")
+
+
+def with_reasons(plan: Plan, reasons: Mapping[str, Reason]) -> Plan:
+    """The plan with the reasons of its decisions."""
+    return plan.model_copy(update={"reasons": dict(reasons)})
 
 
 def grid_shape(volume: Volume, plan: Plan) -> tuple[int, int, int]:
     """Voxels of a volume on the network's grid, still in the order (z, y, x)."""
     sizes = []
     for axis, (n, mm, target) in enumerate(
-        zip(volume.shape, volume.spacing_mm, plan.spacing_mm, strict=True)
+        zip(volume.shape, volume.spacing_mm, plan.grid.spacing_mm, strict=True)
     ):
-        across = plan.dims == 2 and axis == plan.axis
+        across = plan.spatial_dims == 2 and axis == plan.axis
         same = across or abs(mm / target - 1) < _SAME_SPACING
         sizes.append(n if same else max(1, round(n * mm / target)))
     z, y, x = sizes
     return z, y, x
+
+
+def _grid_problem(plan: Plan) -> str:
+    grid = plan.grid
+    if len(grid.patch) != plan.spatial_dims:
+        return f"a {plan.spatial_dims}D plan has a patch of {plan.spatial_dims} sizes, not {grid.patch}"
+    if grid.context and grid.dims == "3d":
+        return "a 3D plan has no context: neighbouring slices are in its blocks"
+    if bool(grid.context) != (grid.dims == "2.5d"):
+        return f"a {grid.dims.upper()} plan cannot see {grid.context} slices on each side"
+    return ""
+
+
+def _network_problem(plan: Plan) -> str:
+    network, dims = plan.network, plan.spatial_dims
+    if len(network.pools) != network.depth - 1 or any(len(p) != dims for p in network.pools):
+        return (
+            f"pools {network.pools} are not {network.depth - 1} times {dims} factors, one fewer than "
+            "levels"
+        )
+    patch = plan.grid.patch
+    if any(size % step for size, step in zip(patch, plan.multiples, strict=True)):
+        return (
+            f"patch {patch} is no multiple of {plan.multiples}, as its {network.depth} levels need"
+        )
+    if network.filters * 2 ** (network.depth - 1) > _MOST_FILTERS:
+        return f"{network.filters} filters doubled over {network.depth} levels are more than {_MOST_FILTERS}"
+    return ""

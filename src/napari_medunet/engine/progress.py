@@ -7,8 +7,9 @@ segmenter so far. Jobs that have nothing to keep let either exception travel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 class Cancelled(Exception):
@@ -17,6 +18,86 @@ class Cancelled(Exception):
 
 class StopRequested(Exception):
     """The caller wants training to end now and to return the best segmenter so far."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well a network did over the batches of an epoch: means over classes, but for the loss."""
+
+    loss: float
+    dice: float
+    iou: float
+    precision: float
+    recall: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several trainings that share the minutes.
+
+    Attributes
+    ----------
+    kind : "fold" or "network"
+    number, count : int
+        Of this one, from 1, and of all.
+    """
+
+    kind: Literal["fold", "network"]
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"
+
+
+@dataclass(frozen=True)
+class EpochScores:
+    """What is known of a training after one of its epochs.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    minutes : float
+        Since the training began.
+    learning_rate : float
+    validation : Scores
+    training : Scores or None
+        None where the epoch was ended before any batch was learned from.
+    label_dice : dict of label to float
+        On validation, of each label that is there.
+    part : Part or None
+        Of which fold or network they are, where there are several.
+    """
+
+    epoch: int
+    minutes: float
+    learning_rate: float
+    validation: Scores
+    training: Scores | None = None
+    label_dice: dict[int, float] = field(default_factory=dict)
+    part: Part | None = None
+
+    def as_row(self) -> dict[str, float]:
+        """One number a column, as tables and programs want it.
+
+        Columns are ``epoch``, ``minutes``, ``learning_rate``; ``loss``, ``dice`` and so on of training; the
+        same of validation after ``val_``; ``val_dice_1`` and so on of each label; and ``fold`` and
+        ``folds``, or ``network`` and ``networks``, where there are several.
+        """
+        row = {
+            "epoch": self.epoch,
+            "minutes": self.minutes,
+            "learning_rate": self.learning_rate,
+            **(vars(self.training) if self.training else {}),
+            **{f"val_{name}": value for name, value in vars(self.validation).items()},
+            **{f"val_dice_{label}": dice for label, dice in self.label_dice.items()},
+        }
+        if self.part is None:
+            return row
+        kind = self.part.kind
+        return {kind: self.part.number, f"{kind}s": self.part.count, **row}
 
 
 @dataclass(frozen=True)
@@ -31,13 +112,8 @@ class Progress:
         What is being done now, in words for the user.
     seconds_left : float or None
         Estimate of the time to the end, in seconds; None where nothing is known yet.
-    scores : mapping of str to float
-        Set once an epoch by training: ``epoch``, ``minutes``, ``learning_rate`` and, for training and
-        validation, ``loss``, ``dice``, ``iou``, ``precision``, ``recall``, ``f1``, ``accuracy`` (those of
-        validation with the prefix ``val_``), and the validation Dice of each label that is there,
-        ``val_dice_1`` and so on. Of several folds or networks also which one it is, ``fold`` or
-        ``network``, from 1, and how many there are, ``folds`` or ``networks``. Empty in every other
-        report.
+    scores : EpochScores or None
+        Set once an epoch by training.
     warning : str
         What the user should know, in one line; empty in nearly every report.
     """
@@ -45,22 +121,11 @@ class Progress:
     fraction: float
     message: str
     seconds_left: float | None = None
-    scores: Mapping[str, float] = field(default_factory=dict)
+    scores: EpochScores | None = None
     warning: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]
-
-
-def part_of(scores: Mapping[str, float]) -> str:
-    """Of which part of a training an epoch's scores are: "fold 2", "network 1"; empty where it has none."""
-    kinds = [kind for kind in ("fold", "network") if kind in scores]
-    return f"{kinds[0]} {scores[kinds[0]]:.0f}" if kinds else ""
-
-
-def parts_in(scores: Mapping[str, float]) -> int:
-    """How many parts share the minutes of the training that an epoch's scores are of."""
-    return int(scores.get("folds") or scores.get("networks") or 1)
 
 
 def ignore(progress: Progress) -> None:

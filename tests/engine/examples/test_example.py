@@ -72,7 +72,7 @@ def test_a_time_series_is_refused():
 def test_nothing_painted_is_refused_where_only_paint_counts(rule):
     empty = replace(painted(), voxels=np.zeros((6, 8, 10), np.uint8))
     with pytest.raises(ValueError, match="hold no label"):
-        make_example(image(), empty, TrainSettings(annotated=rule))
+        make_example(image(), empty, TrainSettings.of(annotated=rule))
 
 
 def test_nothing_painted_anywhere_is_refused():
@@ -83,7 +83,7 @@ def test_nothing_painted_anywhere_is_refused():
 
 def test_a_single_class_is_refused():
     with pytest.raises(ValueError, match=r"single class \[1\]"):
-        label_values([make_example(image(), painted(), TrainSettings(annotated="voxels"))])
+        label_values([make_example(image(), painted(), TrainSettings.of(annotated="voxels"))])
 
 
 def test_label_values_are_sorted_and_may_be_large():
@@ -95,13 +95,13 @@ def test_label_values_are_sorted_and_may_be_large():
 def test_background_label_becomes_background_and_the_unpainted_is_ignored():
     labels = np.zeros((6, 8, 10), np.uint8)
     labels[2, 2], labels[3, 3] = 1, 5
-    settings = TrainSettings(annotated="voxels", background_label=5)
+    settings = TrainSettings.of(annotated="voxels", background_label=5)
     example = make_example(image(), volume(labels), settings)
     assert label_values([example]) == (0, 1)
     assert example.annotated.sum() == 20
 
 
 def test_a_background_label_that_was_never_painted_is_refused():
-    settings = TrainSettings(annotated="voxels", background_label=9)
+    settings = TrainSettings.of(annotated="voxels", background_label=9)
     with pytest.raises(ValueError, match="no voxel of the background label 9"):
         make_example(image(), painted(), settings)

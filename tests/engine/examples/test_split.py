@@ -16,7 +16,7 @@ def volume(voxels, name="case"):
 def examples(count, slices=3):
     labels = np.zeros((6, 8, 10), np.uint8)
     labels[1 : 1 + slices, 2:5, 2:5] = 1
-    settings = TrainSettings(annotated="slices")
+    settings = TrainSettings.of(annotated="slices")
     return [
         make_example(
             volume(np.zeros(labels.shape, np.float32), f"c{i}"), volume(labels.copy()), settings
@@ -43,7 +43,7 @@ def test_a_tenth_and_eight_cases_at_most_are_held_out_where_nothing_is_set():
         assert len(split_examples(examples(cases), share, seed=0)[1]) == held
     labels = np.zeros((20, 8, 10), np.uint8)
     labels[::4, 2:7, 2:7] = 1  # five painted slices
-    image, settings = volume(np.zeros(labels.shape, np.float32)), TrainSettings(annotated="slices")
+    image, settings = volume(np.zeros(labels.shape, np.float32)), TrainSettings.of(annotated="slices")
     painted = [make_example(image, volume(labels), settings)] * 3
     held_out = split_examples(painted, share, seed=0)[1]
     assert sum(int(e.annotated.any((1, 2)).sum()) for e in held_out) == 2

@@ -27,7 +27,7 @@ from napari_medunet.engine.training import train
 
 folder, dims = sys.argv[1:]
 shape = (12, 32, 32)
-settings = TrainSettings(minutes=60, epochs=3, filters=4, depth=2, dims=dims)
+settings = TrainSettings.of(minutes=60, epochs=3, filters=4, depth=2, dims=dims)
 pairs = [make_phantom(seed, shape) for seed in range(3)]
 segmenter = train([make_example(*pair, settings) for pair in pairs[:2]], settings)
 segmenter.save(f"{folder}/own.medunet")

@@ -9,7 +9,7 @@ from napari_medunet.engine.plan import Plan
 
 def plan(dims=2, **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (32,) * dims, "labels": (0, 1, 2), "depth": 3}
-    return Plan(dims=dims, **(given | {"filters": 4} | fields))
+    return Plan.of(dims=dims, **(given | {"filters": 4} | fields))
 
 
 @pytest.mark.parametrize("dims", [2, 3])

@@ -21,7 +21,7 @@ def plan(**fields):
     given_fields = {
         "dims": 2, "spacing_mm": (1.0, 1.0, 1.0), "patch": (8, 8), "labels": (0, 3, 200), "depth": 2,
     }  # fmt: skip
-    return Plan(**(given_fields | fields))
+    return Plan.of(**(given_fields | fields))
 
 
 def volume(shape, spacing_mm=(1.0, 1.0, 1.0), seed=0):

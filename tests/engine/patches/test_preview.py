@@ -16,7 +16,7 @@ def example(seed=0):
 
 @pytest.mark.parametrize("dims", ["2d", "3d"])
 def test_slices_with_their_labels_come_by_seed(dims):
-    settings = TrainSettings(dims=dims)
+    settings = TrainSettings.of(dims=dims)
     shown = preview([example()], settings, count=5, seed=3)
     plane = {"2d": (32, 40), "3d": (32, 32)}[dims]
     assert shown.images.shape == (5, *plane, 1)
@@ -30,7 +30,7 @@ def test_slices_with_their_labels_come_by_seed(dims):
 
 def test_without_augmentation_the_same_places_are_shown_as_they_are():
     def middle(augmentation, flip="none"):
-        settings = TrainSettings(augmentation=augmentation, flip=flip, dims="2d")
+        settings = TrainSettings.of(augmentation=augmentation, flip=flip, dims="2d")
         return preview([example(), example(1)], settings, count=6).labels
 
     still, varied = middle("none"), middle("light")
@@ -43,7 +43,7 @@ def test_without_augmentation_the_same_places_are_shown_as_they_are():
 def test_labels_are_the_users_own():
     case = example()
     labels = np.where(case.labels == 2, 300, case.labels.astype(np.uint16) * 7)
-    shown = preview([Example(case.image, labels, case.annotated)], TrainSettings(dims="3d"))
+    shown = preview([Example(case.image, labels, case.annotated)], TrainSettings.of(dims="3d"))
     assert set(np.unique(shown.labels)) == {0, 7, 300}
     assert shown.labels.dtype == np.uint16
 
@@ -51,7 +51,7 @@ def test_labels_are_the_users_own():
 def test_blocks_of_thick_slices_are_shown_across_them():
     case = example()
     image = Volume(case.image.voxels, affine_from_spacing((0.7, 0.8, 5.0)), "sagittal")
-    shown = preview([Example(image, case.labels, case.annotated)], TrainSettings(dims="3d"))
+    shown = preview([Example(image, case.labels, case.annotated)], TrainSettings.of(dims="3d"))
     assert shown.images.shape[1:3] == (16, 32)  # four fifths of 16 x 32, as the levels divide
     assert shown.spacing_mm == pytest.approx((0.7, 0.8))
 
@@ -59,7 +59,7 @@ def test_blocks_of_thick_slices_are_shown_across_them():
 def test_folds_are_shown_by_the_plan_of_their_share_of_the_minutes(monkeypatch):
     monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)  # 5 Tflop in a minute, about
     cases = [example(seed) for seed in range(5)]
-    settings = TrainSettings(minutes=2.5)
+    settings = TrainSettings.of(minutes=2.5)
     assert preview(cases, settings).images.shape[1:3] == (32, 32)  # of a block
     folded = settings.model_copy(update={"folds": 5})
     assert preview(cases, folded).images.shape[1:3] == (32, 40)  # a slice

@@ -27,7 +27,7 @@ STRONG = augmentation_of("strong", TrainSettings())
 
 def plan(patch, **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "labels": (0, 1, 2), "depth": 2, "batch": 4}
-    return Plan(dims=len(patch), patch=patch, **(given | fields))
+    return Plan.of(dims=len(patch), patch=patch, **(given | fields))
 
 
 def example(shape=(6, 20, 24), held=(2,), channels=None):
@@ -62,7 +62,7 @@ def test_patches_hold_annotated_voxels_only(patch, augmentation):
 
 
 def cut(samples, centre, variation):
-    return _cut(samples._cases[0], centre, samples.plan.patch, variation)
+    return _cut(samples._cases[0], centre, samples.plan.grid.patch, variation)
 
 
 @pytest.mark.parametrize("patch", [(16, 16), (4, 16, 16)])
@@ -205,7 +205,7 @@ def test_a_batch_is_varied_as_is_wanted_when_it_is_asked_for():
     with closing(batches(samples, lambda: now[0], seed=5, first=7)) as stream:
         for number, now[0] in enumerate([STRONG, STRONG, NO_AUGMENTATION, STRONG], 7):
             drawn = draw_batch(
-                samples, samples.plan.batch, np.random.default_rng((5, number)), now[0]
+                samples, samples.plan.schedule.batch, np.random.default_rng((5, number)), now[0]
             )
             np.testing.assert_array_equal(next(stream)[0], drawn[0])
 

@@ -15,7 +15,7 @@ from napari_medunet.engine.training.loop import steps_per_epoch
 
 def plan(dims=3, **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (16, 32, 32)[-dims:], "labels": (0, 1, 2)}
-    return Plan(dims=dims, **(given | {"depth": 3, "filters": 8, "batch": 2} | fields))
+    return Plan.of(dims=dims, **(given | {"depth": 3, "filters": 8, "batch": 2} | fields))
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_the_arithmetic_of_a_step_is_that_of_the_networks_convolutions(a_plan):
 
 
 def test_more_minutes_and_threads_are_more_steps_and_larger_networks_fewer():
-    a_plan, minute = plan(), TrainSettings(minutes=1, threads=1)
+    a_plan, minute = plan(), TrainSettings.of(minutes=1, threads=1)
     steps = expected_steps(a_plan, minute)
-    assert expected_steps(a_plan, TrainSettings(minutes=3, threads=1)) == pytest.approx(3 * steps)
+    assert expected_steps(a_plan, TrainSettings.of(minutes=3, threads=1)) == pytest.approx(3 * steps)
     wider = a_plan.model_copy(update={"filters": 16})
     assert expected_steps(wider, minute) < steps / 3
-    assert budget_tflop(TrainSettings(minutes=1)) == pytest.approx(
+    assert budget_tflop(TrainSettings.of(minutes=1)) == pytest.approx(
         budget_tflop(minute) * machine.cores()
     )
     assert machine.gflops(1000) == machine.gflops()
@@ -81,12 +81,12 @@ def gpu_packages(tmp_path, monkeypatch):
 def test_a_gpu_is_expected_where_the_backend_was_installed_for_one(gpu_packages, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert devices.expects_gpu()
-    assert budget_tflop(TrainSettings(minutes=1)) == pytest.approx(240)
+    assert budget_tflop(TrainSettings.of(minutes=1)) == pytest.approx(240)
     assert "GPU" in compute_budget.describe()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert not devices.expects_gpu()
     on_the_processor = machine.gflops() * 60 / 1000
-    assert budget_tflop(TrainSettings(minutes=1)) == pytest.approx(on_the_processor)
+    assert budget_tflop(TrainSettings.of(minutes=1)) == pytest.approx(on_the_processor)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a program on the path is told otherwise there")

@@ -13,7 +13,7 @@ VOXELS = 10 * 128**3
 
 def plan(dims=2, **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (256,) * 2 if dims == 2 else (64,) * 3}
-    return Plan(dims=dims, **(given | {"labels": (0, 1, 2), "depth": 4} | fields))
+    return Plan.of(dims=dims, **(given | {"labels": (0, 1, 2), "depth": 4} | fields))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_twice_the_batch_is_twice_the_step_and_sixteen_bits_are_nearly_half():
 def test_a_plan_fits_into_what_is_free_or_is_refused(free, dims, batch):
     large = plan(dims, filters=32, batch=16)
     try:
-        fitted, needed, why = fitting_plan(large, VOXELS, free, TrainSettings(batch=batch))
+        fitted, needed, why = fitting_plan(large, VOXELS, free, TrainSettings.of(batch=batch))
     except ValueError as error:
         assert "are free" in str(error)
         assert free < 8_000

@@ -43,23 +43,23 @@ def example(shape, spacing_mm=(1.0, 1.0, 1.0), channels=None, offset=0.0):
     depth=st.none() | st.integers(2, 5),
 )
 def test_every_shape_gets_a_plan_whose_patch_the_network_divides(shape, dims, depth):
-    settings = TrainSettings(dims=dims, depth=depth)
+    settings = TrainSettings.of(dims=dims, depth=depth)
     if dims == "3d" and min(shape) < 4:
         with pytest.raises(ValueError, match="fewer than 4 voxels"):
             make_plan([example(shape)], settings)
         return
     plan = make_plan([example(shape)], settings)
-    assert all(size % step == 0 for size, step in zip(plan.patch, plan.steps, strict=True))
-    assert plan.depth == (depth or plan.depth)
-    assert len(plan.patch) == plan.dims
+    assert all(size % step == 0 for size, step in zip(plan.grid.patch, plan.multiples, strict=True))
+    assert plan.network.depth == (depth or plan.network.depth)
+    assert len(plan.grid.patch) == plan.spatial_dims
     if dims != "auto":
-        assert (plan.dims, plan.context) == {"2d": (2, 0), "2.5d": (2, 1), "3d": (3, 0)}[dims]
+        assert (plan.spatial_dims, plan.grid.context) == {"2d": (2, 0), "2.5d": (2, 1), "3d": (3, 0)}[dims]
 
 
 def test_slices_lie_across_the_coarsest_axis():
     assert make_plan([example((40, 40, 9), (1, 1, 5))], TrainSettings()).axis == 2
-    assert make_plan([example((40, 40, 40))], TrainSettings(dims="2d")).axis == 0
-    chosen = TrainSettings(dims="2d", axis="y")
+    assert make_plan([example((40, 40, 40))], TrainSettings.of(dims="2d")).axis == 0
+    chosen = TrainSettings.of(dims="2d", axis="y")
     assert make_plan([example((40, 40, 9), (1, 1, 5))], chosen).axis == 1
 
 
@@ -73,7 +73,7 @@ def test_many_slices_in_a_row_do_not_look_painted_across_another_axis():
     painted = example((40, 30, 20))
     painted.annotated[...] = False
     painted.annotated[14:16] = True
-    settings = TrainSettings(annotated="slices", dims="2d")
+    settings = TrainSettings.of(annotated="slices", dims="2d")
     assert make_plan([painted], settings).axis == 0
     painted.annotated[1:39] = True  # more of them than the volume is wide
     assert make_plan([painted], settings).axis == 0
@@ -109,52 +109,52 @@ def test_many_slices_in_a_row_do_not_look_painted_across_another_axis():
     ],
 )
 def test_dimensions_follow_the_data(shape, spacing_mm, settings, dims, context):
-    plan, reasons = reasoned_plan([example(shape, spacing_mm)], TrainSettings(**settings))
-    assert (plan.dims, plan.context) == (dims, context)
+    plan, reasons = reasoned_plan([example(shape, spacing_mm)], TrainSettings.of(**settings))
+    assert (plan.spatial_dims, plan.grid.context) == (dims, context)
     assert all(reason.what and reason.choice and reason.why for reason in reasons)
 
 
 def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     case = [example((40, 50, 40))]
-    fast, reasons = reasoned_plan(case, TrainSettings(minutes=2))
+    fast, reasons = reasoned_plan(case, TrainSettings.of(minutes=2))
     assert (fast.dims, fast.filters, fast.batch) == (3, 16, 2)
     assert ("steps", "about 2300") in [reason[:2] for reason in reasons]
     monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
     monkeypatch.setattr(machine, "cpu_has_bfloat16", lambda: False)
-    slow, reasons = reasoned_plan(case, TrainSettings(minutes=2))
+    slow, reasons = reasoned_plan(case, TrainSettings.of(minutes=2))
     assert (slow.dims, slow.filters) == (3, 8)
     assert slow == fast.model_copy(update={"filters": 8})
     assert ("steps", "about 1400") in [reason[:2] for reason in reasons]
-    assert make_plan(case, TrainSettings(minutes=2, filters=24)).filters == 24
-    assert make_plan(case, TrainSettings(minutes=12)).filters == 16
-    assert make_plan(case, TrainSettings(minutes=0.5)).dims == 2
-    painted = make_plan(case, TrainSettings(annotated="slices", minutes=0.5))
+    assert make_plan(case, TrainSettings.of(minutes=2, filters=24)).filters == 24
+    assert make_plan(case, TrainSettings.of(minutes=12)).filters == 16
+    assert make_plan(case, TrainSettings.of(minutes=0.5)).dims == 2
+    painted = make_plan(case, TrainSettings.of(annotated="slices", minutes=0.5))
     assert (painted.dims, painted.context) == (2, 1)
 
 
 def test_a_network_in_half_precision_is_no_narrower_than_its_kernels(monkeypatch):
     monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    plan, reasons = reasoned_plan([example((40, 50, 40))], TrainSettings(minutes=2))
-    assert (plan.dims, plan.filters) == (3, 16)
+    plan, reasons = reasoned_plan([example((40, 50, 40))], TrainSettings.of(minutes=2))
+    assert (plan.spatial_dims, plan.network.filters) == (3, 16)
     assert "half precision" in {reason.what: reason.why for reason in reasons}["filters"]
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr(devices, "find_spec", lambda name: object())  # as if it were installed
-    assert make_plan([example((40, 50, 40))], TrainSettings(minutes=2)).filters == 8
+    assert make_plan([example((40, 50, 40))], TrainSettings.of(minutes=2)).filters == 8
 
 
 @pytest.mark.parametrize(("minutes", "networks"), [(1, 1), (1.5, 2), (2, 3)])
 def test_networks_share_the_minutes_where_each_has_seven_hundred_steps(minutes, networks):
-    settings = TrainSettings(minutes=minutes, annotated="slices")
+    settings = TrainSettings.of(minutes=minutes, annotated="slices")
     plan, reasons = reasoned_plan([example((40, 50, 40))], settings)
     steps = {reason.what: reason.choice for reason in reasons}["steps"]
-    assert plan.networks == networks
+    assert plan.network.networks == networks
     assert int(steps.removeprefix("about ")) >= 700
 
 
 def test_what_was_painted_is_learned_slowly_in_slices():
     def rate(**settings):
-        return make_plan([example((40, 50, 40))], TrainSettings(**settings)).learning_rate
+        return make_plan([example((40, 50, 40))], TrainSettings.of(**settings)).learning_rate
 
     assert rate(dims="2d") == 0.006
     assert rate(dims="2d", annotated="slices") == 0.002
@@ -169,8 +169,8 @@ def test_large_slices_on_a_slow_machine_come_in_smaller_batches_then_with_fewer_
 
     def chosen(gflops, **settings):
         monkeypatch.setattr(machine, "gflops", lambda threads=None: gflops)
-        plan = make_plan(case, TrainSettings(minutes=2, **settings))
-        return plan.batch, plan.filters
+        plan = make_plan(case, TrainSettings.of(minutes=2, **settings))
+        return plan.schedule.batch, plan.network.filters
 
     assert chosen(2000.0) == (4, 32)
     assert chosen(80.0) == (4, 16)
@@ -184,17 +184,17 @@ def test_large_slices_on_a_slow_machine_come_in_smaller_batches_then_with_fewer_
 def test_little_annotation_is_varied_much():
     few, many = [example((16, 40, 40))], [example((16, 40, 40))] * 20
     assert make_plan(few, TrainSettings()).augmentation == "strong"
-    assert make_plan(few, TrainSettings(augmentation="light")).augmentation == "light"
-    assert make_plan(few, TrainSettings(dims="2d")).augmentation == "standard"
+    assert make_plan(few, TrainSettings.of(augmentation="light")).augmentation == "light"
+    assert make_plan(few, TrainSettings.of(dims="2d")).augmentation == "standard"
     assert make_plan(many, TrainSettings()).augmentation == "standard"
 
 
 def test_images_are_not_varied_at_the_end_where_all_is_annotated():
     cases = [example((40, 50, 40))]
     assert 0 < make_plan(cases, TrainSettings()).unaugmented_tail < 0.5
-    assert make_plan(cases, TrainSettings(annotated="slices")).unaugmented_tail == 0
-    assert make_plan(cases, TrainSettings(augmentation="none")).unaugmented_tail == 0
-    set_by_user = TrainSettings(annotated="slices", unaugmented_tail=0.2)
+    assert make_plan(cases, TrainSettings.of(annotated="slices")).unaugmented_tail == 0
+    assert make_plan(cases, TrainSettings.of(augmentation="none")).unaugmented_tail == 0
+    set_by_user = TrainSettings.of(annotated="slices", unaugmented_tail=0.2)
     assert ("unvaried end", "20%", "as set") in reasoned_plan(cases, set_by_user)[1]
 
 
@@ -204,30 +204,30 @@ def test_what_is_set_goes_before_the_rules():
         learning_rate=0.01, intensity="ct",
     )  # fmt: skip
     plan, reasons = reasoned_plan([example((20, 40, 40))], chosen)
-    assert (plan.context, plan.axis, plan.spacing_mm) == (1, 2, (2.0, 1.0, 1.0))
-    assert plan.patch == (20, 32)  # rounded up to what three levels divide
-    assert (plan.depth, plan.filters, plan.batch) == (3, 8, 3)
-    assert (plan.learning_rate, plan.intensity) == (0.01, "ct")
+    assert (plan.grid.context, plan.axis, plan.grid.spacing_mm) == (1, 2, (2.0, 1.0, 1.0))
+    assert plan.grid.patch == (20, 32)  # rounded up to what three levels divide
+    assert (plan.network.depth, plan.network.filters, plan.schedule.batch) == (3, 8, 3)
+    assert (plan.schedule.learning_rate, plan.grid.intensity) == (0.01, "ct")
     assert [reason.why for reason in reasons].count("as set") == 8
 
 
 def test_a_patch_of_other_dimensions_is_refused():
     with pytest.raises(ValueError, match="20 x 30 has 2 sizes; wanted 3"):
-        make_plan([example((20, 40, 40))], TrainSettings(dims="3d", patch=(20, 30)))
+        make_plan([example((20, 40, 40))], TrainSettings.of(dims="3d", patch=(20, 30)))
 
 
 def test_thick_slices_are_not_halved_before_the_rest_is_as_coarse():
-    plan = make_plan([example((16, 100, 100), (4, 1, 1))], TrainSettings(dims="3d"))
-    assert plan.pools == ((1, 2, 2), (1, 2, 2), (2, 2, 2))
+    plan = make_plan([example((16, 100, 100), (4, 1, 1))], TrainSettings.of(dims="3d"))
+    assert plan.network.pools == ((1, 2, 2), (1, 2, 2), (2, 2, 2))
     assert [plan.kernel(level) for level in range(4)] == [
         (1, 3, 3),
         (1, 3, 3),
         (3, 3, 3),
         (3, 3, 3),
     ]
-    assert plan.steps == (2, 8, 8)
-    assert plan.patch == (14, 80, 80)
-    even = make_plan([example((40, 50, 40))], TrainSettings(dims="3d"))
+    assert plan.multiples == (2, 8, 8)
+    assert plan.grid.patch == (14, 80, 80)
+    even = make_plan([example((40, 50, 40))], TrainSettings.of(dims="3d"))
     assert even.pools == ((2, 2, 2),) * 3
     assert {even.kernel(level) for level in range(4)} == {(3, 3, 3)}
 
@@ -240,12 +240,12 @@ def test_thick_slices_are_not_halved_before_the_rest_is_as_coarse():
 def test_no_level_of_blocks_is_two_voxels_thick(shape, spacing_mm, depth):
     """TensorFlow's gradient there is wrong in bfloat16: `check_plan` refuses such a plan."""
     case = example(shape, spacing_mm)
-    check_plan(make_plan([case], TrainSettings(dims="3d", depth=depth)), [case])
+    check_plan(make_plan([case], TrainSettings.of(dims="3d", depth=depth)), [case])
 
 
 def test_an_edited_plan_that_is_two_voxels_thick_somewhere_is_refused():
     case = example((16, 32, 32))
-    plan = make_plan([case], TrainSettings(dims="3d", depth=4, filters=4))
+    plan = make_plan([case], TrainSettings.of(dims="3d", depth=4, filters=4))
     thin = plan.model_copy(update={"patch": (16, 32, 32), "pools": ((2, 2, 2),) * 3})
     with pytest.raises(ValueError, match="2 voxels thick on level 3"):
         check_plan(thin, [case])
@@ -265,20 +265,20 @@ def test_a_plan_of_other_examples_is_refused():
 def test_a_plan_from_before_is_checked_and_leaves_nothing_to_choose(monkeypatch):
     cases = [example((40, 50, 40))]
     plan = make_plan(cases, TrainSettings())
-    again, reasons = check_given_plan(plan, cases, TrainSettings(minutes=2, axis="y", seed=3))
+    again, reasons = check_given_plan(plan, cases, TrainSettings.of(minutes=2, axis="y", seed=3))
     assert again == plan
     assert [reason.what for reason in reasons] == ["steps", "memory"]
     with pytest.raises(ValueError, match="batch, dims cannot be chosen beside it"):
-        check_given_plan(plan, cases, TrainSettings(batch=4, dims="3d"))
+        check_given_plan(plan, cases, TrainSettings.of(batch=4, dims="3d"))
     for_one = plan.model_copy(update={"networks": 3})
-    assert check_given_plan(for_one, cases, TrainSettings(folds=2))[0].networks == 1
+    assert check_given_plan(for_one, cases, TrainSettings.of(folds=2))[0].networks == 1
     monkeypatch.setattr(machine, "free_memory_mib", lambda: 200.0)
     with pytest.raises(ValueError, match="GiB are free"):
         check_given_plan(plan, cases, TrainSettings())
 
 
 def test_what_no_network_can_be_is_refused_in_one_line():
-    wide = TrainSettings(dims="2d", filters=128, depth=5)
+    wide = TrainSettings.of(dims="2d", filters=128, depth=5)
     with pytest.raises(ValueError, match=r"128 filters .* Change what was set") as refused:
         make_plan([example((1, 256, 256))], wide)
     assert not isinstance(refused.value, ValidationError)
@@ -290,7 +290,7 @@ def test_what_no_network_can_be_is_refused_in_one_line():
 
 def test_a_strip_longer_than_any_patch_is_shown_in_parts():
     plan, reasons = reasoned_plan([example((1, 60, 1100))], TrainSettings())
-    assert max(plan.patch) == 1024
+    assert max(plan.grid.patch) == 1024
     (why,) = [reason.why for reason in reasons if reason.what == "patch"]
     assert "a part is seen at a time" in why
 
@@ -305,12 +305,12 @@ def test_ct_is_told_by_air_and_gets_a_window_from_what_is_labelled():
     ct.image.voxels[...] = -1000
     ct.image.voxels[ct.labels > 0] = np.random.default_rng(0).normal(60, 20, (ct.labels > 0).sum())
     plan = make_plan([ct], TrainSettings())
-    low, high, mean, deviation = plan.window
-    assert plan.intensity == "ct"
+    low, high, mean, deviation = plan.grid.window
+    assert plan.grid.intensity == "ct"
     assert 0 < low < mean < high < 130
     assert deviation == pytest.approx(20, abs=5)
     assert make_plan([example((20, 20, 20), offset=100)], TrainSettings()).intensity == "zscore"
-    phases = make_plan([example((20, 20, 20), channels=2)], TrainSettings(intensity="ct"))
+    phases = make_plan([example((20, 20, 20), channels=2)], TrainSettings.of(intensity="ct"))
     assert (phases.intensity, phases.channels) == ("ct", 2)
 
 
@@ -321,7 +321,7 @@ def test_images_of_different_channels_are_refused_by_name():
 
 def test_mirroring_follows_left_and_right():
     def axes(flip, shape=(20, 20, 20), spacing_mm=(1, 1, 1), **more):
-        settings = TrainSettings(flip=flip, **({"dims": "2d"} | more))
+        settings = TrainSettings.of(flip=flip, **({"dims": "2d"} | more))
         return make_plan([example(shape, spacing_mm)], settings).flip_axes
 
     assert axes("left-right") == (1,)
@@ -340,9 +340,9 @@ def test_labels_that_are_left_and_right_of_a_pair_are_not_mirrored():
         pair.labels[...] = 0
         for label, (y, x, width) in enumerate(boxes, 1):
             pair.labels[5:15, y : y + width, x : x + width] = label
-        plan, reasons = reasoned_plan([pair], TrainSettings(dims="2d"))
+        plan, reasons = reasoned_plan([pair], TrainSettings.of(dims="2d"))
         (why,) = (reason.why for reason in reasons if reason.what == "mirrored")
-        return plan.flip_axes, why
+        return plan.schedule.flip_axes, why
 
     kidneys, spine = [(15, 8, 10), (15, 42, 10)], (18, 26, 8)
     axes, why = flip_axes(spine, *kidneys)
@@ -377,6 +377,6 @@ def test_a_plan_that_cannot_be_is_refused(change, message):
     fields = {
         "dims": 2, "spacing_mm": (1.0, 1.0, 1.0), "patch": (32, 32), "labels": (0, 1), "depth": 4,
     }  # fmt: skip
-    Plan(**fields)
+    Plan.of(**fields)
     with pytest.raises(ValidationError, match=message):
-        Plan(**(fields | change))
+        Plan.of(**(fields | change))

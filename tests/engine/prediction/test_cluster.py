@@ -41,7 +41,7 @@ def scheduler(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    settings = TrainSettings(minutes=1, epochs=1, filters=4, depth=2)
+    settings = TrainSettings.of(minutes=1, epochs=1, filters=4, depth=2)
     pairs = [make_phantom(seed, (8, 32, 32)) for seed in range(2)]
     segmenter = train([make_example(*pair, settings) for pair in pairs], settings)
     return segmenter.save(tmp_path_factory.mktemp("model") / "organ.medunet")

@@ -21,7 +21,7 @@ from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 
-PLAN = Plan(dims=2, spacing_mm=(1, 1, 1), patch=(8, 8), labels=(0, 7), depth=2, filters=4)
+PLAN = Plan.of(dims=2, spacing_mm=(1, 1, 1), patch=(8, 8), labels=(0, 7), depth=2, filters=4)
 IMAGES = np.random.default_rng(0).normal(size=(1, 8, 8, 1)).astype(np.float32)
 
 
@@ -163,7 +163,7 @@ def test_cards_that_say_what_cannot_be_are_refused(saved, tmp_path):
     def with_card(**changed):
         return rewritten(path, tmp_path / "c.medunet", card=json.dumps(card | changed))
 
-    with pytest.raises(ValueError, match=r"card is not valid \(plan.filters"):
+    with pytest.raises(ValueError, match=r"card is not valid \(plan.network.filters"):
         read_card(with_card(plan=card["plan"] | {"filters": 10**6}))
     with pytest.raises(ValueError, match="not as many folds as networks"):
         read_card(with_card(networks=card["networks"][:1]))

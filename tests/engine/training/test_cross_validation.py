@@ -23,7 +23,7 @@ from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.part_progress import PartAborted, PartReport, StopLatch
 from napari_medunet.engine.training.run_folder import RunFolder
 
-SMALL = TrainSettings(minutes=5, epochs=2, filters=4, depth=2, annotated="slices", folds=2)
+SMALL = TrainSettings.of(minutes=5, epochs=2, filters=4, depth=2, annotated="slices", folds=2)
 SHAPES = ((8, 32, 32), (9, 28, 32), (8, 32, 30), (10, 32, 32))
 
 

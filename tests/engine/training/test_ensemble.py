@@ -18,7 +18,7 @@ from napari_medunet.engine.training.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.run_folder import RunFolder
 
-SMALL = TrainSettings(minutes=60, epochs=3, filters=4, depth=2, dims="2d", networks=2)
+SMALL = TrainSettings.of(minutes=60, epochs=3, filters=4, depth=2, dims="2d", networks=2)
 SHAPE = (12, 32, 32)
 
 
@@ -56,7 +56,7 @@ def test_after_a_stop_the_finished_ones_are_kept():
             raise StopRequested
 
     segmenter = train(phantoms(SMALL), SMALL, report)
-    assert len(segmenter.networks) == segmenter.plan.networks == 1
+    assert len(segmenter.networks) == segmenter.plan.network.networks == 1
 
 
 def test_a_later_network_whose_loss_is_lost_is_left_out_and_named(monkeypatch):
@@ -94,7 +94,7 @@ def test_a_killed_training_goes_on_with_the_network_it_was_at(tmp_path):
 
 def test_what_was_painted_in_blocks_has_as_many_as_the_minutes_are_for():
     def chosen(minutes, **more):
-        settings = TrainSettings(minutes=minutes, annotated="slices", dims="3d", **more)
+        settings = TrainSettings.of(minutes=minutes, annotated="slices", dims="3d", **more)
         return reasoned_plan(phantoms(settings), settings)
 
     few, reasons = chosen(0.02)
@@ -111,7 +111,7 @@ def test_what_was_painted_in_blocks_has_as_many_as_the_minutes_are_for():
 
 def test_what_is_annotated_throughout_takes_longer_before_there_are_several():
     def chosen(minutes, change=lambda labels: labels):
-        settings = TrainSettings(minutes=minutes, dims="3d", threads=1)
+        settings = TrainSettings.of(minutes=minutes, dims="3d", threads=1)
         examples = [replace(e, labels=change(e.labels)) for e in phantoms(settings)]
         return reasoned_plan(examples, settings)[0].networks
 
@@ -122,7 +122,7 @@ def test_what_is_annotated_throughout_takes_longer_before_there_are_several():
 
 
 def test_each_has_a_share_of_the_minutes_and_the_filters_that_fit_into_that():
-    settings = TrainSettings(minutes=600, networks=20, dims="3d", threads=1)
+    settings = TrainSettings.of(minutes=600, networks=20, dims="3d", threads=1)
     alone = settings.of_part(0, 20)
     steps = {r.what: r.choice for r in reasoned_plan(phantoms(settings), settings)[1]}["steps"]
     plan = reasoned_plan(phantoms(settings), settings)[0]

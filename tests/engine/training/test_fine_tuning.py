@@ -23,7 +23,7 @@ SHAPE = (12, 32, 32)
 BASE = TrainSettings(
     minutes=5, epochs=10, filters=8, depth=3, dims="2d", flip="none", augmentation="light"
 )
-FURTHER = TrainSettings(minutes=5, epochs=12, flip="none", augmentation="light")
+FURTHER = TrainSettings.of(minutes=5, epochs=12, flip="none", augmentation="light")
 
 
 def case(seed, labels_of):
@@ -63,33 +63,33 @@ def test_a_new_label_begins_unlikely_and_old_ones_as_they_were(known):
 
 def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot(known):
     examples = [case(5, lesion)]
-    varied = TrainSettings(flip="all", augmentation="strong", unaugmented_tail=0.4, batch=3)
+    varied = TrainSettings.of(flip="all", augmentation="strong", unaugmented_tail=0.4, batch=3)
     plan, reasons = reasoned_extension(known.plan, examples, varied)
-    assert (plan.flip_axes, plan.augmentation, plan.batch) == ((0, 1), "strong", 3)
-    assert plan.unaugmented_tail == 0.4
-    assert plan.pools == known.plan.pools
+    assert (plan.schedule.flip_axes, plan.schedule.augmentation, plan.schedule.batch) == ((0, 1), "strong", 3)
+    assert plan.schedule.unaugmented_tail == 0.4
+    assert plan.network.pools == known.plan.network.pools
     assert {"new labels": "2", "learning rate": "0.006"}.items() <= {
         reason.what: reason.choice for reason in reasons
     }.items()
     mirrored = known.plan.model_copy(update={"flip_axes": (1,)})
     assert extended_plan(mirrored, examples, FURTHER).flip_axes == ()  # as set
     for augmentation, flip_axes in (("none", ()), ("light", (1,))):
-        as_is = TrainSettings(augmentation=augmentation)
+        as_is = TrainSettings.of(augmentation=augmentation)
         assert extended_plan(mirrored, examples, as_is).flip_axes == flip_axes
     kept, reasons = reasoned_extension(known.plan, [case(5, organ)], TrainSettings())
     assert kept == known.plan
     assert kept.unaugmented_tail > 0
-    painted = TrainSettings(annotated="slices")
+    painted = TrainSettings.of(annotated="slices")
     assert extended_plan(known.plan, [case(5, organ)], painted).unaugmented_tail == 0
     found = {reason.what: reason.choice for reason in reasons}
     assert found["learning rate"] == "0.0018"  # slower, where there is nothing new
     assert "new labels" not in found
     _, reasons = reasoned_extension(
-        known.plan, [case(5, organ)], TrainSettings(learning_rate=0.002)
+        known.plan, [case(5, organ)], TrainSettings.of(learning_rate=0.002)
     )
     assert ("learning rate", "0.002", "as set") in reasons
     with pytest.raises(ValueError, match="dims, filters cannot be chosen"):
-        reasoned_extension(known.plan, examples, TrainSettings(dims="3d", filters=16))
+        reasoned_extension(known.plan, examples, TrainSettings.of(dims="3d", filters=16))
 
 
 def test_a_training_that_does_not_fit_into_the_memory_is_refused(known, monkeypatch):

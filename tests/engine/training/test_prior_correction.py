@@ -14,7 +14,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.prior_correction import class_prior_ratios, correct_priors
 
 BACKGROUND = 9
-SETTINGS = TrainSettings(annotated="voxels", background_label=BACKGROUND)
+SETTINGS = TrainSettings.of(annotated="voxels", background_label=BACKGROUND)
 PLAN = Plan(
     dims=2, patch=(32, 32), spacing_mm=(1.0, 1.0, 1.0), labels=(0, 1, 2), depth=2, filters=4
 )

@@ -22,7 +22,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 from napari_medunet.engine.training.run_folder import RunFolder
 
-SETTINGS = TrainSettings(minutes=5, epochs=4, filters=4, depth=2, annotated="slices")
+SETTINGS = TrainSettings.of(minutes=5, epochs=4, filters=4, depth=2, annotated="slices")
 
 
 def examples():

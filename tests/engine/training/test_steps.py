@@ -86,7 +86,7 @@ def test_the_loss_that_is_minimised_is_the_one_that_is_told():
 
 
 def test_float16_learns_from_given_weights():
-    settings = TrainSettings(epochs=1)
+    settings = TrainSettings.of(epochs=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "precision", lambda: "mixed_float16")
         loop = Loop(PLAN, {}, settings, Clock(settings), lambda report: None)

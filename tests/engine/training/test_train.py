@@ -16,7 +16,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import one_network, train
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
-SMALL = TrainSettings(minutes=5, epochs=3, filters=4, depth=2, annotated="slices")
+SMALL = TrainSettings.of(minutes=5, epochs=3, filters=4, depth=2, annotated="slices")
 SHAPE = (12, 32, 32)
 
 
@@ -168,7 +168,7 @@ def test_a_cancel_travels():
 
 
 def test_minutes_end_a_training():
-    settings = TrainSettings(minutes=0.02, filters=4, depth=2)
+    settings = TrainSettings.of(minutes=0.02, filters=4, depth=2)
     card = train(examples(settings=settings), settings).card
     assert card.minutes < 1
     assert card.networks[0].history
@@ -187,7 +187,7 @@ def with_twenty_voxels(seed):
 
 
 def test_twenty_voxels_beside_a_large_structure_are_learned():
-    settings = TrainSettings(minutes=20, epochs=8, filters=16, depth=3)
+    settings = TrainSettings.of(minutes=20, epochs=8, filters=16, depth=3)
     segmenter = train([with_twenty_voxels(seed) for seed in range(6)], settings)
     assert all(segmenter.card.validation_dice.values())  # both are among what is held out
     found, held, both = 0, 0, 0
@@ -202,7 +202,7 @@ def test_twenty_voxels_beside_a_large_structure_are_learned():
 @pytest.mark.parametrize("dims", ["2d", "2.5d", "3d"])
 def test_it_learns(dims):
     epochs = {"2d": 12, "2.5d": 12, "3d": 6}[dims]
-    settings = TrainSettings(minutes=20, epochs=epochs, filters=8, dims=dims, flip="none")
+    settings = TrainSettings.of(minutes=20, epochs=epochs, filters=8, dims=dims, flip="none")
     pairs = [make_phantom(seed, (16, 32, 32)) for seed in range(7)]
     segmenter = train([make_example(*pair, settings) for pair in pairs[:6]], settings)
     image, truth = pairs[6]
@@ -212,7 +212,7 @@ def test_it_learns(dims):
 
 
 def test_colour_images_of_many_sizes_are_learned_from():
-    settings = TrainSettings(minutes=1, epochs=1, filters=4)
+    settings = TrainSettings.of(minutes=1, epochs=1, filters=4)
     rng = np.random.default_rng(0)
     cases = []
     for size in ((1, 20, 31), (1, 44, 24), (1, 33, 33)):

@@ -19,7 +19,7 @@ from napari_medunet.plugin.train.widget import TrainWidget
 
 Until = Callable[..., None]
 
-SETTINGS = TrainSettings(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
+SETTINGS = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 

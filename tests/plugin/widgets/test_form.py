@@ -31,9 +31,9 @@ def test_a_part_of_the_augmentation_is_by_preset_until_it_is_set(qtbot: Any) -> 
     qtbot.addWidget(form)
     assert form.fields.rotate.native.text() == "preset"
     form.fields.rotate.native.stepBy(1)
-    assert form.read() == TrainSettings(rotate=0)
+    assert form.read() == TrainSettings.of(rotate=0)
     form.fields.rotate.value, form.fields.blur.value = 22.5, 0.15
-    assert form.read() == TrainSettings(rotate=22.5, blur=0.15)
+    assert form.read() == TrainSettings.of(rotate=22.5, blur=0.15)
 
 
 def test_values_arrive_in_the_settings(qtbot: Any) -> None:
@@ -43,7 +43,7 @@ def test_values_arrive_in_the_settings(qtbot: Any) -> None:
     form.fields.background_label.value = 7
     form.fields.minutes.value = 0.1
     settings = form.read(seed=3)
-    assert settings == TrainSettings(annotated="voxels", background_label=7, minutes=0.1, seed=3)
+    assert settings == TrainSettings.of(annotated="voxels", background_label=7, minutes=0.1, seed=3)
 
 
 def test_an_optional_number_can_be_left_out_and_says_so(qtbot: Any) -> None:
@@ -66,7 +66,7 @@ def test_what_is_not_set_says_what_is_taken_instead(qtbot: Any) -> None:
     assert form.read() == TrainSettings()
     form.fields.learning_rate.value = 0.0003
     form.fields.patch.value = "32 x 48"
-    assert form.read() == TrainSettings(learning_rate=0.0003, patch=(32, 48))
+    assert form.read() == TrainSettings.of(learning_rate=0.0003, patch=(32, 48))
 
 
 def test_limits_are_those_of_the_field(qtbot: Any) -> None:

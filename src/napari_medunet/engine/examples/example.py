@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.annotation import BoolArray, annotated_voxels
 from napari_medunet.engine.labels import integer_labels
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings import AnnotationSettings
 from napari_medunet.engine.volume import Volume, same_grid
 
 
@@ -39,7 +39,7 @@ class Example:
         return self.image.name
 
 
-def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Example:
+def make_example(image: Volume, labels: Volume, settings: AnnotationSettings) -> Example:
     """Pair an image with its labels.
 
     Parameters
@@ -47,8 +47,7 @@ def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Exam
     image : Volume
     labels : Volume
         On the image's grid. Floating-point voxels are accepted where they hold integers.
-    settings : TrainSettings
-        `annotated` and `background_label` say which voxels count.
+    settings : AnnotationSettings
 
     Raises
     ------
@@ -64,13 +63,13 @@ def make_example(image: Volume, labels: Volume, settings: TrainSettings) -> Exam
             f"Labels '{labels.name}' hold no label: every voxel is 0. Paint at least one slice, or "
             f"leave '{image.name}' out."
         )
-    annotated = annotated_voxels(values, settings.annotated, settings.axis)
+    annotated = annotated_voxels(values, settings.annotated, settings.painted_across)
     if settings.annotated == "voxels":
         values = _background_to_zero(values, labels.name, settings.background_label)
     return Example(image, values, annotated)
 
 
-def as_painted(example: Example, settings: TrainSettings) -> npt.NDArray[np.integer[Any]]:
+def as_painted(example: Example, settings: AnnotationSettings) -> npt.NDArray[np.integer[Any]]:
     """The labels from which `make_example` made an example with these settings."""
     background = settings.background_label if settings.annotated == "voxels" else None
     if background is None:

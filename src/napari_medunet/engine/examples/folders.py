@@ -18,7 +18,7 @@ from napari_medunet.engine.progress import (
     StopRequested,
     ignore,
 )
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings import AnnotationSettings
 
 
 @dataclass
@@ -43,7 +43,7 @@ class LoadedExamples:
 
 
 def load_examples(
-    images: Path, labels: Path, settings: TrainSettings, report: ProgressCallback = ignore
+    images: Path, labels: Path, settings: AnnotationSettings, report: ProgressCallback = ignore
 ) -> LoadedExamples:
     """Read and pair the files of two folders, or two files.
 

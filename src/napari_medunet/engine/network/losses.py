@@ -97,17 +97,15 @@ class ClassScores(keras.metrics.Metric):  # type: ignore[misc]
         self.confusion.assign_add(counts)
 
     def result(self) -> dict[str, Any]:
-        """Mean Dice, IoU, precision, recall and F1 of the foreground, and overall accuracy."""
+        """Mean Dice, IoU, precision and recall of the foreground, and overall accuracy."""
         hits = ops.diagonal(self.confusion)
         in_truth = ops.sum(self.confusion, axis=1)
         in_prediction = ops.sum(self.confusion, axis=0)
-        dice = _mean_ratio(2 * hits, in_truth + in_prediction)
         return {
-            "dice": dice,
+            "dice": _mean_ratio(2 * hits, in_truth + in_prediction),
             "iou": _mean_ratio(hits, in_truth + in_prediction - hits),
             "precision": _mean_ratio(hits, in_prediction),
             "recall": _mean_ratio(hits, in_truth),
-            "f1": dice,
             "accuracy": ops.sum(hits) / ops.maximum(ops.sum(self.confusion), 1.0),
         }
 

@@ -34,41 +34,45 @@ def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
         plan's `steps`.
     """
     policy = keras.DTypePolicy(precision)
-    pool = keras.layers.MaxPooling2D if plan.dims == 2 else keras.layers.MaxPooling3D
+    pool = keras.layers.MaxPooling2D if plan.spatial_dims == 2 else keras.layers.MaxPooling3D
 
     # Down: each level halves the size and doubles the filters. An axis of thick slices waits.
-    image = keras.Input((*[None] * plan.dims, plan.inputs), name="image")
+    image = keras.Input((*[None] * plan.spatial_dims, plan.inputs), name="image")
     features = image
     skips = []
-    for level in range(plan.depth - 1):
+    for level in range(plan.network.depth - 1):
         features = _block(features, level, f"down_{level}", plan, policy)
         skips.append(features)
-        features = pool(plan.pools[level], dtype=policy, name=f"down_{level}_pool")(features)
+        features = pool(plan.network.pools[level], dtype=policy, name=f"down_{level}_pool")(
+            features
+        )
 
     # The deepest level, where dropout regularises the largest share of the weights.
-    features = _block(features, plan.depth - 1, "bottom", plan, policy)
-    if plan.dropout:
-        features = keras.layers.Dropout(plan.dropout, dtype=policy, name="bottom_dropout")(features)
+    features = _block(features, plan.network.depth - 1, "bottom", plan, policy)
+    if plan.network.dropout:
+        features = keras.layers.Dropout(plan.network.dropout, dtype=policy, name="bottom_dropout")(
+            features
+        )
 
     # Up: each level doubles the size and takes the details from the way down.
-    for level in reversed(range(plan.depth - 1)):
+    for level in reversed(range(plan.network.depth - 1)):
         features = _upsample(features, level, f"up_{level}_upsample", plan, policy)
         features = keras.layers.Concatenate(dtype=policy, name=f"up_{level}_skip")(
             [features, skips[level]]
         )
         features = _block(features, level, f"up_{level}", plan, policy)
 
-    convolution = keras.layers.Conv2D if plan.dims == 2 else keras.layers.Conv3D
+    convolution = keras.layers.Conv2D if plan.spatial_dims == 2 else keras.layers.Conv3D
     logits = convolution(plan.classes, 1, dtype="float32", name="logits")(features)
-    return keras.Model(image, logits, name=f"unet_{plan.dims}d")
+    return keras.Model(image, logits, name=f"unet_{plan.spatial_dims}d")
 
 
 def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
     """Two convolutions, each normalised and rectified."""
-    convolution = keras.layers.Conv2D if plan.dims == 2 else keras.layers.Conv3D
+    convolution = keras.layers.Conv2D if plan.spatial_dims == 2 else keras.layers.Conv3D
     for number in (1, 2):
         features = convolution(
-            plan.filters * 2**level,
+            plan.network.filters * 2**level,
             plan.kernel(level),
             padding="same",
             use_bias=False,  # the normalisation has one
@@ -76,7 +80,7 @@ def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any
             dtype=policy,
             name=f"{name}_conv_{number}",
         )(features)
-        if plan.normalisation == "batch":
+        if plan.network.normalisation == "batch":
             # Momentum: trainings of minutes have too few steps for the usual 0.99.
             normalise = BatchNormalization(
                 momentum=0.95,
@@ -94,10 +98,10 @@ def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any
 
 
 def _upsample(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
-    transpose = Conv2DTranspose if plan.dims == 2 else Conv3DTranspose
-    factors = plan.pools[level]
+    transpose = Conv2DTranspose if plan.spatial_dims == 2 else Conv3DTranspose
+    factors = plan.network.pools[level]
     return transpose(
-        plan.filters * 2**level,
+        plan.network.filters * 2**level,
         factors,
         strides=factors,
         kernel_initializer="he_normal",

@@ -39,7 +39,7 @@ def batches(
     number: a training that is resumed goes on with batch number `first` as if nothing had happened. Close
     the generator to end the threads.
     """
-    size = samples.plan.batch
+    size = samples.plan.schedule.batch
     threads = machine.loader_threads()
 
     def draw(number: int, augmentation: Augmentation) -> Batch:

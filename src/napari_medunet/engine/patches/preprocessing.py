@@ -144,8 +144,8 @@ def labels_from_classes(classes: npt.NDArray[np.int16], plan: Plan) -> npt.NDArr
 
 def _normalised(channel: npt.NDArray[Any], plan: Plan) -> Float32Array:
     values = channel.astype(np.float32)
-    if plan.intensity == "ct":
-        low, high, mean, deviation = plan.window
+    if plan.grid.intensity == "ct":
+        low, high, mean, deviation = plan.grid.window
         np.clip(values, low, high, out=values)
     else:
         mean, deviation = _mean_and_deviation(values)

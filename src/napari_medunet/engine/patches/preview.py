@@ -16,8 +16,6 @@ from napari_medunet.engine.patches.augment import augmentation_of
 from napari_medunet.engine.patches.preprocessing import Float32Array
 from napari_medunet.engine.patches.sampler import ClassArray, PatchSampler
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.plan_maker import make_plan
-from napari_medunet.engine.settings import TrainSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +37,10 @@ class Preview:
     spacing_mm: tuple[float, float]
 
 
-def preview(
-    examples: list[Example],
-    settings: TrainSettings,
-    count: int = 8,
-    seed: int = 0,
-    plan: Plan | None = None,
-) -> Preview:
+def preview(examples: list[Example], plan: Plan, count: int = 8, seed: int = 0) -> Preview:
     """Draw training patches and show one slice of each.
 
-    The same seed shows the same places whatever the settings of the augmentation are: with "none" they
+    The same seed shows the same places whatever the plan's augmentation is: with "none" they
     are shown as they lie in their volumes, unless mirrored. Of a block (3d) the slice that holds most
     labels is shown, across its coarsest axis. No more than `count` examples are prepared. Imports no
     backend; a first call on a machine may compile for some seconds.
@@ -56,24 +48,20 @@ def preview(
     Parameters
     ----------
     examples : non-empty list of Example
-    settings : TrainSettings
+    plan : Plan
+        Made of these examples.
     count : int
         How many patches.
     seed : int
-    plan : Plan, optional
-        Decided before; made by the rules where none is given.
 
     Raises
     ------
-    ValueError
-        If the examples cannot be learned from, as `make_plan` says.
+    MedunetError
+        If nothing of what was annotated is left on the network's grid.
     """
-    plan = plan or make_plan(
-        examples, settings.of_fold(0)
-    )  # a network has its share of the minutes
     chosen = np.random.default_rng(seed).permutation(len(examples))[:count]
     samples = PatchSampler([examples[i] for i in chosen], plan, seed)
-    augmentation = augmentation_of(plan.augmentation, settings)
+    augmentation = augmentation_of(plan)
     slices = []
     for number in range(count):
         # A generator of its own: how a patch is varied does not move the next one.
@@ -81,7 +69,7 @@ def preview(
         slices.append(_slice(*samples.draw(rng, augmentation), plan))
     images, classes = (np.stack(arrays) for arrays in zip(*slices, strict=True))
     values = np.asarray(plan.labels)
-    rows, columns = np.delete(plan.spacing_mm, _across(plan))
+    rows, columns = np.delete(plan.grid.spacing_mm, _across(plan))
     return Preview(
         images=images,
         labels=values.astype(np.min_scalar_type(values.max()))[classes.clip(0)],
@@ -91,12 +79,14 @@ def preview(
 
 def _across(plan: Plan) -> int:
     """Axis (of z, y, x) across the slices to show."""
-    return plan.axis if plan.dims == 2 else int(np.argmax(plan.spacing_mm))
+    return plan.axis if plan.spatial_dims == 2 else int(np.argmax(plan.grid.spacing_mm))
 
 
 def _slice(image: Float32Array, classes: ClassArray, plan: Plan) -> tuple[Float32Array, ClassArray]:
-    if plan.dims == 2:
-        return image[..., plan.context :: 2 * plan.context + 1], classes  # without its neighbours
+    if plan.spatial_dims == 2:
+        return image[
+            ..., plan.grid.context :: 2 * plan.grid.context + 1
+        ], classes  # without its neighbours
     image = np.moveaxis(image, _across(plan), 0)
     classes = np.moveaxis(classes, _across(plan), 0)
     held = (classes > 0).sum(axis=(1, 2))

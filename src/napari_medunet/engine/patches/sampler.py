@@ -87,10 +87,15 @@ class PatchSampler:
         self._holders = self._by_class()
         if not self._holders:
             raise MedunetError(
-                f"Nothing of what was painted is left in voxels of {plan.spacing_mm} mm; wanted some. "
+                f"Nothing of what was painted is left in voxels of {plan.grid.spacing_mm} mm; wanted some. "
                 "Set a finer spacing, or paint larger areas."
             )
         self.pseudo_label_rounds = 0  # how often what was not annotated was guessed
+
+    @property
+    def cases(self) -> int:
+        """Number of examples."""
+        return len(self._cases)
 
     def _prepare(self, example: Example, rng: np.random.Generator) -> _Case:
         classes = classes_to_grid(example.labels, example.annotated, example.image, self.plan)
@@ -149,8 +154,8 @@ class PatchSampler:
 
     def annotated_patches(self) -> int:
         """About how many patches it takes to see everything that was annotated once."""
-        per_patch = np.prod(self.plan.patch)
-        if self.plan.dims == 2:
+        per_patch = np.prod(self.plan.grid.patch)
+        if self.plan.spatial_dims == 2:
             return sum(
                 int((case.annotation != IGNORED).any(axis=(1, 2)).sum())
                 * max(1, round(case.annotation[0].size / per_patch))
@@ -174,10 +179,10 @@ class PatchSampler:
         centres = case.centres[number]
         centre = np.unravel_index(centres[rng.integers(len(centres))], case.classes.shape)
         place = tuple(int(i) for i in centre)
-        if self.plan.context:
-            case, place = _with_neighbours(case, place[0], self.plan.context), (0, *place[1:])
+        if self.plan.grid.context:
+            case, place = _with_neighbours(case, place[0], self.plan.grid.context), (0, *place[1:])
         variation = draw_params(rng, self.plan, augmentation)
-        image, classes = _cut(case, place, self.plan.patch, variation)
+        image, classes = _cut(case, place, self.plan.grid.patch, variation)
         vary_intensity(image, variation, rng)
         return image, classes
 

@@ -1,20 +1,19 @@
-"""Effort: what the minutes are worth on this machine."""
+"""What the minutes are worth on this machine."""
 
 from __future__ import annotations
 
 from napari_medunet.engine.hardware import devices, machine
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.network_size import step_gflop
-from napari_medunet.engine.settings import TrainSettings
 
 # Billions of operations that a GPU does in a second of training: a small one, so that no plan is made
 # that it cannot follow. An H100 does 14,000 with torch, 90,000 with JAX (`benchmarks/gpu.py`, in 3D).
 _GPU_GFLOPS = 4000.0
 
 
-def gflops(settings: TrainSettings) -> float:
+def gflops(threads: int | None) -> float:
     """About how many billions of operations a training does in a second: told, not measured."""
-    return _GPU_GFLOPS if devices.expects_gpu() else machine.gflops(settings.threads)
+    return _GPU_GFLOPS if devices.expects_gpu() else machine.gflops(threads)
 
 
 def describe() -> str:
@@ -22,14 +21,15 @@ def describe() -> str:
     return "a GPU, taken for a small one" if devices.expects_gpu() else machine.describe()
 
 
-def budget_tflop(settings: TrainSettings) -> float:
-    """Trillions of operations that this machine does in the minutes of a training, about."""
-    return gflops(settings) * 60 * settings.minutes / 1000
+def budget_tflop(minutes: float, threads: int | None) -> float:
+    """Trillions of operations that this machine does in some minutes, about."""
+    return gflops(threads) * 60 * minutes / 1000
 
 
-def expected_steps(plan: Plan, settings: TrainSettings) -> float:
-    """How many steps of a plan fit into the minutes, about."""
-    return 1000 * budget_tflop(settings) / step_gflop(plan)
+def expected_steps(plan: Plan) -> float:
+    """How many steps of a plan each of its networks learns from in its share of the minutes, about."""
+    minutes = plan.budget.minutes / plan.parts
+    return 1000 * budget_tflop(minutes, plan.budget.threads) / step_gflop(plan)
 
 
 def rounded(steps: float) -> int:

@@ -1,21 +1,24 @@
-"""Extending: the plan of a segmenter that goes on learning, perhaps labels that it did not know."""
+"""The plan of a segmenter that goes on learning, perhaps labels that it did not know."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example, label_values
-from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.plan_file import check_plan
-from napari_medunet.engine.planning.plan_maker import NETWORK_SETTINGS, Reason, memory_as_planned
+from napari_medunet.engine.plan import Plan, with_reasons
+from napari_medunet.engine.planning.forecast import expect, fitted
+from napari_medunet.engine.planning.given_plan import check_plan
 from napari_medunet.engine.planning.rules.augmentation import (
     chosen_flip_axes,
     laterality_reason,
+    strengths,
     unaugmented_tail,
 )
+from napari_medunet.engine.planning.rules.facts import annotated_share
+from napari_medunet.engine.planning.rules.reasons import Reasons
+from napari_medunet.engine.planning.rules.schedule import self_training, yes_or_no
 from napari_medunet.engine.settings import TrainSettings
-
-DECIDED = NETWORK_SETTINGS | {"networks"}
-"""Settings that leave nothing to choose where a segmenter goes on learning: it has decided them."""
 
 # Times the learning rate of the plan, where no label is new. A new one has to be learned from nothing, and
 # what was filled in keeps the others: phantoms, 25 epochs, organ known with Dice 0.960 and lesion new:
@@ -23,74 +26,106 @@ DECIDED = NETWORK_SETTINGS | {"networks"}
 _SLOWER = 0.3
 
 
-def extended_plan(plan: Plan, examples: list[Example], settings: TrainSettings) -> Plan:
-    """The plan of a segmenter with further labels: those of the examples that it does not know.
+def decided_by_segmenter() -> frozenset[str]:
+    """Names of the options to which a segmenter that goes on learning leaves nothing."""
+    leaves = TrainSettings.leaves().items()
+    return frozenset(name for name, leaf in leaves if leaf.path[0] in ("grid", "network"))
+
+
+def extend_plan(known: Plan, examples: list[Example], settings: TrainSettings) -> Plan:
+    """Decide how a segmenter goes on learning, with those labels of the examples that it does not know.
+
+    Parameters
+    ----------
+    known : Plan
+        Of the segmenter.
+    examples : non-empty list of Example
+    settings : TrainSettings
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the examples have other channels, settings ask for another network, or the training does not fit
         into the memory.
     """
-    return reasoned_extension(plan, examples, settings)[0]
-
-
-def reasoned_extension(
-    plan: Plan, examples: list[Example], settings: TrainSettings
-) -> tuple[Plan, list[Reason]]:
-    """As `extended_plan`, with what is decided and why."""
-    extended = _extended(plan, examples, settings)
-    reasons = [Reason("network", "as it was", "that of the segmenter, which goes on learning")]
-    if new := sorted(set(extended.labels) - set(plan.labels)):
-        known = "the segmenter does not know them: they are added to what it tells apart"
-        reasons.append(Reason("new labels", ", ".join(map(str, new)), known))
-    rate = extended.learning_rate * learning_rate_share(plan, extended, settings)
-    slower = "with a label to learn from nothing" if new else "slower than from the beginning"
-    why = "as set" if settings.learning_rate else f"at its highest, {slower}"
-    reasons.append(Reason("learning rate", f"{rate:g}", why))
-    reasons.append(
-        Reason("batch", str(extended.batch), "as set" if settings.batch else "as it was")
+    _check_settings(examples, settings)
+    labels = tuple(sorted({*known.labels, *label_values(examples)}))
+    new = [label for label in labels if label not in known.labels]
+    reasons = Reasons()
+    reasons.note("network", "as it was", "that of the segmenter, which goes on learning")
+    if new:
+        why = "the segmenter does not know them: they are added to what it tells apart"
+        reasons.note("new labels", ", ".join(map(str, new)), why)
+    plan = known.model_copy(
+        update={
+            "labels": labels,
+            "annotation": settings.annotation,
+            "budget": settings.budget,
+            "hold_out": settings.hold_out,
+        }
     )
-    end, why = unaugmented_tail(settings)
-    reasons.append(Reason("unvaried end", f"{end:.0%}", why))
-    reasons.append(memory_as_planned(extended, examples, settings))
-    return extended, reasons
+    schedule = _rate_and_batch(plan, settings, new, reasons)
+    schedule |= _augmentation(plan, examples, settings, new)
+    share = annotated_share(examples)
+    tail = unaugmented_tail(settings.schedule, share)
+    learn_on = self_training(
+        settings, 0.0 if new else share
+    )  # old examples may hold them unpainted
+    extended = plan.changed(
+        networks=1,  # the first goes on learning
+        unaugmented_tail=reasons.decided("schedule.unaugmented_tail", tail, "{:.0%}".format),
+        self_training=reasons.decided("schedule.self_training", learn_on, yes_or_no),
+        **schedule,
+    )
+    check_plan(extended, examples)
+    memory = Reasons()
+    extended = expect(fitted(extended, examples, None, memory), reasons)
+    return with_reasons(extended, reasons | memory)
 
 
-def _extended(plan: Plan, examples: list[Example], settings: TrainSettings) -> Plan:
+def _check_settings(examples: list[Example], settings: TrainSettings) -> None:
     if not examples:
         raise MedunetError(
             "There is nothing to train on: wanted at least one image with its labels."
         )
-    other = sorted(settings.chosen() & DECIDED)
+    other = sorted(settings.chosen() & decided_by_segmenter())
     if other:
         raise MedunetError(
             f"A segmenter that is trained further keeps its network and grid; {', '.join(other)} cannot be "
             "chosen. Leave them out, or train anew."
         )
-    labels = sorted({*plan.labels, *label_values(examples)})
-    given: dict[str, object] = {
-        "networks": 1,  # the first goes on learning
-        "unaugmented_tail": unaugmented_tail(settings)[0],
-    }
-    if settings.batch:
-        given["batch"] = settings.batch
-    if settings.learning_rate:
-        given["learning_rate"] = settings.learning_rate
-    if settings.augmentation != "auto":
-        given["augmentation"] = settings.augmentation
-    in_patch = [axis for axis in range(3) if plan.dims == 3 or axis != plan.axis]
-    if settings.flip != "auto":
-        given["flip_axes"] = chosen_flip_axes(settings.flip, in_patch)
-    elif settings.augmentation == "none":
-        given["flip_axes"] = ()
-    elif len(labels) > len(plan.labels) and laterality_reason(examples, len(labels) - 1):
-        given["flip_axes"] = tuple(axis for axis in plan.flip_axes if in_patch[axis] != 2)
-    extended = plan.model_copy(update={"labels": tuple(labels), **given})
-    check_plan(extended, examples)
-    return extended
 
 
-def learning_rate_share(known: Plan, extended: Plan, settings: TrainSettings) -> float:
-    """Factor of the plan's learning rate with which a segmenter goes on learning."""
-    return _SLOWER if extended.labels == known.labels and not settings.learning_rate else 1.0
+def _rate_and_batch(
+    plan: Plan, settings: TrainSettings, new: list[int], reasons: Reasons
+) -> dict[str, Any]:
+    chosen = settings.schedule
+    rate = chosen.learning_rate or plan.schedule.learning_rate
+    factor = 1.0 if new or chosen.learning_rate else _SLOWER
+    slower = "with a label to learn from nothing" if new else "slower than from the beginning"
+    why = "as set" if chosen.learning_rate else f"at its highest, {slower}"
+    reasons.note("schedule.learning_rate", f"{rate * factor:g}", why)
+    batch = chosen.batch or plan.schedule.batch
+    reasons.note("schedule.batch", str(batch), "as set" if chosen.batch else "as it was")
+    return {"learning_rate": rate, "learning_rate_factor": factor, "batch": batch}
+
+
+def _augmentation(
+    plan: Plan, examples: list[Example], settings: TrainSettings, new: list[int]
+) -> dict[str, Any]:
+    """What changes of how images are varied."""
+    chosen, known = settings.schedule, plan.schedule
+    in_patch = [axis for axis in range(3) if plan.spatial_dims == 3 or axis != plan.axis]
+    changed: dict[str, Any] = {}
+    if chosen.augmentation != "auto":
+        reach = strengths(chosen.augmentation, chosen.strengths)
+        changed |= {"augmentation": chosen.augmentation, **reach.model_dump()}
+    else:
+        changed |= chosen.strengths.model_dump(exclude_none=True)
+    if chosen.flip != "auto":
+        changed["flip_axes"] = chosen_flip_axes(chosen.flip, in_patch)
+    elif chosen.augmentation == "none":
+        changed["flip_axes"] = ()
+    elif new and laterality_reason(examples, plan.classes - 1):
+        changed["flip_axes"] = tuple(axis for axis in known.flip_axes if in_patch[axis] != 2)
+    return changed

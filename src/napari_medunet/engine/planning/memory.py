@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.hardware import devices, machine
@@ -53,12 +53,15 @@ def training_memory(plan: Plan, voxels: int, feature_bytes: int) -> Memory:
     feature_bytes : 2 or 4
         Of a number in the network: 2 where it computes in 16 bits.
     """
-    patch = math.prod(plan.patch)
-    sizes, filters = [float(patch)], [plan.filters * 2**level for level in range(plan.depth)]
-    for factors in plan.pools:
+    patch = math.prod(plan.grid.patch)
+    sizes, filters = (
+        [float(patch)],
+        [plan.network.filters * 2**level for level in range(plan.network.depth)],
+    )
+    for factors in plan.network.pools:
         sizes.append(sizes[-1] / math.prod(factors))
     features = sum(size * count for size, count in zip(sizes, filters, strict=True))
-    step = plan.batch * (
+    step = plan.schedule.batch * (
         _FEATURES * features * feature_bytes
         + _LOGITS * patch * plan.classes * 4
         + (_BATCHES + machine.loader_threads()) * patch * (plan.inputs + 1) * 4
@@ -70,9 +73,14 @@ def training_memory(plan: Plan, voxels: int, feature_bytes: int) -> Memory:
     )
 
 
+def needed_mib(plan: Plan, voxels: int) -> float:
+    """Estimate what training by a plan takes on this machine; see `training_memory`."""
+    return training_memory(plan, voxels, feature_bytes()).total
+
+
 def fitting_plan(
-    plan: Plan, voxels: int, free_mib: float, settings: TrainSettings
-) -> tuple[Plan, str, str]:
+    plan: Plan, voxels: int, free_mib: float, settings: TrainSettings | None
+) -> tuple[Plan, str]:
     """Make a plan smaller until its training fits into the free memory: batch, then patch, then filters.
 
     Parameters
@@ -81,32 +89,31 @@ def fitting_plan(
     voxels : int
         As for `training_memory`.
     free_mib : float
-    settings : TrainSettings
-        What the user has set stays as it is.
+    settings : TrainSettings or None
+        What the user has set stays as it is; where none are given, all of the plan does.
 
     Returns
     -------
     plan : Plan
-    needed, why : str
-        In words.
+    why : str
+        Of the memory that is needed.
 
     Raises
     ------
-    ValueError
+    MedunetError
         If even the smallest does not fit.
     """
-    size = feature_bytes()
-    first = training_memory(plan, voxels, size)
-    for smaller in (plan, *_ever_smaller(plan, settings)):
-        needed = training_memory(smaller, voxels, size)
+    first = needed = training_memory(plan, voxels, feature_bytes())
+    for smaller in (plan, *(_ever_smaller(plan, settings) if settings else ())):
+        needed = training_memory(smaller, voxels, feature_bytes())
         if needed.total <= _SHARE * free_mib:
             why = f"estimated, of {_gib(free_mib)} free"
             if smaller != plan:
                 why += (
-                    f"; {_gib(first.total)} were too much: now batches of {smaller.batch}, patches of "
-                    f"{' x '.join(map(str, smaller.patch))}, {smaller.filters} filters"
+                    f"; {_gib(first.total)} were too much: now batches of {smaller.schedule.batch}, patches "
+                    f"of {' x '.join(map(str, smaller.grid.patch))}, {smaller.network.filters} filters"
                 )
-            return smaller, _gib(needed.total), why
+            return smaller, why
     raise MedunetError(
         f"Training needs about {_gib(needed.total)} of memory at the least, {_gib(needed.examples)} of "
         f"them for the images, and {_gib(free_mib)} are free. Close other programs, set a coarser spacing "
@@ -115,21 +122,19 @@ def fitting_plan(
 
 
 def _ever_smaller(plan: Plan, settings: TrainSettings) -> Iterator[Plan]:
-    def changed(**fields: Any) -> Plan:
-        return Plan(**(plan.model_dump() | fields))
-
-    while plan.batch > 2 and settings.batch is None:
-        plan = changed(batch=plan.batch // 2)
+    while plan.schedule.batch > 2 and settings.schedule.batch is None:
+        plan = plan.changed(batch=plan.schedule.batch // 2)
         yield plan
-    while settings.patch is None:
-        longest = max(range(plan.dims), key=plan.patch.__getitem__)
-        side = plan.patch[longest] // 2 // plan.steps[longest] * plan.steps[longest]
-        if side < _SMALLEST_PATCH[plan.dims]:
+    while settings.grid.patch is None:
+        patch = plan.grid.patch
+        longest = max(range(plan.spatial_dims), key=patch.__getitem__)
+        side = patch[longest] // 2 // plan.multiples[longest] * plan.multiples[longest]
+        if side < _SMALLEST_PATCH[plan.spatial_dims]:
             break
-        plan = changed(patch=(*plan.patch[:longest], side, *plan.patch[longest + 1 :]))
+        plan = plan.changed(patch=(*patch[:longest], side, *patch[longest + 1 :]))
         yield plan
-    while plan.filters // 2 >= _FEWEST_FILTERS and settings.filters is None:
-        plan = changed(filters=plan.filters // 2)
+    while plan.network.filters // 2 >= _FEWEST_FILTERS and settings.network.filters is None:
+        plan = plan.changed(filters=plan.network.filters // 2)
         yield plan
 
 

@@ -25,7 +25,7 @@ class _Level(NamedTuple):
 def weight_count(plan: Plan) -> int:
     """Weights of the network of a plan, but for the few of its normalisation."""
     count = sum(level.convolved + level.upsampled for level in _levels(plan))
-    return count + plan.filters * plan.classes
+    return count + plan.network.filters * plan.classes
 
 
 def step_gflop(plan: Plan) -> float:
@@ -33,17 +33,17 @@ def step_gflop(plan: Plan) -> float:
     products = sum(
         level.voxels * (level.convolved + level.upsampled / level.pooled) for level in _levels(plan)
     )
-    return _PER_PRODUCT * plan.batch * products / 1e9
+    return _PER_PRODUCT * plan.schedule.batch * products / 1e9
 
 
 def _levels(plan: Plan) -> Iterator[_Level]:
-    voxels, before = float(math.prod(plan.patch)), plan.inputs
-    for number in range(plan.depth):
-        here, kernel = plan.filters * 2**number, math.prod(plan.kernel(number))
+    voxels, before = float(math.prod(plan.grid.patch)), plan.inputs
+    for number in range(plan.network.depth):
+        here, kernel = plan.network.filters * 2**number, math.prod(plan.kernel(number))
         convolved = kernel * here * (before + here)  # down
         upsampled, pooled = 0, 1
-        if number < plan.depth - 1:
-            pooled = math.prod(plan.pools[number])
+        if number < plan.network.depth - 1:
+            pooled = math.prod(plan.network.pools[number])
             upsampled = pooled * 2 * here * here
             convolved += kernel * here * 3 * here  # up: what comes from below and from the side
         yield _Level(voxels, convolved, upsampled, pooled)

@@ -1,4 +1,4 @@
-"""The file in which a plan is edited, and what is checked before it is trained by."""
+"""The file in which a plan is edited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.examples.example import Example, channel_count, label_values
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.plan import Plan
 
@@ -39,45 +38,22 @@ def read_plan(path: Path) -> Plan:
 
 
 def write_plan(path: Path, plan: Plan) -> None:
-    """Write a plan as JSON, one field a line.
+    """Write a plan as JSON, one option a line; reasons stay behind, since what is edited has none.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     """
-    fields = plan.model_dump(mode="json")
-    lines = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items())
+    fields = plan.model_dump(mode="json", exclude={"reasons", "expected"})
     with atomic_write(path) as stream:
-        stream.write(("{\n" + ",\n".join(lines) + "\n}\n").encode())
+        stream.write((_lines(fields, "") + "\n").encode())
 
 
-def check_plan(plan: Plan, examples: list[Example]) -> None:
-    """Refuse a plan that these examples cannot be trained by.
-
-    Raises
-    ------
-    ValueError
-        If it is for another number of channels, lacks a label, or has a level that is 2 voxels thick.
-    """
-    channels, labels = channel_count(examples), label_values(examples)
-    if plan.channels != channels:
-        raise MedunetError(
-            f"The plan is for images of {plan.channels} channels, and these have {channels}. Make a plan "
-            "of these images and edit that."
-        )
-    missing = sorted(set(labels) - set(plan.labels))
-    if missing:
-        raise MedunetError(
-            f"The plan knows the labels {plan.labels[1:]}, and {missing} are annotated too. Add them to "
-            "its labels, or leave them out of the annotation."
-        )
-    thickness = plan.patch[0]
-    for level in range(plan.depth):
-        # There TensorFlow's gradient of a convolution is wrong, or no number, in bfloat16 on a CPU.
-        if plan.dims == 3 and thickness == 2 and plan.kernel(level)[0] == 3:
-            raise MedunetError(
-                f"The patch {plan.patch} is 2 voxels thick on level {level} of the plan, which cannot be "
-                "trained. Make it thicker, or pool its first axis less."
-            )
-        thickness //= plan.pools[level][0] if level < len(plan.pools) else 1
+def _lines(value: object, indent: str) -> str:
+    """JSON whose lists stay on their line."""
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    inner = indent + " "
+    rows = (f"{inner}{json.dumps(name)}: {_lines(one, inner)}" for name, one in value.items())
+    return "{\n" + ",\n".join(rows) + f"\n{indent}}}"

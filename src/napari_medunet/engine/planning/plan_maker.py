@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.annotation import AXES
 from napari_medunet.engine.examples.example import Example, channel_count, label_values
-from napari_medunet.engine.hardware import machine
-from napari_medunet.engine.plan import MOST_CLASSES, Plan, grid_shape
-from napari_medunet.engine.planning import compute_budget
-from napari_medunet.engine.planning.compute_budget import expected_steps, rounded
-from napari_medunet.engine.planning.memory import fitting_plan
-from napari_medunet.engine.planning.plan_file import check_plan
-from napari_medunet.engine.planning.rules import augmentation as augmentation_rules
-from napari_medunet.engine.planning.rules import facts
-from napari_medunet.engine.planning.rules import grid as grid_rules
-from napari_medunet.engine.planning.rules import intensity as intensity_rules
-from napari_medunet.engine.planning.rules import patch as patch_rules
-from napari_medunet.engine.planning.rules import schedule as schedule_rules
-from napari_medunet.engine.settings import TrainSettings
-
-T = TypeVar("T")
-
-NETWORK_SETTINGS = frozenset(
-    ("dims", "spacing_mm", "patch", "intensity", "filters", "depth", "dropout", "normalisation")
+from napari_medunet.engine.plan import MOST_CLASSES, Plan, with_reasons
+from napari_medunet.engine.planning.forecast import expect, fitted
+from napari_medunet.engine.planning.rules.facts import DataFacts, annotated_share, by
+from napari_medunet.engine.planning.rules.grid import (
+    decide_grid,
+    looked_across,
+    sizes_on_grid,
+    spacing,
 )
-"""Settings that decide what the network is, or on which grid it looks."""
-# Others that a plan decides. Across which axis slices were painted is told beside one, too.
-_OF_A_PLAN = NETWORK_SETTINGS | {"networks", "batch", "learning_rate"}
-_OF_A_PLAN |= {"augmentation", "unaugmented_tail", "flip"}
-
-
-class Reason(NamedTuple):
-    """One decision in words: what was decided, for what, and why."""
-
-    what: str
-    choice: str
-    why: str
+from napari_medunet.engine.planning.rules.levels import pools, rounded_up
+from napari_medunet.engine.planning.rules.network import decide_network, widest
+from napari_medunet.engine.planning.rules.reasons import Reasons
+from napari_medunet.engine.planning.rules.schedule import decide_schedule
+from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings.grid import GridPlan
+from napari_medunet.engine.settings.network import NetworkPlan
 
 
 def make_plan(examples: list[Example], settings: TrainSettings) -> Plan:
@@ -52,147 +35,95 @@ def make_plan(examples: list[Example], settings: TrainSettings) -> Plan:
     examples : non-empty list of Example
     settings : TrainSettings
 
+    Returns
+    -------
+    Plan
+        With the reason of each decision.
+
     Raises
     ------
-    ValueError
-        If the examples do not belong together (different numbers of channels, a single class), or the
-        settings do not fit them.
+    MedunetError
+        If the examples do not belong together (different numbers of channels, a single class), the
+        settings do not fit them, or the training does not fit into the memory.
     """
-    return reasoned_plan(examples, settings)[0]
+    if not examples:
+        raise MedunetError(
+            "There is nothing to train on: wanted at least one image with its labels."
+        )
+    reasons = Reasons()
+    data = _look_at(examples, settings, reasons)
+    grid, axes = decide_grid(data, reasons)
+    network, grid = _decide_levels(grid, axes, data, reasons)
+    schedule = decide_schedule(data, axes, reasons)
+    plan = _plan_of(data, grid, network, schedule)
+    try:
+        plan = decide_network(plan, data, reasons)
+    except ValidationError as error:
+        raise _cannot_be(error) from error
+    memory = Reasons()
+    plan = expect(fitted(plan, examples, settings, memory), reasons)
+    return with_reasons(plan, reasons | memory)
 
 
-def reasoned_plan(examples: list[Example], settings: TrainSettings) -> tuple[Plan, list[Reason]]:
-    """As `make_plan`, with the reason of each decision, in the order in which they were taken."""
-    reasons: list[Reason] = []
-
-    def decided(what: str, rule: tuple[T, str], words: Callable[[T], str] = str) -> T:
-        choice, why = rule
-        reasons.append(Reason(what, words(choice), why))
-        return choice
-
-    channels = channel_count(examples)
-    labels = label_values(examples)
+def _look_at(examples: list[Example], settings: TrainSettings, reasons: Reasons) -> DataFacts:
+    """Gather what most rules look at; the grid's spacing and axis are decided on the way."""
+    channels, labels = channel_count(examples), label_values(examples)
     if len(labels) > MOST_CLASSES:
         raise MedunetError(
             f"The annotations hold {len(labels) - 1} labels; wanted {MOST_CLASSES - 1} at most. Where each "
             "object has a number of its own, give all of a kind the same label."
         )
-    spacing = decided("spacing", grid_rules.spacing(examples, settings), _millimetres)
-    axis = decided("slices across", grid_rules.axis(examples, settings), lambda found: AXES[found])
-    sizes = grid_rules.sizes_on_grid(examples, spacing)
-    data = facts.DataFacts(examples, settings, spacing, sizes, axis, len(labels) - 1)
-    looked_at = decided("dimensions", grid_rules.dims(data), str.upper)
-    dims: Literal[2, 3] = 3 if looked_at == "3d" else 2
-    in_patch = list(range(3)) if dims == 3 else [a for a in range(3) if a != axis]
-    patch, why = patch_rules.patch(data, in_patch, dims)
-    patch_spacing = [spacing[a] for a in in_patch]
-    pools = decided("levels", patch_rules.pools(patch, patch_spacing, dims, settings), _levels)
-    patch = decided("patch", (patch_rules.rounded_up(patch, pools), why), facts.by)
-    intensity, window = decided(
-        "intensities", intensity_rules.intensity(examples, settings), lambda found: found[0]
+    spacing_mm = reasons.decided("grid.spacing_mm", spacing(examples, settings), _millimetres)
+    across = looked_across(examples, settings)
+    axis = reasons.decided("grid.looked_across", across, AXES.__getitem__)
+    sizes = sizes_on_grid(examples, spacing_mm)
+    share = annotated_share(examples)
+    return DataFacts(examples, settings, spacing_mm, sizes, axis, channels, labels, share)
+
+
+def _decide_levels(
+    grid: GridPlan, axes: list[int], data: DataFacts, reasons: Reasons
+) -> tuple[NetworkPlan, GridPlan]:
+    """Decide the levels of the network, and round the patch up to what they divide."""
+    chosen = data.settings.network
+    spacing_mm = [grid.spacing_mm[axis] for axis in axes]
+    rule = pools(grid.patch, spacing_mm, chosen.depth)
+    halved = reasons.decided("network.depth", rule, lambda found: str(len(found) + 1))
+    patch = rounded_up(grid.patch, halved)
+    reasons.note("grid.patch", by(patch), reasons["grid.patch"].why)
+    network = NetworkPlan(
+        filters=widest(len(axes)),
+        depth=len(halved) + 1,
+        pools=halved,
+        dropout=chosen.dropout,
+        normalisation=chosen.normalisation,
     )
-    plan = _plan_of(
-        dims=dims,
-        axis=0 if dims == 3 else axis,
-        context=grid_rules.CONTEXT if looked_at == "2.5d" else 0,
-        spacing_mm=spacing,
-        patch=patch,
-        channels=channels,
-        labels=labels,
-        intensity=intensity,
-        window=window,
-        depth=len(pools) + 1,
-        pools=pools,
-        dropout=settings.dropout,
-        normalisation=settings.normalisation,
-        learning_rate=decided("learning rate", schedule_rules.learning_rate(dims, settings)),
-        augmentation=decided("augmentation", augmentation_rules.augmentation(data, dims)),
-        unaugmented_tail=decided(
-            "unvaried end", augmentation_rules.unaugmented_tail(settings), "{:.0%}".format
-        ),
-        flip_axes=decided(
-            "mirrored", augmentation_rules.flip_axes(data, in_patch), _axis_names(in_patch)
-        ),
-    )
-    networks = decided("networks", schedule_rules.networks(plan, data))
-    own = settings.of_part(0, networks)
-    batch = decided("batch", schedule_rules.batch(plan, own))
-    plan = plan.model_copy(update={"networks": networks, "batch": batch})
-    filters = decided("filters", schedule_rules.filters(plan, own))
-    plan = _plan_of(**(plan.model_dump() | {"filters": filters}))
-    reasons.append(_steps(plan, settings))
-    plan, memory = _fitted(plan, examples, settings)
-    return plan, [*reasons, memory]
+    return network, grid.model_copy(update={"patch": patch})
 
 
-def check_given_plan(
-    plan: Plan, examples: list[Example], settings: TrainSettings
-) -> tuple[Plan, list[Reason]]:
-    """Take a plan that was made before and perhaps edited, with what can be said of it.
-
-    Raises
-    ------
-    ValueError
-        If it is for other examples, its training does not fit into the memory, or settings ask for what
-        it has decided.
-    """
-    check_plan(plan, examples)
-    beside = sorted(settings.chosen() & _OF_A_PLAN)
-    if beside:
-        raise MedunetError(
-            f"The plan has decided already: {', '.join(beside)} cannot be chosen beside it. Edit the plan, "
-            "or leave one of the two out."
-        )
-    if settings.folds:  # for which it may not have been made
-        plan = plan.model_copy(update={"networks": 1})
-    return plan, [_steps(plan, settings), memory_as_planned(plan, examples, settings)]
-
-
-def memory_as_planned(plan: Plan, examples: list[Example], settings: TrainSettings) -> Reason:
-    """The memory that a training takes by a plan that is not to be made smaller.
-
-    Raises
-    ------
-    ValueError
-        If it is not free.
-    """
-    as_planned = {"batch": plan.batch, "patch": plan.patch, "filters": plan.filters}
-    return _fitted(plan, examples, settings.model_copy(update=as_planned))[1]
-
-
-def _fitted(plan: Plan, examples: list[Example], settings: TrainSettings) -> tuple[Plan, Reason]:
-    voxels = sum(math.prod(grid_shape(e.image, plan)) for e in examples)
-    fitting, needed, why = fitting_plan(plan, voxels, machine.free_memory_mib(), settings)
-    return fitting, Reason("memory", needed, why)
-
-
-def _plan_of(**fields: Any) -> Plan:
+def _plan_of(data: DataFacts, grid: GridPlan, network: NetworkPlan, schedule: Any) -> Plan:
+    settings = data.settings
     try:
-        return Plan(**fields)
+        return Plan(
+            channels=data.channels,
+            labels=data.label_values,
+            annotation=settings.annotation,
+            budget=settings.budget,
+            grid=grid,
+            network=network,
+            schedule=schedule,
+            hold_out=settings.hold_out,
+        )
     except ValidationError as error:
-        said = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise MedunetError(
-            f"No network can be planned so: {said}. Change what was set, or leave it out."
-        ) from error
+        raise _cannot_be(error) from error
 
 
-def _steps(plan: Plan, settings: TrainSettings) -> Reason:
-    gflops = compute_budget.gflops(settings)
-    steps = expected_steps(plan, settings.of_part(0, plan.networks))
-    minutes = f"{settings.minutes:g} minutes"
-    if plan.networks > 1:
-        minutes = f"a network's {settings.minutes / plan.networks:.3g} of {minutes}"
-    why = f"as fit into {minutes} at about {gflops:.0f} Gflop/s: {compute_budget.describe()}"
-    return Reason("steps", f"about {rounded(steps)}", why)
+def _cannot_be(error: ValidationError) -> MedunetError:
+    said = error.errors()[0]["msg"].removeprefix("Value error, ")
+    return MedunetError(
+        f"No network can be planned so: {said}. Change what was set, or leave it out."
+    )
 
 
-def _millimetres(spacing: Any) -> str:
+def _millimetres(spacing: tuple[float, ...]) -> str:
     return " x ".join(f"{mm:.3g}" for mm in spacing) + " mm"
-
-
-def _levels(pools: Any) -> str:
-    return str(len(pools) + 1)
-
-
-def _axis_names(in_patch: list[int]) -> Callable[[tuple[int, ...]], str]:
-    return lambda flipped: ", ".join(AXES[in_patch[a]] for a in flipped) or "not at all"

@@ -6,25 +6,16 @@ A card comes back from a file that anybody may have made: every field has bounds
 from __future__ import annotations
 
 from math import isnan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.settings import MOST_FOLDS, TrainSettings
+from napari_medunet.engine.progress import EpochScores
+from napari_medunet.engine.settings import MOST_FOLDS
 
 ShortText = Annotated[str, Field(max_length=500)]
 Label = Annotated[int, Field(ge=1, le=2**63 - 1)]
-
-_OF_A_NETWORK = (  # what format 1, of one network each, had beside the plan
-    "training_cases",
-    "validation_cases",
-    "validation_dice",
-    "history",
-    "best_epoch",
-    "minutes",
-    "weights_sha256",
-)
 
 
 class SegmentClass(BaseModel):
@@ -45,8 +36,8 @@ class NetworkCard(BaseModel):
         Names of the images. With few cases slices are held out instead, and both tuples are equal.
     validation_dice : dict of str to float or None
         Of the kept weights, by class name; None where the class was in no validation case.
-    history : tuple of dict
-        Scores of each epoch, as training reported them; of very many epochs some, evenly spread.
+    history : tuple of EpochScores
+        Of each epoch; of very many epochs some, evenly spread.
     best_epoch : int
         Whose weights were kept.
     minutes : float
@@ -62,7 +53,7 @@ class NetworkCard(BaseModel):
     training_cases: tuple[ShortText, ...]
     validation_cases: tuple[ShortText, ...]
     validation_dice: dict[ShortText, float | None]
-    history: tuple[dict[ShortText, float], ...]
+    history: tuple[EpochScores, ...]
     best_epoch: Annotated[int, Field(ge=0)]
     minutes: Annotated[float, Field(ge=0)]
     warnings: tuple[ShortText, ...] = ()
@@ -131,8 +122,6 @@ class Card(BaseModel):
         Of all networks.
     classes : tuple of SegmentClass
         Without background, in the order of `plan.labels`.
-    settings : TrainSettings
-        What the user had chosen.
     networks : tuple of NetworkCard
         One for each network, whose probabilities are averaged.
     cross_validation : CrossValidationScores or None
@@ -143,25 +132,13 @@ class Card(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     plan: Plan
     classes: Annotated[tuple[SegmentClass, ...], Field(min_length=1, max_length=1023)]
-    settings: TrainSettings
     networks: Annotated[tuple[NetworkCard, ...], Field(min_length=1, max_length=MOST_FOLDS)]
     cross_validation: CrossValidationScores | None = None
     created: ShortText
     trained_with: dict[ShortText, ShortText]
-    licence: ShortText = "not stated"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_format_1(cls, fields: Any) -> Any:
-        """Read the card of an older file, which spoke of one network."""
-        if not isinstance(fields, dict) or fields.get("format") != 1 or "networks" in fields:
-            return fields
-        network = {name: fields[name] for name in _OF_A_NETWORK if name in fields}
-        shared = {name: value for name, value in fields.items() if name not in network}
-        return shared | {"format": 2, "networks": [network]}
 
     @model_validator(mode="after")
     def _fits_together(self) -> Card:

@@ -13,7 +13,6 @@ from napari_medunet.engine.prediction.card import Card
 
 SUFFIX = ".medunet"
 CARD = "card.json"
-_FORMAT_1_WEIGHTS = "network.weights.h5"
 _MOST_CARD_BYTES = 16 * 2**20
 _MOST_WEIGHTS_BYTES = 2 * 2**30  # of each network
 
@@ -43,7 +42,7 @@ def read_card(path: str | os.PathLike[str]) -> Card:
                     f"{wanted}. Its card is too large to be one: choose another file."
                 )
             card = Card.model_validate_json(archive.read(CARD))
-            names = weights_in(archive, card)
+            names = weights_names(len(card.networks))
             if sorted((CARD, *names)) != sorted(archive.namelist()):
                 raise MedunetError(
                     f"{wanted}. Its parts are not {', '.join((CARD, *names))}, as its card says: it is "
@@ -57,6 +56,11 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if where == "format":
+            raise MedunetError(
+                f"'{path}' is a segmenter of another version of napari-medunet (format {first['input']}). "
+                "Update napari-medunet, or train it anew."
+            ) from error
         raise MedunetError(
             f"{wanted}. Its card is not valid ({where}: {first['msg']}): it is damaged, or of a newer "
             "version; update napari-medunet or choose another file."
@@ -65,13 +69,6 @@ def read_card(path: str | os.PathLike[str]) -> Card:
         raise OSError(
             f"Cannot read the segmenter '{path}': {error.strerror or error}. Check the path."
         ) from error
-
-
-def weights_in(archive: zipfile.ZipFile, card: Card) -> list[str]:
-    """Members that hold the weights, in the order of the card's networks."""
-    if _FORMAT_1_WEIGHTS in archive.namelist() and len(card.networks) == 1:
-        return [_FORMAT_1_WEIGHTS]
-    return weights_names(len(card.networks))
 
 
 def weights_names(count: int) -> list[str]:

@@ -126,7 +126,7 @@ def predict(
 
     for start, probabilities in blended_slabs(segmenter, grid, settings.tta, advance):
         # A slab of slices is never resampled across them, a whole 3D volume may be.
-        depth = own_shape[0] if plan.dims == 3 else probabilities.shape[1]
+        depth = own_shape[0] if plan.spatial_dims == 3 else probabilities.shape[1]
         own = (depth, own_shape[1], own_shape[2])
         classes[start : start + depth] = most_probable(probabilities, own)
     if settings.largest_component:

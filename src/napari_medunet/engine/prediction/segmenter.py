@@ -2,7 +2,7 @@
 
 A `.medunet` file is a zip of `card.json` and, for each network, `network-1.weights.h5` and so on. It holds
 no code: the networks are rebuilt from the plan by `build_unet`, and every field of the card is checked
-before it is used. Files of format 1 hold one network, in `network.weights.h5`.
+before it is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.prediction.model_file import (
     CARD,
     read_card,
-    weights_in,
     weights_names,
     with_suffix,
 )
@@ -113,7 +112,7 @@ class Segmenter:
 
         devices.set_up_backend()
         with zipfile.ZipFile(path) as archive:
-            names = weights_in(archive, card)
+            names = weights_names(len(card.networks))
             networks = tuple(
                 _rebuilt(card.plan, archive.read(name), about.weights_sha256, path)
                 for name, about in zip(names, card.networks, strict=True)

@@ -51,7 +51,7 @@ def blended_slabs(
     """
     slabs = _slabs(grid.shape[1:], network.plan)
     for number, (start, stop) in enumerate(slabs):
-        slab = slices_around(grid, start, stop, network.plan.context)
+        slab = slices_around(grid, start, stop, network.plan.grid.context)
 
         def so_far(share: float, number: int = number) -> None:
             advance((number + share) / len(slabs))
@@ -61,7 +61,7 @@ def blended_slabs(
 
 def _slabs(extent: tuple[int, ...], plan: Plan) -> list[tuple[int, int]]:
     """Ranges of slices that are predicted together: whole batches in 2D, everything in 3D."""
-    if plan.dims == 3:
+    if plan.spatial_dims == 3:
         return [(0, extent[0])]
     plane_bytes = 4 * plan.classes * extent[1] * extent[2]
     batch = _batch(plan)
@@ -71,15 +71,15 @@ def _slabs(extent: tuple[int, ...], plan: Plan) -> list[tuple[int, int]]:
 
 def _batch(plan: Plan) -> int:
     """Tiles per call: about the voxels of a training batch, since tiles may be wider than patches."""
-    return max(1, plan.batch // 2)
+    return max(1, plan.schedule.batch // 2)
 
 
 def _tile(extent: tuple[int, ...], plan: Plan) -> tuple[int, ...]:
     """The whole extent, rounded up to what the network divides, but bounded."""
-    widest = _WIDEST_TILE[plan.dims]
+    widest = _WIDEST_TILE[plan.spatial_dims]
     return tuple(
         min(-(-n // step) * step, int(widest * size) // step * step)
-        for n, step, size in zip(extent, plan.steps, plan.patch, strict=True)
+        for n, step, size in zip(extent, plan.multiples, plan.grid.patch, strict=True)
     )
 
 
@@ -98,22 +98,22 @@ def _blend(
     (classes, slices, rows, columns) array
     """
     plan = network.plan
-    slices = image.shape[1] - 2 * plan.context
-    extent = image.shape[4 - plan.dims :]
+    slices = image.shape[1] - 2 * plan.grid.context
+    extent = image.shape[4 - plan.spatial_dims :]
     tile = _tile(extent, plan)
     # Padding with 0, the mean, as training does where a patch is larger than its image.
     padding = [
         (max(0, t - n) // 2, -(-max(0, t - n) // 2)) for n, t in zip(extent, tile, strict=True)
     ]
-    untouched = [(0, 0)] * (4 - plan.dims)
+    untouched = [(0, 0)] * (4 - plan.spatial_dims)
     padded = np.pad(image, untouched + padding)
-    corners = list(tile_corners(padded.shape[4 - plan.dims :], tile))
-    leading = range(slices) if plan.dims == 2 else (0,)
+    corners = list(tile_corners(padded.shape[4 - plan.spatial_dims :], tile))
+    leading = range(slices) if plan.spatial_dims == 2 else (0,)
     places = list(itertools.product(leading, corners))
     weight = tile_weight(tile)
-    within = (slices,) if plan.dims == 2 else ()
-    total = np.zeros((plan.classes, *within, *padded.shape[4 - plan.dims :]), np.float32)
-    weights = np.zeros(padded.shape[4 - plan.dims :], np.float32)
+    within = (slices,) if plan.spatial_dims == 2 else ()
+    total = np.zeros((plan.classes, *within, *padded.shape[4 - plan.spatial_dims :]), np.float32)
+    weights = np.zeros(padded.shape[4 - plan.spatial_dims :], np.float32)
     for corner in corners:
         weights[_box(corner, tile)] += weight
     batch = _batch(plan)
@@ -121,7 +121,7 @@ def _blend(
         here = places[start : start + batch]
         tiles = np.zeros((batch, *tile, plan.inputs), np.float32)
         for slot, place in enumerate(here):
-            seen = padded[_window(place, tile, plan, 2 * plan.context + 1)]
+            seen = padded[_window(place, tile, plan, 2 * plan.grid.context + 1)]
             tiles[slot] = np.moveaxis(seen.reshape(-1, *tile), 0, -1)
         found = _probabilities(network, tiles, tta)
         for slot, place in enumerate(here):
@@ -131,7 +131,7 @@ def _blend(
         advance(min(1.0, (start + batch) / len(places)))
     total /= weights
     inner = tuple(slice(low, low + n) for (low, _), n in zip(padding, extent, strict=True))
-    return total[(slice(None),) * (4 - plan.dims) + inner]
+    return total[(slice(None),) * (4 - plan.spatial_dims) + inner]
 
 
 def _box(corner: tuple[int, ...], tile: tuple[int, ...]) -> tuple[slice, ...]:
@@ -145,13 +145,15 @@ def _window(
     index, corner = place
     box = _box(corner, tile)
     return (
-        (slice(None), slice(index, index + slices), *box) if plan.dims == 2 else (slice(None), *box)
+        (slice(None), slice(index, index + slices), *box)
+        if plan.spatial_dims == 2
+        else (slice(None), *box)
     )
 
 
 def _probabilities(network: Predictor, tiles: Float32Array, tta: bool) -> Float32Array:
     """Probabilities of a batch; with `tta` the mean over the mirrorings that training saw."""
-    axes = network.plan.flip_axes if tta else ()
+    axes = network.plan.schedule.flip_axes if tta else ()
     flips = [
         tuple(1 + axis for axis in chosen)
         for count in range(len(axes) + 1)

@@ -4,16 +4,22 @@ One class per job. The engine takes it, a widget builds its form from it, the co
 it, and the segmenter's card stores it: nobody else repeats a default.
 """
 
+from napari_medunet.engine.settings.annotation import AnnotationSettings
+from napari_medunet.engine.settings.bounds import MOST_FOLDS
 from napari_medunet.engine.settings.evaluation import EvaluateSettings, read_groups
 from napari_medunet.engine.settings.opening import OpenSettings
 from napari_medunet.engine.settings.prediction import PredictSettings
-from napari_medunet.engine.settings.training import MOST_FOLDS, TrainSettings
+from napari_medunet.engine.settings.training import TrainSettings
+from napari_medunet.engine.settings.tree import Leaf, Settings
 
 __all__ = [
     "MOST_FOLDS",
+    "AnnotationSettings",
     "EvaluateSettings",
+    "Leaf",
     "OpenSettings",
     "PredictSettings",
+    "Settings",
     "TrainSettings",
     "read_groups",
 ]

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.settings.common import Settings, WhichAnnotated
+from napari_medunet.engine.settings.bounds import WhichAnnotated
+from napari_medunet.engine.settings.tree import Settings
 
 
 class EvaluateSettings(Settings):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from napari_medunet.engine.settings.common import Settings
+from napari_medunet.engine.settings.tree import Settings
 
 
 class OpenSettings(Settings):

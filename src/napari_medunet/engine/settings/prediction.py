@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from napari_medunet.engine.settings.common import Settings
+from napari_medunet.engine.settings.tree import Settings
 
 
 class PredictSettings(Settings):

@@ -1,4 +1,4 @@
-"""Putting together: networks, names of labels and how they came about, as one segmenter."""
+"""Assembling: networks, names of labels and how they came about, as one segmenter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_medunet.engine.prediction.card import (
     SegmentClass,
 )
 from napari_medunet.engine.prediction.segmenter import Segmenter
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings.budget import BudgetSettings
 from napari_medunet.engine.training.one_network import TrainedNetwork
 
 
@@ -30,23 +30,21 @@ def assemble_segmenter(
     trained: Sequence[TrainedNetwork],
     plan: Plan,
     classes: tuple[SegmentClass, ...],
-    settings: TrainSettings,
     cross_validation: CrossValidationScores | None = None,
 ) -> Segmenter:
     """Put networks of one plan together, with the card that says how they came about."""
     card = Card(
         plan=plan,
         classes=classes,
-        settings=settings,
         networks=tuple(one.card for one in trained),
         cross_validation=cross_validation,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        trained_with=_trained_with(settings, [one.card for one in trained]),
+        trained_with=_trained_with(plan, [one.card for one in trained]),
     )
     return Segmenter(tuple(one.network for one in trained), card)
 
 
-def _trained_with(settings: TrainSettings, networks: Sequence[NetworkCard]) -> dict[str, str]:
+def _trained_with(plan: Plan, networks: Sequence[NetworkCard]) -> dict[str, str]:
     from napari_medunet import __version__
 
     return {
@@ -54,24 +52,23 @@ def _trained_with(settings: TrainSettings, networks: Sequence[NetworkCard]) -> d
         "backend": devices.backend_name(),
         "device": devices.describe(),
         "keras": devices.package_version("keras"),
-        "again": _again(settings, networks),
+        "again": _again(plan.budget, networks),
     }
 
 
-def _again(settings: TrainSettings, networks: Sequence[NetworkCard]) -> str:
+def _again(budget: BudgetSettings, networks: Sequence[NetworkCard]) -> str:
     """Say what could differ if the same were trained again."""
     reasons = []
-    if settings.epochs is None:
+    if budget.epochs is None:
         reasons.append("the learning rate follows the clock (give epochs)")
     elif any(
-        one.history[-1]["epoch"] < settings.epochs
-        or one.minutes >= settings.minutes / len(networks)
+        one.history[-1].epoch < budget.epochs or one.minutes >= budget.minutes / len(networks)
         for one in networks
     ):
         reasons.append("it was ended before its epochs were done")
     if devices.gpus():
         reasons.append("a GPU adds in an order of its own")
-    elif settings.threads != 1:
+    elif budget.threads != 1:
         reasons.append("several threads add in an order of their own (give 1 thread)")
     same = "the same seed, data, plan, versions and machine"
     if not reasons:

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.saving import PART_SUFFIX, atomic_write
+from napari_medunet.engine.progress import EpochScores
 from napari_medunet.engine.training.loop import Best
 
 if TYPE_CHECKING:
@@ -33,28 +35,62 @@ _NAMES = ("checkpoint-1.npz", "checkpoint-2.npz")
 _PAUSE = 30
 
 
+@dataclass(frozen=True)
+class LoopState:
+    """What a loop knows that is no array.
+
+    Attributes
+    ----------
+    history : list of EpochScores
+    warnings : list of str
+    steps_done : int
+    rate : float
+    rescued : bool
+        As the loop's.
+    seconds, schedule : float
+        As the clock's.
+    best_epoch : int
+    best_score : float
+    best_dice : list of float
+        Of the epoch whose weights are kept.
+    """
+
+    history: list[EpochScores]
+    warnings: list[str]
+    steps_done: int
+    rate: float
+    rescued: bool
+    seconds: float
+    schedule: float
+    best_epoch: int
+    best_score: float
+    best_dice: list[float]
+
+
+_STATE = TypeAdapter(LoopState)
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """What was read from a checkpoint.
 
     Attributes
     ----------
-    state : dict
-        What is no array: history, warnings, time used, the best epoch.
+    state : LoopState
     variables : list of arrays
         Of the learner: network, optimizer, average.
     best : list of arrays
         Weights of the best epoch.
     """
 
-    state: dict[str, Any]
+    state: LoopState
     variables: list[npt.NDArray[Any]]
     best: list[npt.NDArray[Any]]
 
     @property
     def epochs(self) -> int:
         """Epochs that were done."""
-        return len(self.state["history"])
+        return len(self.state.history)
 
     def restore(self, loop: Loop) -> None:
         """Put a new loop where the old one was; its clock has the used time already.
@@ -72,11 +108,10 @@ class Checkpoint:
             )
         for variable, value in zip(variables, self.variables, strict=True):
             variable.assign(value)
-        loop.history = self.state["history"]
-        loop.warnings = self.state["warnings"]
-        loop.steps_done = self.state["steps_done"]
-        loop.rate, loop.rescued = self.state["rate"], self.state["rescued"]
-        loop.best = Best(**self.state["best"], weights=self.best)
+        state = self.state
+        loop.history, loop.warnings = list(state.history), list(state.warnings)
+        loop.steps_done, loop.rate, loop.rescued = state.steps_done, state.rate, state.rescued
+        loop.best = Best(state.best_epoch, state.best_score, state.best_dice, self.best)
         loop.clock.epochs_done = float(self.epochs)
 
 
@@ -92,14 +127,11 @@ class InitialState:
         The one to go on from.
     weights : list of arrays or None
         Of the network, to begin with in place of chance.
-    rate : float
-        Factor of the plan's learning rate.
     """
 
     checkpoints: Checkpoints | None = None
     checkpoint: Checkpoint | None = None
     weights: list[npt.NDArray[Any]] | None = None
-    rate: float = 1.0
 
 
 class Checkpoints:
@@ -135,7 +167,9 @@ class Checkpoints:
             for number, variable in enumerate(loop.learner.variables())
         }
         arrays |= {f"best_{number}": value for number, value in enumerate(loop.best.weights)}
-        arrays["state"] = np.frombuffer(json.dumps(_state(loop)).encode(), np.uint8)
+        arrays["state"] = np.frombuffer(
+            json.dumps(_STATE.dump_python(_state(loop))).encode(), np.uint8
+        )
         busy = time.thread_time() - busy
         self._began = start
         self._writing = self._thread.submit(self._write, arrays, busy)
@@ -201,25 +235,26 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
 
-def _state(loop: Loop) -> dict[str, Any]:
-    best = {name: value for name, value in vars(loop.best).items() if name != "weights"}
-    return {
-        "history": loop.history,
-        "warnings": loop.warnings,
-        "steps_done": loop.steps_done,
-        "rate": loop.rate,
-        "rescued": loop.rescued,
-        "seconds": loop.clock.seconds(),
-        "schedule": loop.clock.schedule(),
-        "best": best,
-    }
+def _state(loop: Loop) -> LoopState:
+    return LoopState(
+        history=loop.history,
+        warnings=loop.warnings,
+        steps_done=loop.steps_done,
+        rate=loop.rate,
+        rescued=loop.rescued,
+        seconds=loop.clock.seconds(),
+        schedule=loop.clock.schedule(),
+        best_epoch=loop.best.epoch,
+        best_score=loop.best.score,
+        best_dice=loop.best.dice,
+    )
 
 
 def _read(path: Path) -> Checkpoint | None:
     """Read a checkpoint; None where it is damaged."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            state = json.loads(archive["state"].tobytes())
+            state = _STATE.validate_python(json.loads(archive["state"].tobytes()))
             variables, best = (_numbered(archive, name) for name in ("variable", "best"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from napari_medunet.engine.examples.annotation import annotated_slices
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.progress import EpochScores
 
 _FEW_SLICES = 5  # of a label: below it a network learns these by heart
 _ZERO_AFTER = 1 / 3  # of the training: by then a class that can be learned has shown itself
@@ -59,13 +60,12 @@ def of_examples(
     return found
 
 
-def of_history(history: Sequence[Mapping[str, float]], share: float, names: Names) -> list[str]:
+def of_history(history: Sequence[EpochScores], share: float, names: Names) -> list[str]:
     """Look at the epochs so far.
 
     Parameters
     ----------
-    history : sequence of mappings
-        As in `Progress.scores`, one for each epoch.
+    history : sequence of EpochScores
     share : float
         Of the training that is done, from 0 to 1.
     names : mapping of label to name
@@ -75,7 +75,7 @@ def of_history(history: Sequence[Mapping[str, float]], share: float, names: Name
         return []
     zero = []
     for label in names:
-        dice = [scores[key] for scores in history if (key := f"val_dice_{label}") in scores]
+        dice = [one.label_dice[label] for one in history if label in one.label_dice]
         if dice and not any(dice):
             zero.append(label)
     if not zero:

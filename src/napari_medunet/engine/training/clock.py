@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings.budget import BudgetSettings
 
 
 class Clock:
@@ -12,17 +12,17 @@ class Clock:
 
     Parameters
     ----------
-    settings : TrainSettings
+    budget : BudgetSettings
         `minutes` and `epochs` are read.
     used_seconds, schedule : float
         What `seconds` and `schedule` were when the training broke off, where it is resumed.
     """
 
     def __init__(
-        self, settings: TrainSettings, used_seconds: float = 0.0, schedule: float = 0.0
+        self, budget: BudgetSettings, used_seconds: float = 0.0, schedule: float = 0.0
     ) -> None:
-        self._budget_seconds = settings.minutes * 60
-        self._epochs = settings.epochs
+        self._budget_seconds = budget.minutes * 60
+        self._epochs = budget.epochs
         self._start = time.monotonic() - used_seconds
         self._begun: float | None = None  # share at which learning began, or went on
         self._came_to = schedule  # before that

@@ -1,7 +1,7 @@
 """Cross-validation: a network for each fold, measured on the cases that it never saw.
 
 What a fold's network is measured on has no part in its making. The left-out cases choose neither weights
-nor the best epoch: that is chosen by a share of the *other* cases (`TrainSettings.validation`), as in a
+nor the best epoch: that is chosen by a share of the *other* cases (`HoldOutSettings.validation`), as in a
 training without folds, so that the scores are those of a procedure that can be repeated on new cases. Only
 the plan (grid, patch, intensity window, list of labels) is made once from all cases, as nnU-Net makes it
 (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z): the networks must share one to be averaged.
@@ -9,7 +9,7 @@ the plan (grid, patch, intensity window, list of labels) is made once from all c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +22,7 @@ from napari_medunet.engine.evaluation.summary import summarise_values
 from napari_medunet.engine.examples.example import Example, case_labels, check_image
 from napari_medunet.engine.examples.split import split_folds
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.plan_file import check_plan
-from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.planning.given_plan import check_plan
 from napari_medunet.engine.prediction.card import (
     CrossValidationScores,
     FoldScores,
@@ -32,8 +31,8 @@ from napari_medunet.engine.prediction.card import (
 )
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
-from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
-from napari_medunet.engine.settings import EvaluateSettings, TrainSettings
+from napari_medunet.engine.progress import Part, Progress, ProgressCallback, ignore
+from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.ensemble import train_part
 from napari_medunet.engine.training.loop import LossNotFinite
@@ -74,23 +73,22 @@ class Fold:
 
 def cross_validate(
     examples: list[Example],
-    settings: TrainSettings,
+    plan: Plan,
     report: ProgressCallback = ignore,
-    names: dict[int, str] | None = None,
-    plan: Plan | None = None,
+    names: Mapping[int, str] | None = None,
     run: RunFolder | None = None,
 ) -> CrossValidation:
     """Divide cases into folds, train a network without each, and measure it on the fold.
 
-    The folds share the minutes of the settings in equal parts; each network trains for so many epochs as
-    the settings say, from first weights of its own. Predicting the left-out cases comes on top.
+    The folds share the minutes of the plan in equal parts; each network trains for so many epochs as
+    the plan says, from first weights of its own. Predicting the left-out cases comes on top.
 
     Parameters
     ----------
     examples : list of Example
         With different names.
-    settings : TrainSettings
-        With `folds`.
+    plan : Plan
+        With `folds`; of all networks.
     report : callable
         As in `train`; the scores of an epoch say in which "fold" it was, from 1. Where it raises
         `StopRequested` the finished folds are returned. An unfinished one is dropped, since half a training
@@ -98,8 +96,6 @@ def cross_validate(
         A later one whose loss was never a number ends it, too, with a warning.
     names : dict of label to name
         For the card.
-    plan : Plan, optional
-        As in `train`; of all networks.
     run : RunFolder, optional
         As in `train`, with a folder in it for each fold: finished folds are only measured again.
 
@@ -112,22 +108,20 @@ def cross_validate(
         If the run folder cannot be written.
     """
     report(Progress(0, "Reading the examples"))
-    folds = choose_folds(examples, settings)
-    plan = run.plan if run and run.plan else plan
-    plan = plan or make_plan(examples, settings.of_fold(0))  # for the minutes that a network gets
-    plan = plan.model_copy(update={"networks": 1})  # of each fold
+    plan = (run.plan if run else None) or plan
+    folds = choose_folds(examples, plan.hold_out.folds, plan.budget.seed)
     check_plan(plan, examples)
     if run:
         run.begin(examples, plan)
     classes = name_classes(plan, names or {})
-    wish = StopLatch(report)
+    latch = StopLatch(report)
     finished: list[Fold] = []
     for number, left_out in enumerate(folds):
-        listen = PartReport(wish, number, len(folds))
+        listen = PartReport(latch, Part("fold", number + 1, len(folds)))
         rest = [example for index, example in enumerate(examples) if index not in left_out]
-        own, own_run = settings.of_fold(number), run.of_fold(number) if run else None
+        own_run = run.of_part(f"fold-{number + 1}") if run else None
         try:
-            alone = train_part(rest, plan, classes, own, listen.to_training, own_run)
+            alone = train_part(rest, plan.of_part(number), classes, listen.to_training, own_run)
         except PartAborted:
             break
         except LossNotFinite:
@@ -138,13 +132,21 @@ def cross_validate(
         finished.append(measure_fold(alone, examples, left_out, listen.to_predictions))
         if run:
             run.log(f"Fold {number + 1} of {len(folds)} is trained and measured")
-        if wish.stop:
+        if latch.stop:
             break
-    return _together(finished, examples, plan, classes, settings)
+    return _assemble(finished, examples, plan, classes)
 
 
-def choose_folds(examples: list[Example], settings: TrainSettings) -> list[list[int]]:
-    """Divide cases into the folds of the settings, and refuse what would end one fold or another.
+def choose_folds(examples: list[Example], count: int | None, seed: int) -> list[list[int]]:
+    """Divide cases into folds, and refuse what would end one fold or another.
+
+    Parameters
+    ----------
+    examples : list of Example
+        With different names.
+    count : int or None
+        Of the folds; there must be some.
+    seed : int
 
     Returns
     -------
@@ -156,8 +158,8 @@ def choose_folds(examples: list[Example], settings: TrainSettings) -> list[list[
     ValueError
         As `cross_validate`.
     """
-    if settings.folds is None:
-        raise MedunetError("The settings have no folds; wanted 2 or more, or call train.")
+    if count is None:
+        raise MedunetError("The plan has no folds; wanted 2 or more, or call train.")
     names = [example.name for example in examples]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -168,7 +170,7 @@ def choose_folds(examples: list[Example], settings: TrainSettings) -> list[list[
     for example in examples:
         check_image(example.image)
     held = [case_labels(example) for example in examples]
-    folds = split_folds(held, settings.folds, settings.seed)
+    folds = split_folds(held, count, seed)
     for number, left_out in enumerate(folds, 1):
         others = set().union(*(held[i] for i in range(len(held)) if i not in left_out))
         if len(others) < 2:
@@ -206,17 +208,13 @@ def measure_fold(
     return Fold(segmenter, labels, scores)
 
 
-def _together(
-    finished: list[Fold],
-    examples: list[Example],
-    plan: Plan,
-    classes: tuple[SegmentClass, ...],
-    settings: TrainSettings,
+def _assemble(
+    finished: list[Fold], examples: list[Example], plan: Plan, classes: tuple[SegmentClass, ...]
 ) -> CrossValidation:
     """One segmenter and one evaluation of all folds."""
     # What `evaluate` is to be told to find the same scores in files of the predictions.
     measured = EvaluateSettings(
-        annotated=settings.annotated, background_label=settings.background_label
+        annotated=plan.annotation.annotated, background_label=plan.annotation.background_label
     )
     by_position = {index: case for fold in finished for index, case in fold.scores.items()}
     evaluation = Evaluation(
@@ -228,7 +226,7 @@ def _together(
         TrainedNetwork(fold.segmenter.networks[0], fold.segmenter.card.networks[0])
         for fold in finished
     ]
-    segmenter = assemble_segmenter(trained, plan, classes, settings, scores)
+    segmenter = assemble_segmenter(trained, plan, classes, scores)
     labels = {index: found for fold in finished for index, found in fold.labels.items()}
     return CrossValidation(segmenter, dict(sorted(labels.items())), evaluation)
 

@@ -7,8 +7,7 @@ from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import SegmentClass
 from napari_medunet.engine.prediction.segmenter import Segmenter
-from napari_medunet.engine.progress import ProgressCallback
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.progress import Part, ProgressCallback
 from napari_medunet.engine.training.assembling import assemble_segmenter
 from napari_medunet.engine.training.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import TrainedNetwork, train_one_network
@@ -20,7 +19,6 @@ def train_networks(
     examples: list[Example],
     plan: Plan,
     classes: tuple[SegmentClass, ...],
-    settings: TrainSettings,
     report: ProgressCallback,
     run: RunFolder | None = None,
 ) -> list[TrainedNetwork]:
@@ -30,8 +28,10 @@ def train_networks(
 
     Parameters
     ----------
-    examples, plan, classes, settings
+    examples, plan
         As in `train`.
+    classes : tuple of SegmentClass
+        Of the plan's labels.
     report : callable
         The scores of an epoch say of which "network" they are, from 1. Where it raises `StopRequested`
         the finished networks are returned, or the best of the first.
@@ -45,14 +45,14 @@ def train_networks(
     """
     if run:
         run.begin(examples, plan)
-    wish = StopLatch(report)
+    latch = StopLatch(report)
     finished: list[Segmenter] = []
-    for number in range(plan.networks):
-        own = settings.of_part(number, plan.networks)
-        own_run = run.of_part(f"network-{number + 1}", own) if run else None
-        listen = PartReport(wish, number, plan.networks, "network", 1.0)
+    for number in range(plan.network.networks):
+        own = plan.of_part(number)
+        own_run = run.of_part(f"network-{number + 1}") if run else None
+        listen = PartReport(latch, Part("network", number + 1, plan.parts), training=1.0)
         try:
-            finished.append(train_part(examples, plan, classes, own, listen.to_training, own_run))
+            finished.append(train_part(examples, own, classes, listen.to_training, own_run))
         except PartAborted:
             break
         except LossNotFinite:
@@ -60,7 +60,7 @@ def train_networks(
                 raise
             listen.lost(run)
             break
-        if wish.stop:
+        if latch.stop:
             break
     return [TrainedNetwork(one.networks[0], one.card.networks[0]) for one in finished]
 
@@ -69,7 +69,6 @@ def train_part(
     examples: list[Example],
     plan: Plan,
     classes: tuple[SegmentClass, ...],
-    settings: TrainSettings,
     report: ProgressCallback,
     run: RunFolder | None = None,
 ) -> Segmenter:
@@ -81,20 +80,19 @@ def train_part(
     ----------
     examples : list of Example
         Of a fold, without those that it leaves out.
-    plan, classes
-        Of all networks.
-    settings : TrainSettings
-        Of this part: see `TrainSettings.of_part`.
+    plan : Plan
+        Of this part: see `Plan.of_part`.
+    classes : tuple of SegmentClass
     report : callable
     run : RunFolder, optional
         Of this part: see `RunFolder.of_part`.
     """
     if run and run.network.exists():
         return Segmenter.load(run.network)
-    training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
+    split = split_examples(examples, plan.hold_out.validation, plan.budget.seed, plan.axis)
     with run_context(run, examples, plan, report) as (logged, initial):
-        trained = train_one_network(training, validation, plan, classes, settings, logged, initial)
-    segmenter = assemble_segmenter([trained], plan, classes, settings)
+        trained = train_one_network(split, plan, classes, logged, initial)
+    segmenter = assemble_segmenter([trained], plan, classes)
     if run:
         segmenter.save(run.network)
         run.checkpoints.remove()

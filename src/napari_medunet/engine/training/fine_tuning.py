@@ -7,7 +7,7 @@ background shift); and old examples are replayed where they are at hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,10 @@ from napari_medunet.engine.examples.example import Example, check_image, label_v
 from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.fine_tuning_plan import extended_plan, learning_rate_share
+from napari_medunet.engine.planning.given_plan import check_plan
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.run_folder import RunFolder, run_context
@@ -38,9 +37,9 @@ Labels = npt.NDArray[Any]
 def fine_tune(
     segmenter: Segmenter,
     examples: list[Example],
-    settings: TrainSettings,
+    plan: Plan,
     report: ProgressCallback = ignore,
-    names: dict[int, str] | None = None,
+    names: Mapping[int, str] | None = None,
     replay: Sequence[Example] = (),
     run: RunFolder | None = None,
 ) -> Segmenter:
@@ -54,7 +53,9 @@ def fine_tune(
         Stays as it is.
     examples : non-empty list of Example
         The new ones.
-    settings, report, names, run
+    plan : Plan
+        Made by `extend_plan` of the new examples and of those that are replayed.
+    report, names, run
         As in `train`; names of labels that the segmenter has need not be given.
     replay : sequence of Example
         Old ones, with the labels that were known then. A share of them is drawn where they are many.
@@ -72,21 +73,20 @@ def fine_tune(
     report(Progress(0, "Reading the examples"))
     for example in (*examples, *replay):
         check_image(example.image)
-    replayed = sample_replay(replay, len(examples), settings.seed)
-    plan = run.plan if run else None
-    plan = plan or extended_plan(segmenter.plan, [*examples, *replayed], settings)
+    plan = (run.plan if run else None) or plan
+    replayed = sample_replay(replay, len(examples), plan.budget.seed)
+    check_plan(plan, [*examples, *replayed])
     old_names = {one.value: one.name for one in segmenter.card.classes}
-    classes = name_classes(plan, old_names | (names or {}))
+    classes = name_classes(plan, old_names | dict(names or {}))
     with run_context(run, [*examples, *replay], plan, report) as (logged, initial):
         seen = [_seen(segmenter, example, logged) for example in examples]
         known = pseudo_label_known(segmenter.plan, examples, seen)
         replayed = mask_doubtful(segmenter.plan, replayed, examples, seen)
-        split = split_examples([*known, *replayed], settings.validation, settings.seed, plan.axis)
-        weights = extended_weights(segmenter, plan)
-        rate = learning_rate_share(segmenter.plan, plan, settings)
-        begun = replace(initial, weights=weights, rate=rate)
-        trained = train_one_network(*split, plan, classes, settings, logged, begun)
-    more = assemble_segmenter([trained], plan, classes, settings)
+        hold_out, seed = plan.hold_out.validation, plan.budget.seed
+        split = split_examples([*known, *replayed], hold_out, seed, plan.axis)
+        begun = replace(initial, weights=extended_weights(segmenter, plan))
+        trained = train_one_network(split, plan, classes, logged, begun)
+    more = assemble_segmenter([trained], plan, classes)
     old = f"a segmenter of {len(segmenter.card.cases)} cases, {segmenter.card.created}"
     about = more.card.trained_with | {"fine-tuned from": old}
     return replace(more, card=more.card.model_copy(update={"trained_with": about}))

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.progress import EpochScores
 
 
-def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Write one row for each epoch and one column for each score, as `Progress.scores` names them.
+def write_history(path: Path, history: Sequence[EpochScores]) -> None:
+    """Write one row for each epoch and one column for each score, as `EpochScores.as_row` names them.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     """
-    names = list(dict.fromkeys(name for scores in history for name in scores))
+    rows = [scores.as_row() for scores in history]
+    names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, names)  # a score that an epoch lacks is an empty field
     table.writeheader()
-    table.writerows({**scores, "epoch": int(scores["epoch"])} for scores in history)
+    table.writerows(rows)
     with atomic_write(path) as stream:
         stream.write(text.getvalue().encode())
 
@@ -38,18 +40,17 @@ def tensorboard_writer(folder: Path) -> Any | None:
     return Writer(str(folder))
 
 
-def write_events(writer: Any, scores: Mapping[str, float]) -> None:
+def write_events(writer: Any, scores: EpochScores) -> None:
     """Write the scores of an epoch as TensorBoard's scalars, training and validation in one chart each.
 
     Parameters
     ----------
     writer : tensorboard.summary.Writer
-    scores : mapping of str to float
-        As in `Progress.scores`.
+    scores : EpochScores
     """
-    for name, value in scores.items():
+    for name, value in scores.as_row().items():
         if name != "epoch":
             side = "validation" if name.startswith("val_") else "training"
             tag = f"{name.removeprefix('val_')}/{side}"
-            writer.add_scalar(tag, value, step=int(scores["epoch"]))
+            writer.add_scalar(tag, value, step=scores.epoch)
     writer.flush()

@@ -13,8 +13,13 @@ from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.hardware.data_parallel import all_devices
 from napari_medunet.engine.patches.batches import Batch
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.progress import (
+    EpochScores,
+    Progress,
+    ProgressCallback,
+    Scores,
+    StopRequested,
+)
 from napari_medunet.engine.training import checks
 from napari_medunet.engine.training.clock import Clock
 
@@ -60,7 +65,6 @@ class Loop:
     plan : Plan
     names : dict of label to name
         Of the labels that validation holds, for warnings.
-    settings : TrainSettings
     clock : Clock
     report : callable
 
@@ -69,12 +73,12 @@ class Loop:
     before_epoch, after_epoch : callables
         Given the loop: to guess what is not annotated, and to write checkpoints.
     best : Best
-    history : list of dict
-        Scores of each epoch.
+    history : list of EpochScores
+        Of each epoch.
     steps_done : int
         Batches that were learned from.
     rate : float
-        Factor of the learning rate.
+        Factor of the plan's learning rate, less than 1 once the loss was lost.
     rescued : bool
         Whether the loss was no number once.
     warnings : list of str
@@ -85,17 +89,16 @@ class Loop:
         self,
         plan: Plan,
         names: dict[int, str],
-        settings: TrainSettings,
         clock: Clock,
         report: ProgressCallback,
     ) -> None:
         devices.set_up_backend()
-        devices.use_threads(settings.threads)
+        devices.use_threads(plan.budget.threads)
         import keras
 
         from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-        keras.utils.set_random_seed(settings.seed)
+        keras.utils.set_random_seed(plan.budget.seed)
         self.device_group = all_devices()
         self.learner = new_learner(plan, devices.precision(), self.device_group)
         self._learn, self._test = compile_steps(self.learner)
@@ -106,7 +109,7 @@ class Loop:
         self.before_epoch: Callable[[Loop], None] = lambda loop: None
         self.after_epoch: Callable[[Loop], None] = lambda loop: None
         self.best = Best()
-        self.history: list[dict[str, float]] = []
+        self.history: list[EpochScores] = []
         self.steps_done = 0
         self.rate = 1.0
         self.warnings: list[str] = []
@@ -138,26 +141,20 @@ class Loop:
             except StopRequested:
                 if self.best.weights:
                     return
-                training, done = {}, True
+                training, done = None, True
             except LossNotFinite:
                 if not self.best.weights:
                     raise
                 with suppress(StopRequested):
                     self.warn([_LOST_AGAIN])
                 return
-            epoch = len(self.history) + 1
-            scores = {
-                "epoch": float(epoch),
-                "minutes": self.clock.seconds() / 60,
-                "learning_rate": self._learning_rate(),
-                **training,
-            }
             with self.learner.average.in_place():
-                scores |= self._validate(held_out)
-                self.keep_if_best(epoch, scores, held_out.cases)
+                scores = self._scores_of_epoch(training, held_out)
+                self.keep_if_best(scores, held_out.cases)
             self.history.append(scores)
             try:
-                self._say(f"Epoch {epoch}: validation Dice {scores['val_dice']:.3f}", scores)
+                dice = scores.validation.dice
+                self._say(f"Epoch {scores.epoch}: validation Dice {dice:.3f}", scores)
                 self.warn(checks.of_history(self.history, self.clock.schedule(), self.names))
             except StopRequested:
                 done = True
@@ -179,7 +176,7 @@ class Loop:
         copy.set_weights(self.learner.network.get_weights())
         return copy
 
-    def _epoch(self, stream: Iterator[Batch], steps: int) -> dict[str, float]:
+    def _epoch(self, stream: Iterator[Batch], steps: int) -> Scores:
         """Train for an epoch; where the loss is lost, once more from the best weights, and slower."""
         try:
             return self._learn_from(stream, steps)
@@ -198,7 +195,7 @@ class Loop:
         )
         return self._learn_from(stream, steps)
 
-    def _learn_from(self, stream: Iterator[Batch], steps: int) -> dict[str, float]:
+    def _learn_from(self, stream: Iterator[Batch], steps: int) -> Scores:
         self.learner.reset()
         epoch = len(self.history)
         loss = None
@@ -214,49 +211,55 @@ class Loop:
             if self.clock.share() >= 1:
                 break
         results = self.learner.results()
-        _finite(results["loss"])
+        _finite(results.loss)
         return results
 
     def _learning_rate(self) -> float:
         share = self.clock.schedule()
         cosine = 0.5 * (1 + math.cos(math.pi * share))
-        return (
-            self.rate
-            * self.plan.learning_rate
-            * max(0.01, cosine * min(1.0, 0.1 + share / _WARM_UP))
+        schedule = self.plan.schedule
+        highest = self.rate * schedule.learning_rate * schedule.learning_rate_factor
+        return highest * max(0.01, cosine * min(1.0, 0.1 + share / _WARM_UP))
+
+    def _scores_of_epoch(self, training: Scores | None, held_out: HeldOut) -> EpochScores:
+        minutes, rate = self.clock.seconds() / 60, self._learning_rate()
+        validation = self._measure(held_out.batches)
+        dice = zip(self.plan.labels[1:], self.learner.scores.dice_per_class(), strict=True)
+        return EpochScores(
+            epoch=len(self.history) + 1,
+            minutes=minutes,
+            learning_rate=rate,
+            validation=validation,
+            training=training,
+            label_dice={label: score for label, score in dice if not math.isnan(score)},
         )
 
-    def _validate(self, held_out: HeldOut) -> dict[str, float]:
-        scores = {f"val_{name}": value for name, value in self._measure(held_out.batches).items()}
-        dice = zip(self.plan.labels[1:], self.learner.scores.dice_per_class(), strict=True)
-        return scores | {f"val_dice_{label}": d for label, d in dice if not math.isnan(d)}
-
-    def _measure(self, batches: list[Batch]) -> dict[str, float]:
+    def _measure(self, batches: list[Batch]) -> Scores:
         self.learner.reset()
         for images, classes in batches:
             self._test(images, classes)
         return self.learner.results()
 
-    def keep_if_best(self, epoch: int, scores: dict[str, float], cases: int) -> None:
+    def keep_if_best(self, scores: EpochScores, cases: int) -> None:
         """Keep the best epoch's weights, or those of a later one as good but for chance.
 
         The further the learning rate has fallen, the less a score has to say against an epoch.
         """
-        score = scores["val_dice"]
+        score = scores.validation.dice
         tolerance = _AS_GOOD * self.clock.schedule() / math.sqrt(cases)
-        if not math.isfinite(scores["val_loss"]):
+        if not math.isfinite(scores.validation.loss):
             return
         if score >= self.best.score - tolerance:
             self.best = Best(
-                epoch=epoch,
+                epoch=scores.epoch,
                 score=max(self.best.score, score),
                 dice=self.learner.scores.dice_per_class(),
                 weights=self.learner.network.get_weights(),
             )
 
-    def _say(self, message: str, scores: dict[str, float] | None = None) -> None:
+    def _say(self, message: str, scores: EpochScores | None = None) -> None:
         left = self.clock.seconds_left()
-        self.report(Progress(self.clock.share(), message, left, scores or {}))
+        self.report(Progress(self.clock.share(), message, left, scores))
 
     def warn(self, sentences: list[str]) -> None:
         """Say what was not said before."""

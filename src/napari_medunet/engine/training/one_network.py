@@ -16,8 +16,12 @@ from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.compute_budget import expected_steps
 from napari_medunet.engine.prediction.card import NetworkCard, SegmentClass
-from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.progress import (
+    EpochScores,
+    Progress,
+    ProgressCallback,
+    StopRequested,
+)
 from napari_medunet.engine.training import checks
 from napari_medunet.engine.training.checkpoints import InitialState
 from napari_medunet.engine.training.clock import Clock
@@ -38,15 +42,13 @@ class TrainedNetwork:
 
 
 def train_one_network(
-    training: list[Example],
-    validation: list[Example],
+    split: tuple[list[Example], list[Example]],
     plan: Plan,
     classes: tuple[SegmentClass, ...],
-    settings: TrainSettings,
     report: ProgressCallback,
     initial: InitialState | None = None,
 ) -> TrainedNetwork:
-    """Train the network of a plan within a budget of time.
+    """Train one network by a plan within its budget of time.
 
     The weights are averaged over the last steps, measured on the validation patches once an epoch,
     and those of the last epoch are kept, unless an earlier one was clearly better. The learning rate rises,
@@ -55,64 +57,71 @@ def train_one_network(
 
     Parameters
     ----------
-    training, validation : non-empty lists of Example
+    split : two non-empty lists of Example
         What weights are learned from, and what epochs are measured on.
     plan : Plan
     classes : tuple of SegmentClass
         Of the plan's labels, for the names on the card.
-    settings : TrainSettings
-        Budget, seed and augmentation are read: what the network is stands in the plan.
     report : callable
         See `train`.
-    going_on : GoingOn, optional
+    initial : InitialState, optional
         Where it does not begin from chance, or is to be resumed.
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the loss is no longer a number.
     """
-    initial = initial or InitialState()
+    training, validation = split
     names = {one.value: one.name for one in classes}
     measured = checks.measured(validation, plan, names)
-    loop = _new_loop(plan, measured, settings, report, initial)
+    loop = _new_loop(plan, measured, report, initial or InitialState())
     loop.warn(checks.of_examples(training, validation, plan, names))
 
     def preparing(example: Example) -> None:
         report(Progress(loop.clock.share(), f"Preparing {example.name}"))
 
-    samples = PatchSampler(training, plan, settings.seed, preparing)
-    # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
-    devices = loop.device_group.count
-    batch = plan.batch * devices
-    expected = None if settings.epochs else expected_steps(plan, settings)
-    steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
-    measured_on = _measured_batches(
-        PatchSampler(validation, plan, settings.seed, preparing, samples),
-        settings.seed,
-        steps,
-        devices,
-    )
-    held_out = HeldOut(measured_on, len(validation))
-    # Scribbles hold labels more often than images do, and what is sure by them is too often one: of six
-    # scribbled hippocampi, 1.5 minutes, Dice 0.11 and 0.52 with self-training, 0.68 and 0.70 without.
-    scribbles = settings.annotated == "voxels"
-    voxels_per_epoch = steps * batch * math.prod(plan.patch)
-    if settings.self_training and not scribbles and _partly_annotated([*training, *validation]):
-        loop.before_epoch = SelfTraining(samples, voxels_per_epoch)
-    vary = augmentation_by_share(plan, settings, loop.clock.schedule)
-    first = loop.steps_done * devices
-    with closing(batches(samples, vary, settings.seed, first)) as stream:
-        loop.until_done(joined(stream, devices), held_out, steps)
-    if loop.clock.share() >= 1:
-        with suppress(StopRequested):  # a wish of before: it has ended
-            loop.warn(checks.of_the_end(loop.clock.epochs_done, settings.epochs))
+    seed = plan.budget.seed
+    samples = PatchSampler(training, plan, seed, preparing)
+    held_out = PatchSampler(validation, plan, seed, preparing, samples)
+    voxels_per_epoch = _learn(loop, samples, held_out, _partly_annotated([*training, *validation]))
     if not loop.best.weights:
         raise LossNotFinite
     network = loop.best_network()
-    if scribbles:
+    if plan.annotation.annotated == "voxels":
         correct_priors(network, samples, voxels_per_epoch * loop.clock.epochs_done, report)
-    card = NetworkCard(
+    return TrainedNetwork(network, _card(loop, split, classes))
+
+
+def _learn(
+    loop: Loop, samples: PatchSampler, validation: PatchSampler, partly_annotated: bool
+) -> float:
+    """Run a loop to its end; return the voxels that it learns from in an epoch."""
+    plan = loop.plan
+    # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
+    devices = loop.device_group.count
+    batch = plan.schedule.batch * devices
+    expected = None if plan.budget.epochs else expected_steps(plan)
+    steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
+    voxels_per_epoch = steps * batch * math.prod(plan.grid.patch)
+    if plan.schedule.self_training and partly_annotated:
+        loop.before_epoch = SelfTraining(samples, voxels_per_epoch)
+    held_out = HeldOut(_measured_batches(validation, steps, devices), validation.cases)
+    vary = augmentation_by_share(plan, loop.clock.schedule)
+    first = loop.steps_done * devices
+    with closing(batches(samples, vary, plan.budget.seed, first)) as stream:
+        loop.until_done(joined(stream, devices), held_out, steps)
+    if loop.clock.share() >= 1:
+        with suppress(StopRequested):  # a wish of before: it has ended
+            loop.warn(checks.of_the_end(loop.clock.epochs_done, plan.budget.epochs))
+    return voxels_per_epoch
+
+
+def _card(
+    loop: Loop, split: tuple[list[Example], list[Example]], classes: tuple[SegmentClass, ...]
+) -> NetworkCard:
+    training, validation = split
+    return NetworkCard(
         training_cases=tuple(example.name for example in training),
         validation_cases=tuple(example.name for example in validation),
         validation_dice={
@@ -124,23 +133,17 @@ def train_one_network(
         minutes=loop.clock.seconds() / 60,
         warnings=tuple(loop.warnings),
     )
-    return TrainedNetwork(network, card)
 
 
 def _new_loop(
-    plan: Plan,
-    names: dict[int, str],
-    settings: TrainSettings,
-    report: ProgressCallback,
-    initial: InitialState,
+    plan: Plan, names: dict[int, str], report: ProgressCallback, initial: InitialState
 ) -> Loop:
     """Build a loop, and put it where an earlier training was."""
     checkpoint, checkpoints = initial.checkpoint, initial.checkpoints
-    state = checkpoint.state if checkpoint else {}
-    clock = Clock(settings, state.get("seconds", 0.0), state.get("schedule", 0.0))
+    used = (checkpoint.state.seconds, checkpoint.state.schedule) if checkpoint else (0.0, 0.0)
+    clock = Clock(plan.budget, *used)
     report(Progress(clock.share(), f"Building the network: {plan.describe()}"))
-    loop = Loop(plan, names, settings, clock, report)
-    loop.rate = initial.rate
+    loop = Loop(plan, names, clock, report)
     if initial.weights is not None:
         loop.begin_with(initial.weights)
     if checkpoint is not None:
@@ -150,9 +153,10 @@ def _new_loop(
     return loop
 
 
-def _measured_batches(samples: PatchSampler, seed: int, steps: int, devices: int) -> list[Batch]:
+def _measured_batches(samples: PatchSampler, steps: int, devices: int) -> list[Batch]:
     """Draw what is measured after each epoch, the same patches every time."""
-    rng, batch = np.random.default_rng(seed), samples.plan.batch
+    plan = samples.plan
+    rng, batch = np.random.default_rng(plan.budget.seed), plan.schedule.batch
     all_twice = 2 * samples.annotated_patches() / (batch * devices)
     count = math.ceil(min(_VALIDATION_SHARE * steps, all_twice))
     drawn = (draw_batch(samples, batch, rng) for _ in range(count * devices))
@@ -168,8 +172,8 @@ def _partly_annotated(examples: list[Example]) -> bool:
     return not all(mask.all() for mask in annotated.values())
 
 
-def _some_epochs(history: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
+def _some_epochs(history: list[EpochScores]) -> tuple[EpochScores, ...]:
     """Every epoch, or so few of them, up to the last, that a card can hold their scores."""
-    scores = sum(len(epoch) for epoch in history)
+    scores = sum(len(epoch.as_row()) for epoch in history)
     every = max(1, math.ceil(scores / _MOST_SCORES))
     return tuple(history[::-every][::-1])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
+from napari_medunet.engine.progress import Part, Progress, ProgressCallback, StopRequested
 from napari_medunet.engine.training.run_folder import RunFolder
 
 
@@ -32,27 +33,21 @@ class PartReport:
 
     Parameters
     ----------
-    wish : Wish
-    number, count : int
-        Of this part, from 0, and of all.
-    kind : "fold" or "network"
-        What the parts are.
+    latch : StopLatch
+    part : Part
     training : float
         Share of a part's progress that is its training; the rest is for predictions.
     """
 
-    def __init__(
-        self, wish: StopLatch, number: int, count: int, kind: str = "fold", training: float = 0.95
-    ) -> None:
-        self._wish, self._number, self._count = wish, number, count
-        self._kind, self._training = kind, training
+    def __init__(self, latch: StopLatch, part: Part, training: float = 0.95) -> None:
+        self._latch, self._part, self._training = latch, part, training
         self._start = time.monotonic()
 
     def to_training(self, progress: Progress) -> None:
         """Pass on a report of the training, which obeys a wish to stop."""
         self._pass_on(progress, progress.fraction * self._training)
-        if self._wish.stop:
-            raise PartAborted if self._number else StopRequested
+        if self._latch.stop:
+            raise PartAborted if self._part.number > 1 else StopRequested
 
     def to_predictions(self, progress: Progress) -> None:
         """Pass on a report of the predictions, which take the part to its end."""
@@ -60,25 +55,22 @@ class PartReport:
 
     def lost(self, run: RunFolder | None) -> None:
         """Say, also in the log of the whole, that the part is left out."""
-        why = f"{self._kind.capitalize()} {self._number + 1} is left out: its loss was no longer a number."
+        why = f"{str(self._part).capitalize()} is left out: its loss was no longer a number."
         if run:
             run.log(f"Warning: {why}")
-        self._wish(Progress((self._number + 1) / self._count, "", warning=why))
+        self._latch(Progress(self._part.number / self._part.count, "", warning=why))
 
     def _pass_on(self, progress: Progress, fraction: float) -> None:
-        left = progress.seconds_left
+        part, left = self._part, progress.seconds_left
         if left is not None:  # further parts take as long as this one
-            left += (self._count - 1 - self._number) * (time.monotonic() - self._start + left)
-        number = self._number + 1
-        part = f"{self._kind.capitalize()} {number}"
-        parts = {self._kind: float(number), f"{self._kind}s": float(self._count)}
-        scores = {**parts, **progress.scores} if progress.scores else {}
-        self._wish(
+            left += (part.count - part.number) * (time.monotonic() - self._start + left)
+        name = str(part).capitalize()
+        self._latch(
             Progress(
-                (self._number + fraction) / self._count,
-                f"{part} of {self._count}: {progress.message}",
+                (part.number - 1 + fraction) / part.count,
+                f"{name} of {part.count}: {progress.message}",
                 left,
-                scores,
-                progress.warning and f"{part}: {progress.warning}",
+                progress.scores and replace(progress.scores, part=part),
+                progress.warning and f"{name}: {progress.warning}",
             )
         )

@@ -1,6 +1,6 @@
 """Run folder: all that is known about one training while it runs, and what resumes it after it was killed.
 
-`run.json` says what was asked for and of what, `plan.json` what was decided; `log.txt`, `history.csv` and
+`run.json` says what is trained on, `plan.json` what was decided; `log.txt`, `history.csv` and
 `tensorboard/` (where that package is installed) grow epoch by epoch; checkpoints stay until the segmenter
 is saved. Each fold of a cross-validation has such a folder in it, where a finished one leaves its network.
 """
@@ -23,7 +23,6 @@ from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.files.saving import atomic_write, check_writable
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, ProgressCallback
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.checkpoints import Checkpoint, Checkpoints, InitialState
 from napari_medunet.engine.training.history import tensorboard_writer, write_events, write_history
 
@@ -38,15 +37,52 @@ _PARTS = "*-[0-9]*"  # fold-1, network-1 and so on
 _NETWORK = "checkpoint.medunet"  # of a part that is finished
 
 
-class RunRecord(BaseModel):
-    """What was asked for, and of what.
+class RunFiles(BaseModel):
+    """Where the files of a training are, absolute; None for what it has none of.
 
     Attributes
     ----------
-    settings : TrainSettings
-    files : dict of str to str
-        Where the caller's files are, absolute, by the caller's own words: a resumed command finds
-        images, labels and the place of the segmenter here.
+    images, labels : folders or files that are learned from
+    model : file of the segmenter
+    out_of_fold : folder for what folds say of the cases that they leave out
+    start_from : file of a segmenter that goes on learning
+    replay_images, replay_labels : folders or files that it is not to forget
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Path | None = None
+    labels: Path | None = None
+    model: Path | None = None
+    out_of_fold: Path | None = None
+    start_from: Path | None = None
+    replay_images: Path | None = None
+    replay_labels: Path | None = None
+
+    def needed(self, name: str) -> Path:
+        """Where a file is without which the training cannot go on.
+
+        Raises
+        ------
+        MedunetError
+            If nobody has said: not every training is begun with files.
+        """
+        path: Path | None = getattr(self, name)
+        if path is None:
+            raise MedunetError(
+                f"The training was not begun by this command: it does not say where its {name} are. Resume "
+                "it from where it was begun."
+            )
+        return path
+
+
+class RunRecord(BaseModel):
+    """What is trained on. What was decided stands in the plan.
+
+    Attributes
+    ----------
+    files : RunFiles
+        Where a resumed command finds images, labels and the place of the segmenter.
     examples_sha256 : str
         Of all examples, voxel for voxel; empty until they are known.
     cases : tuple of str
@@ -55,9 +91,8 @@ class RunRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
-    settings: TrainSettings
-    files: dict[str, str] = {}
+    format: Literal[2] = 2
+    files: RunFiles = RunFiles()
     examples_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
     cases: tuple[str, ...] = ()
 
@@ -81,7 +116,7 @@ class RunFolder:
         self.checkpoints = Checkpoints(path)
 
     @classmethod
-    def new(cls, path: Path, settings: TrainSettings, files: dict[str, str]) -> RunFolder:
+    def new(cls, path: Path, files: RunFiles | None = None) -> RunFolder:
         """Prepare a folder for a new training; what an earlier, finished one left is replaced.
 
         Raises
@@ -95,7 +130,7 @@ class RunFolder:
                 f"'{path}' holds a training that has not ended: go on with it by --resume '{path}', or "
                 "delete the folder to begin anew."
             )
-        return cls(path, RunRecord(settings=settings, files=files), None)
+        return cls(path, RunRecord(files=files or RunFiles()), None)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -103,7 +138,7 @@ class RunFolder:
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             If it is no run folder, is damaged, or its training is done.
         """
         try:
@@ -128,40 +163,32 @@ class RunFolder:
         return run
 
     @classmethod
-    def new_or_broken(cls, path: Path, settings: TrainSettings) -> RunFolder:
+    def new_or_broken(cls, path: Path) -> RunFolder:
         """Open the folder of a training that broke off after an epoch, or prepare a new one.
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             As `new` and `open`.
         """
-        return cls.open(path) if _can_be_resumed(path) else cls.new(path, settings, {})
+        return cls.open(path) if _can_be_resumed(path) else cls.new(path)
 
-    def of_fold(self, number: int) -> RunFolder:
-        """The folder of one fold, new or broken off.
-
-        Parameters
-        ----------
-        number : int
-            From 0, as in `TrainSettings.of_fold`.
-
-        Raises
-        ------
-        OSError, ValueError
-            As `new_or_broken`.
-        """
-        return self.of_part(f"fold-{number + 1}", self.record.settings.of_fold(number))
-
-    def of_part(self, name: str, settings: TrainSettings) -> RunFolder:
+    def of_part(self, name: str) -> RunFolder:
         """The folder of one fold, or one network of several, new or broken off.
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             As `new_or_broken`.
         """
-        return RunFolder.new_or_broken(self.path / name, settings)
+        return RunFolder.new_or_broken(self.path / name)
+
+    @property
+    def begun_plan(self) -> Plan:
+        """The plan of a training that has begun."""
+        if self.plan is None:
+            raise RuntimeError(f"The training in '{self.path}' has not begun.")
+        return self.plan
 
     @property
     def network(self) -> Path:
@@ -178,7 +205,7 @@ class RunFolder:
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             If the folder cannot be written, the examples have changed, or all checkpoints are damaged.
         """
         found = _fingerprint(examples)
@@ -211,7 +238,7 @@ class RunFolder:
         self, report: ProgressCallback, checkpoint: Checkpoint | None
     ) -> Iterator[ProgressCallback]:
         """Context that gives a report which keeps log, history and events beside passing it on."""
-        history = list(checkpoint.state["history"]) if checkpoint else []
+        history = list(checkpoint.state.history) if checkpoint else []
         writer = tensorboard_writer(self.path / _EVENTS)
         self.log(f"Resumed after epoch {len(history)}" if checkpoint else "Began")
 
@@ -219,7 +246,7 @@ class RunFolder:
             if progress.warning:
                 self.log(f"Warning: {progress.warning}")
             if progress.scores:
-                history.append(dict(progress.scores))
+                history.append(progress.scores)
                 self.log(progress.message)
                 write_history(self.path / _HISTORY, history)
                 if writer is not None:
@@ -262,7 +289,7 @@ def run_context(
 
     Raises
     ------
-    OSError, ValueError
+    OSError, MedunetError
         As `RunFolder.begin`.
     """
     if run is None:

@@ -52,7 +52,7 @@ class SelfTraining:
         self._rounds = due
         plan = self._samples.plan
         whole_training = self._voxels_per_epoch * loop.clock.epochs_done / share
-        most_voxels = _EFFORT * whole_training / (_FORWARD * 2 ** len(plan.flip_axes))
+        most_voxels = _EFFORT * whole_training / (_FORWARD * 2 ** len(plan.schedule.flip_axes))
 
         with loop.learner.average.in_place():
             average = InTraining(plan, loop.predictor())

@@ -21,6 +21,7 @@ from napari_medunet.engine.network.losses import ClassScores, cross_entropy_and_
 from napari_medunet.engine.network.muon import Muon
 from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.progress import Scores
 from napari_medunet.engine.training.average import WeightAverage
 
 Afterwards = Callable[[], None]
@@ -41,7 +42,7 @@ class Learner:
     scores : ClassScores
     loss : keras.metrics.Mean
         As `scores`, over all batches since the last `reset`.
-    together : Together
+    device_group : DeviceGroup
         The devices that each have a copy of the network.
     """
 
@@ -57,10 +58,10 @@ class Learner:
         self.scores.reset_state()
         self.loss.reset_state()
 
-    def results(self) -> dict[str, float]:
+    def results(self) -> Scores:
         """Mean loss and scores since the last reset. Waits for the device."""
         found = {"loss": self.loss.result(), **self.scores.result()}
-        return {name: float(value) for name, value in found.items()}
+        return Scores(**{name: float(value) for name, value in found.items()})
 
     def variables(self) -> list[Any]:
         """Every variable that a step may change."""
@@ -72,7 +73,7 @@ def new_learner(plan: Plan, precision: str, device_group: DeviceGroup) -> Learne
     """A learner with fresh weights; see `build_unet` for the precision."""
     with device_group.scope():
         network = build_unet(plan, precision)
-        optimizer = Muon(plan.learning_rate)
+        optimizer = Muon(plan.schedule.learning_rate)
         if precision == "mixed_float16":  # small gradients would vanish
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         scores, loss = ClassScores(plan.classes), keras.metrics.Mean(name="loss")

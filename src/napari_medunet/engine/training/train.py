@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example, check_image
 from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.plan_file import check_plan
-from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.planning.given_plan import check_plan
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.ensemble import train_networks
 from napari_medunet.engine.training.one_network import train_one_network
@@ -19,27 +19,25 @@ from napari_medunet.engine.training.run_folder import RunFolder, run_context
 
 def train(
     examples: list[Example],
-    settings: TrainSettings,
+    plan: Plan,
     report: ProgressCallback = ignore,
-    names: dict[int, str] | None = None,
-    plan: Plan | None = None,
+    names: Mapping[int, str] | None = None,
     run: RunFolder | None = None,
 ) -> Segmenter:
     """Train a segmenter within a budget of time: of one network, or of several that share it.
 
-    `train_one_network` says how, and the plan how many; `folds.cross_validate` is for settings with folds.
+    `train_one_network` says how, and the plan how many; `cross_validate` is for plans with folds.
 
     Parameters
     ----------
     examples : non-empty list of Example
-    settings : TrainSettings
+    plan : Plan
+        Made by `make_plan`, perhaps edited. It is trained by as it is, whatever this machine has free now.
     report : callable
         Called once a batch; `Progress.scores` is set once an epoch. Where it raises `StopRequested`
         the best segmenter so far is returned; any other exception, `Cancelled` among them, travels.
     names : dict of label to name
         For the card; a label without a name is called after its number.
-    plan : Plan, optional
-        Decided before, or edited; made by the rules of `planning` where none is given.
     run : RunFolder, optional
         That keeps plan, log, history and checkpoints, or from which a killed training is resumed. Call
         its `finish` when the segmenter is saved.
@@ -56,21 +54,21 @@ def train(
         raise MedunetError(
             "There is nothing to train on: wanted at least one image with its labels."
         )
-    if settings.folds:
+    if plan.hold_out.folds:
         raise MedunetError(
-            "The settings ask for folds; wanted none, as nothing is left out here: call cross_validate."
+            "The plan has folds; wanted none, as nothing is left out here: call cross_validate."
         )
     report(Progress(0, "Reading the examples"))
     for example in examples:
         check_image(example.image)
-    plan = (run.plan if run else None) or plan or make_plan(examples, settings)
+    plan = (run.plan if run else None) or plan
     check_plan(plan, examples)
     classes = name_classes(plan, names or {})
-    if plan.networks > 1:
-        several = train_networks(examples, plan, classes, settings, report, run)
-        as_many = plan.model_copy(update={"networks": len(several)})  # perhaps fewer than planned
-        return assemble_segmenter(several, as_many, classes, settings)
-    training, validation = split_examples(examples, settings.validation, settings.seed, plan.axis)
+    if plan.network.networks > 1:
+        several = train_networks(examples, plan, classes, report, run)
+        as_many = plan.changed(networks=len(several))  # perhaps fewer than planned
+        return assemble_segmenter(several, as_many, classes)
+    split = split_examples(examples, plan.hold_out.validation, plan.budget.seed, plan.axis)
     with run_context(run, examples, plan, report) as (logged, initial):
-        trained = train_one_network(training, validation, plan, classes, settings, logged, initial)
-    return assemble_segmenter([trained], plan, classes, settings)
+        trained = train_one_network(split, plan, classes, logged, initial)
+    return assemble_segmenter([trained], plan, classes)

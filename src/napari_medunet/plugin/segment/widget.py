@@ -173,7 +173,7 @@ def _describe(card: Card) -> str:
     names = ", ".join(
         c.name if c.name.endswith(str(c.value)) else f"{c.value} {c.name}" for c in card.classes
     )
-    spacing = " x ".join(f"{mm:.3g}" for mm in card.plan.spacing_mm)
+    spacing = " x ".join(f"{mm:.3g}" for mm in card.plan.grid.spacing_mm)
     scores = ", ".join(
         f"{name} {'not measured' if score is None else f'{score:.2f}'}"
         for name, score in card.validation_dice.items()
@@ -181,7 +181,7 @@ def _describe(card: Card) -> str:
     cases = len(card.cases)
     measured = "Cross-validated" if card.cross_validation else "Validation"
     return (
-        f"{names}; {card.plan.dims}D at {spacing} mm\n"
+        f"{names}; {card.plan.spatial_dims}D at {spacing} mm\n"
         f"{cases} {'case' if cases == 1 else 'cases'}, {card.minutes:.1f} min of training\n"
         f"{measured} Dice: {scores}"
     )

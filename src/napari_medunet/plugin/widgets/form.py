@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLabel, QWidget
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.settings import Settings
 
 _BETWEEN = ";"  # texts of a list
 _NONE = "none"  # what an empty optional number shows, where its settings have no other word
@@ -27,9 +28,9 @@ class Form(QWidget):  # type: ignore[misc]
 
     Parameters
     ----------
-    model : subclass of pydantic.BaseModel
+    model : settings class
     names : sequence of str, optional
-        Fields to show, in this order; all of them where nothing is given.
+        Options to show, in this order; all of them where nothing is given.
 
     Attributes
     ----------
@@ -37,16 +38,17 @@ class Form(QWidget):  # type: ignore[misc]
         The fields' widgets, each under its field's name.
     """
 
-    def __init__(self, model: type[BaseModel], names: Sequence[str] | None = None) -> None:
+    def __init__(self, model: type[Settings], names: Sequence[str] | None = None) -> None:
         super().__init__()
-        chosen = list(model.model_fields) if names is None else list(names)
-        self._model = model
+        leaves = model.choices()
+        chosen = list(leaves) if names is None else list(names)
+        self._model, self._leaves = model, leaves
         self.fields = Container(
-            widgets=[field_widget(name, model.model_fields[name]) for name in chosen], labels=False
+            widgets=[field_widget(name, leaves[name].field) for name in chosen], labels=False
         )
         for name in chosen:
-            if model.model_fields[name].default is None:
-                self.say_unset(name, unset(model.model_fields[name]))
+            if leaves[name].field.default is None:
+                self.say_unset(name, leaves[name].extra("unset", _NONE))
         self.changed = self.fields.changed
         self._labels: dict[str, QLabel] = {}
         # magicgui measures labels before napari's style enlarges them: rows would not be aligned.
@@ -115,36 +117,30 @@ class Form(QWidget):  # type: ignore[misc]
             In one line, if a value is refused.
         """
         try:
-            return self._model(**{**self.values(), **others})
+            return self._model.of(**{**self.values(), **others})
         except ValidationError as error:
             first = error.errors()[0]
-            field = _title(".".join(map(str, first["loc"])), FieldInfo())
+            name = next(str(part) for part in first["loc"] if part in self._leaves)
+            field = _title(name, self._leaves[name].field)
             raise MedunetError(f"{field}: {first['msg']}; came {first['input']!r}.") from error
 
     def _value(self, widget: ValueWidget) -> Any:
         """Value of a field, as its model wants it: lists are typed as one text."""
         value = _value(widget)
-        if _unwrap(self._model.model_fields[widget.name])[0] is tuple:
+        field = self._leaves[widget.name].field
+        if _unwrap(field)[0] is tuple:
             return value.strip() or None  # the model reads the numbers in the text
-        if get_origin(self._model.model_fields[widget.name].annotation) is list:
+        if get_origin(field.annotation) is list:
             return [part.strip() for part in value.split(_BETWEEN) if part.strip()]
         return value
 
 
-def names_in_groups(model: type[BaseModel]) -> dict[str, list[str]]:
-    """Names of a model's fields, by the group that each says it belongs to; "" for none."""
+def names_in_groups(model: type[Settings]) -> dict[str, list[str]]:
+    """Names of a model's options, by the group that each says it belongs to; "" for none."""
     groups: dict[str, list[str]] = {"": []}
-    for name, field in model.model_fields.items():
-        extra = field.json_schema_extra
-        group = str(extra.get("group", "")) if isinstance(extra, dict) else ""
-        groups.setdefault(group.partition(",")[0], []).append(name)
+    for name, leaf in model.choices().items():
+        groups.setdefault(leaf.extra("group").partition(",")[0], []).append(name)
     return groups
-
-
-def unset(field: FieldInfo) -> str:
-    """What stands for None."""
-    extra = field.json_schema_extra
-    return str(extra.get("unset", _NONE)) if isinstance(extra, dict) else _NONE
 
 
 def field_widget(name: str, field: FieldInfo) -> ValueWidget:

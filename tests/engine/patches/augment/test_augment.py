@@ -44,9 +44,9 @@ def test_every_part_has_a_setting_of_its_own():
     for name in PARTS:
         for preset in PRESETS:
             by_preset = augmentation_of(preset, TrainSettings())
-            chosen = augmentation_of(preset, TrainSettings(**{name: 0.05}))
+            chosen = augmentation_of(preset, TrainSettings.of(**{name: 0.05}))
             assert chosen == replace(by_preset, **{name: 0.05})
-            off = augmentation_of(preset, TrainSettings(**{name: 0}))
+            off = augmentation_of(preset, TrainSettings.of(**{name: 0}))
             assert off == replace(by_preset, **{name: 0})
 
 

@@ -8,7 +8,7 @@ twice and nothing is cut off; its intensities come after (`intensity`).
 from napari_medunet.engine.patches.augment.intensity import vary_intensity
 from napari_medunet.engine.patches.augment.parameters import (
     NO_AUGMENTATION,
-    PARTS,
+    ONLY_MIRRORED,
     Augmentation,
     AugmentationParams,
     augmentation_by_share,
@@ -19,7 +19,7 @@ from napari_medunet.engine.patches.augment.parameters import (
 
 __all__ = [
     "NO_AUGMENTATION",
-    "PARTS",
+    "ONLY_MIRRORED",
     "Augmentation",
     "AugmentationParams",
     "augmentation_by_share",

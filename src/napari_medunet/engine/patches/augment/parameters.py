@@ -15,34 +15,23 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.patches.augment.warp import ElasticField, spline_basis
-from napari_medunet.engine.plan import Plan, Preset
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings.schedule import Strengths
 from napari_medunet.engine.volume import FloatArray
 
-
-@dataclass(frozen=True)
-class Part:
-    """How far a part of the augmentation goes in each preset, and how often it takes part at all."""
-
-    light: float
-    standard: float
-    strong: float
-    chance: float
-
-
-# Units are those of the settings of the same names. The chances of what came with nnU-Net (Isensee et
-# al. 2021, Nature Methods 18, supplement 4: blur, low resolution, gamma) are its own.
-PARTS = {
-    "rotate": Part(light=10, standard=20, strong=30, chance=0.5),
-    "scale": Part(light=0.1, standard=0.22, strong=0.35, chance=0.5),
-    "shift": Part(light=0.04, standard=0.08, strong=0.12, chance=1.0),
-    "elastic": Part(light=0.0, standard=0.3, strong=0.8, chance=0.2),
-    "blur": Part(light=0.0, standard=1.0, strong=1.5, chance=0.2),
-    "low_resolution": Part(light=0.0, standard=0.7, strong=1.0, chance=0.2),
-    "gamma": Part(light=0.2, standard=0.4, strong=0.6, chance=0.3),
-    "contrast": Part(light=0.13, standard=0.28, strong=0.45, chance=1.0),
-    "brightness": Part(light=0.12, standard=0.25, strong=0.4, chance=1.0),
-    "noise": Part(light=0.06, standard=0.12, strong=0.18, chance=0.3),
+# How often each part takes part at all. Those of what came with nnU-Net (Isensee et al. 2021, Nature Methods
+# 18, supplement 4: blur, low resolution, gamma) are its own.
+_CHANCE = {
+    "rotate": 0.5,
+    "scale": 0.5,
+    "shift": 1.0,
+    "elastic": 0.2,
+    "blur": 0.2,
+    "low_resolution": 0.2,
+    "gamma": 0.3,
+    "contrast": 1.0,
+    "brightness": 1.0,
+    "noise": 0.3,
 }
 
 _BEND_NODES = 4  # distances between control points along the patch's longest side
@@ -53,50 +42,34 @@ _UNFOLDED = 0.4
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far each part goes: a preset, with what the user set apart from it.
+    """How far images are varied now.
 
     Attributes
     ----------
     mirror : bool
         Whether patches are mirrored, along the plan's `flip_axes`.
-    rotate, scale, shift, elastic, blur, low_resolution, gamma, contrast, brightness, noise : float
-        As the settings of the same names; 0 is off.
+    strengths : Strengths
+        How far each part goes; 0 is off.
     """
 
     mirror: bool = False
-    rotate: float = 0.0
-    scale: float = 0.0
-    shift: float = 0.0
-    elastic: float = 0.0
-    blur: float = 0.0
-    low_resolution: float = 0.0
-    gamma: float = 0.0
-    contrast: float = 0.0
-    brightness: float = 0.0
-    noise: float = 0.0
+    strengths: Strengths = Strengths()
 
 
 NO_AUGMENTATION = Augmentation()
+ONLY_MIRRORED = Augmentation(mirror=True)
 
 
-def augmentation_of(preset: Preset, settings: TrainSettings) -> Augmentation:
-    """How far each part goes by a preset, and by what a user set apart from it."""
-    reach = {}
-    for name, part in PARTS.items():
-        chosen = getattr(settings, name)
-        by_preset = 0.0 if preset == "none" else getattr(part, preset)
-        reach[name] = by_preset if chosen is None else chosen
-    return Augmentation(mirror=True, **reach)
+def augmentation_of(plan: Plan) -> Augmentation:
+    """The augmentation of a plan, before its tail."""
+    return Augmentation(mirror=True, strengths=plan.schedule.strengths)
 
 
-def augmentation_by_share(
-    plan: Plan, settings: TrainSettings, share: Callable[[], float]
-) -> Callable[[], Augmentation]:
-    """The augmentation of now, given what share of a training is done: at the end it mirrors alone."""
-    varied = augmentation_of(plan.augmentation, settings)
-    mirrored = Augmentation(mirror=True)
-    end = 1 - plan.unaugmented_tail if plan.unaugmented_tail else math.inf
-    return lambda: varied if share() < end else mirrored
+def augmentation_by_share(plan: Plan, share: Callable[[], float]) -> Callable[[], Augmentation]:
+    """The augmentation of now, given what share of a training is done: in the tail it mirrors alone."""
+    varied, tail = augmentation_of(plan), plan.schedule.unaugmented_tail
+    end = 1 - tail if tail else math.inf
+    return lambda: varied if share() < end else ONLY_MIRRORED
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,25 +122,26 @@ def draw_params(
     augmentation : Augmentation
     """
     if augmentation == NO_AUGMENTATION:
-        return identity_params(plan.dims)
-    size, spacing = np.asarray(plan.patch), _patch_spacing(plan)
+        return identity_params(plan.spatial_dims)
+    size, spacing = np.asarray(plan.grid.patch), _patch_spacing(plan)
+    strength = vars(augmentation.strengths)
 
     def drawn(part: str, count: int | None = None) -> Any:
         """As far as the part goes, either way, or 0 where chance leaves it out."""
-        happens = rng.random() < PARTS[part].chance
-        return rng.uniform(-1, 1, count) * (getattr(augmentation, part) * happens)
+        happens = rng.random() < _CHANCE[part]
+        return rng.uniform(-1, 1, count) * (strength[part] * happens)
 
     turn = _turn(np.radians(drawn("rotate", 3)), spacing)
-    matrix = turn * _factor(drawn("scale", plan.dims))
+    matrix = turn * _factor(drawn("scale", plan.spatial_dims))
     matrix = matrix * spacing / spacing[:, None]  # from mm to voxels
-    flips = rng.random(plan.dims) < 0.5
+    flips = rng.random(plan.spatial_dims) < 0.5
     if augmentation.mirror:
-        matrix[:, [axis for axis in plan.flip_axes if flips[axis]]] *= -1
+        matrix[:, [axis for axis in plan.schedule.flip_axes if flips[axis]]] *= -1
     blur, downsampling = abs(drawn("blur")), 1 + abs(drawn("low_resolution"))
     finest = spacing.min() / spacing  # both are of the finest axis: voxels thicker than that keep
     return AugmentationParams(
         matrix=matrix,
-        shift=np.round(drawn("shift", plan.dims) * size),
+        shift=np.round(drawn("shift", plan.spatial_dims) * size),
         bend=_bend(rng, drawn("elastic"), size, spacing),
         blur=tuple(blur * finest) if blur else (),
         downsampling=tuple(np.maximum(downsampling * finest, 1)) if downsampling > 1 else (),
@@ -180,8 +154,8 @@ def draw_params(
 
 def _patch_spacing(plan: Plan) -> FloatArray:
     """Spacing of the patch's axes, in mm."""
-    spacing = np.asarray(plan.spacing_mm)
-    return np.delete(spacing, plan.axis) if plan.dims == 2 else spacing
+    spacing = np.asarray(plan.grid.spacing_mm)
+    return np.delete(spacing, plan.axis) if plan.spatial_dims == 2 else spacing
 
 
 def _factor(reach: FloatArray) -> FloatArray:

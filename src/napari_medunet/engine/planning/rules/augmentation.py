@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from napari_medunet.engine.examples.annotation import annotated_slices
 from napari_medunet.engine.examples.example import Example
-from napari_medunet.engine.plan import Preset
 from napari_medunet.engine.planning.left_right_pairs import left_and_right
 from napari_medunet.engine.planning.rules.facts import MANY_LABELS, DataFacts
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings.bounds import Preset
+from napari_medunet.engine.settings.schedule import ScheduleSettings, Strengths, StrengthSettings
 
 # Fifteen slices of hippocampus, two minutes on two cores: Dice 0.81 and 0.79 in 3D with strong
 # augmentation, 0.76 and 0.77 with standard; in 2D 0.76 and 0.72 with strong, 0.76 and 0.73 with standard.
@@ -15,40 +14,66 @@ _MANY_SLICES = 300
 # At the end images are learned from as they are: those that will be predicted are not varied either (He et
 # al. 2019, "Data augmentation revisited", arXiv:1909.09148). 148 hippocampi, 15 epochs in 3D, mean Dice of
 # both labels on 52 others: 0.887 varied to the end, 0.887, 0.889 and 0.889 with 15, 25 and 50 % unvaried.
-_UNVARIED_END = 0.3
+_UNAUGMENTED_TAIL = 0.3
+
+
+_OFF = Strengths()
+# Units are those of `StrengthSettings`. What each comes from is told where it is drawn, in `patches.augment`.
+_STRENGTHS: dict[Preset, Strengths] = {
+    "none": _OFF,
+    "light": Strengths(
+        rotate=10, scale=0.1, shift=0.04, gamma=0.2, contrast=0.13, brightness=0.12, noise=0.06
+    ),
+    "standard": Strengths(
+        rotate=20, scale=0.22, shift=0.08, elastic=0.3, blur=1.0, low_resolution=0.7, gamma=0.4,
+        contrast=0.28, brightness=0.25, noise=0.12,
+    ),
+    "strong": Strengths(
+        rotate=30, scale=0.35, shift=0.12, elastic=0.8, blur=1.5, low_resolution=1.0, gamma=0.6,
+        contrast=0.45, brightness=0.4, noise=0.18,
+    ),
+}  # fmt: skip
+
+
+def strengths(preset: Preset, chosen: StrengthSettings) -> Strengths:
+    """How far each part goes by a preset, and by what a user set apart from it."""
+    return _STRENGTHS[preset].changed(**chosen.model_dump(exclude_none=True))
 
 
 def augmentation(data: DataFacts, dims: int) -> tuple[Preset, str]:
     """Preset of augmentation."""
-    if data.settings.augmentation != "auto":
-        return data.settings.augmentation, "as set"
+    if data.settings.schedule.augmentation != "auto":
+        return data.settings.schedule.augmentation, "as set"
     if dims == 2:
         return "standard", "slices that are varied more take longer to learn"
-    slices = sum(len(annotated_slices(e.annotated, data.axis)) for e in data.examples)
+    slices = round(data.annotated_slices)
     if slices < _MANY_SLICES:
-        return "strong", f"{slices} annotated slices are few: varied much, they teach more"
-    return "standard", f"{slices} annotated slices differ enough to be varied a little"
+        return (
+            "strong",
+            f"as much as {slices} slices is annotated, few: varied much, they teach more",
+        )
+    return "standard", f"as much as {slices} annotated slices differ enough to be varied a little"
 
 
-def unaugmented_tail(settings: TrainSettings) -> tuple[float, str]:
+def unaugmented_tail(chosen: ScheduleSettings, annotated_share: float) -> tuple[float, str]:
     """Share of the training, at its end, in which images are not varied."""
-    if settings.unaugmented_tail is not None:
-        return settings.unaugmented_tail, "as set"
-    if settings.augmentation == "none":
+    if chosen.unaugmented_tail is not None:
+        return chosen.unaugmented_tail, "as set"
+    if chosen.augmentation == "none":
         return 0.0, "images are never varied but by what was set"
-    if settings.annotated != "all":
+    if annotated_share < 1:
         return 0.0, "what was painted is little, and varied to the end"
-    return _UNVARIED_END, "the last steps learn from images like those that will be predicted"
+    return _UNAUGMENTED_TAIL, "the last steps learn from images like those that will be predicted"
 
 
 def flip_axes(data: DataFacts, in_patch: list[int]) -> tuple[tuple[int, ...], str]:
     """Axes of the patch that are mirrored by chance; `in_patch` are the volume's axes."""
-    flip = data.settings.flip
+    flip = data.settings.schedule.flip
     if 2 not in in_patch and flip in ("auto", "left-right"):
         return (), "sagittal slices have no left and right"
     if flip != "auto":
         return chosen_flip_axes(flip, in_patch), "as set"
-    if data.settings.augmentation == "none":
+    if data.settings.schedule.augmentation == "none":
         return (), "images are never varied but by what was set"
     left_right = chosen_flip_axes("left-right", in_patch)
     if why := laterality_reason(data.examples, data.labels):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.planning.compute_budget import budget_tflop
 from napari_medunet.engine.settings import TrainSettings
@@ -20,14 +22,21 @@ class DataFacts:
 
     Attributes
     ----------
+    examples : list of Example
+    settings : TrainSettings
     spacing_mm : (z, y, x) floats
         Of the network's grid.
     sizes : (z, y, x) ints
         Voxels on that grid of three in four volumes, at most.
     axis : int
         Across the slices.
-    labels : int
-        Their number, without background.
+    channels : int
+        Of an image.
+    label_values : tuple of int
+        Ascending, background first.
+    annotated_share : float
+        Of the voxels of all examples, those that somebody annotated. How much is annotated is measured
+        once, and here: rules do not ask what the user calls it.
     """
 
     examples: list[Example]
@@ -35,7 +44,24 @@ class DataFacts:
     spacing_mm: tuple[float, float, float]
     sizes: tuple[int, int, int]
     axis: int
-    labels: int
+    channels: int
+    label_values: tuple[int, ...]
+    annotated_share: float
+
+    @property
+    def labels(self) -> int:
+        """Number of labels, without background."""
+        return len(self.label_values) - 1
+
+    @property
+    def partly_annotated(self) -> bool:
+        """Whether some voxels were left open."""
+        return self.annotated_share < 1
+
+    @property
+    def annotated_slices(self) -> float:
+        """How many slices of the images would hold as many voxels as are annotated."""
+        return self.annotated_share * sum(e.image.shape[self.axis] for e in self.examples)
 
     @property
     def slices(self) -> int:
@@ -43,14 +69,25 @@ class DataFacts:
         return self.sizes[self.axis]
 
     @property
+    def minutes(self) -> float:
+        """Of the whole training, or of one fold of several."""
+        return self.settings.budget.minutes / (self.settings.hold_out.folds or 1)
+
+    @property
     def tflop(self) -> float:
         """What this machine computes in the minutes."""
-        return budget_tflop(self.settings)
+        return budget_tflop(self.minutes, self.settings.budget.threads)
 
     @property
     def anisotropy(self) -> float:
         """Coarsest to finest spacing."""
         return max(self.spacing_mm) / min(self.spacing_mm)
+
+
+def annotated_share(examples: list[Example]) -> float:
+    """Share of the voxels of all examples that are annotated."""
+    annotated = sum(int(np.count_nonzero(e.annotated)) for e in examples)
+    return annotated / sum(e.annotated.size for e in examples)
 
 
 def by(sizes: Any) -> str:

@@ -15,15 +15,15 @@ Intensity = tuple[Literal["zscore", "ct"], tuple[float, float, float, float]]
 def intensity(examples: list[Example], settings: TrainSettings) -> tuple[Intensity, str]:
     """Normalisation, and the window of intensities that CT is clipped to."""
     whole: Intensity = ("zscore", (0.0, 1.0, 0.0, 1.0))
-    if settings.intensity == "zscore":
+    if settings.grid.intensity == "zscore":
         return whole, "as set"
-    if settings.intensity == "auto" and not _looks_like_ct(examples):
+    if settings.grid.intensity == "auto" and not _looks_like_ct(examples):
         return whole, "each image by its own mean and deviation: its units are its own"
     inside = np.concatenate([_labelled_intensities(e) for e in examples])
     low, high = np.percentile(inside, (0.5, 99.5))
     clipped = np.clip(inside, low, high)
     window = (float(low), float(high), float(clipped.mean()), float(max(clipped.std(), 1e-3)))
-    found = "as set" if settings.intensity == "ct" else "air lies far below 0, as in CT"
+    found = "as set" if settings.grid.intensity == "ct" else "air lies far below 0, as in CT"
     return ("ct", window), f"{found}: clipped to {low:.0f} ... {high:.0f}, 99 % of what is labelled"
 
 
