@@ -9,8 +9,8 @@ import psutil
 
 _SCRIPT = """
 import os, signal, sys, time
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker import Listener, Worker
 
@@ -25,7 +25,7 @@ def heard(progress):
 
 train = worker.cross_validate if settings.folds else worker.train
 train(examples, settings, Listener(progress=heard), names={1: "organ"})
-time.sleep(600)
+time.sleep(3600)
 """
 
 
@@ -35,7 +35,7 @@ def kill_a_training(settings):
     viewer = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     assert viewer.returncode == -signal.SIGKILL
     child = int(viewer.stdout)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600  # reached if it hangs only
     while psutil.pid_exists(child):  # it ends soon after its viewer
         assert time.monotonic() < end
         time.sleep(0.1)

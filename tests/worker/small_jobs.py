@@ -10,23 +10,52 @@ import time
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
-from napari_medunet.worker.handover import map_array, save_array
+from napari_medunet.worker.handover import ArrayFile
+from napari_medunet.worker.requests import REQUEST_FILE
+
+
+class SmallRequest(BaseModel):
+    """What a small job is asked for: `job` is its function's name."""
+
+    job: str
+    array: ArrayFile
+    reports: int = 1
+    path: Path | None = None
+
+
+class SmallResult(BaseModel):
+    """What every small job makes."""
+
+    array: ArrayFile
 
 
 def preload():
-    time.sleep(float(os.environ.get("SMALL_JOBS_PRELOAD", "0")))
+    gate = os.environ.get("SMALL_JOBS_GATE")  # imports last until this file is there
+    while gate and not Path(gate).exists():
+        time.sleep(0.01)
     if "SMALL_JOBS_BROKEN" in os.environ:
         sys.stderr.write("cannot load libbroken.so\n")
         os._exit(3)
     return "small jobs"
 
 
+def run(folder, report, deliver):
+    request = SmallRequest.model_validate_json((folder / REQUEST_FILE).read_bytes())
+
+    def deliver_array(name, array):
+        deliver(SmallResult(array=ArrayFile.save(folder / name, array)))
+
+    JOBS[request.job](request, folder, report, deliver_array)
+
+
 def double(request, folder, report, deliver):
     """Twice the array, with as many reports as asked for."""
-    array = map_array(folder / request["array"])
-    count = request.get("reports", 1)
+    array = request.array.map(folder)
+    count = request.reports
     for i in range(count):
         scores = {
             "epoch": i,
@@ -35,7 +64,7 @@ def double(request, folder, report, deliver):
             "best": float("inf"),
         }
         report(Progress((i + 1) / count, f"step {i}", float("nan"), scores))
-    deliver({"array": save_array(folder / "doubled.npy", array * 2)})
+    deliver("doubled.npy", array * 2)
 
 
 def until_stopped(request, folder, report, deliver):
@@ -48,7 +77,7 @@ def until_stopped(request, folder, report, deliver):
             report(Progress(0.5, "working"))
     except StopRequested:
         report(Progress(1.0, "the best is kept"))  # must not raise a second time
-    deliver({"array": save_array(folder / "best.npy", np.array([best]))})
+    deliver("best.npy", np.array([best]))
 
 
 def until_told(request, folder, report, deliver):
@@ -62,7 +91,7 @@ def deaf(request, folder, report, deliver):
     """Report once and then never look up again."""
     with contextlib.suppress(Cancelled):  # the answer to the report may be quick
         report(Progress(0.1, "deaf"))
-    time.sleep(600)
+    time.sleep(3600)
 
 
 def stubborn(request, folder, report, deliver):
@@ -90,22 +119,22 @@ def chatter(request, folder, report, deliver):
     code = "import sys; print('grandchild', repr(sys.stdin.read()))"
     subprocess.run([sys.executable, "-c", code], check=True)
     sys.stdout.write("\x1b[1m100%\r" * 2000)
-    deliver({"array": save_array(folder / "a.npy", np.array([len(sys.stdin.read())]))})
+    deliver("a.npy", np.array([len(sys.stdin.read())]))
 
 
 def several(request, folder, report, deliver):
     """Deliver a few results one by one, and then wait."""
     for i in range(3):
-        deliver({"array": save_array(folder / f"{i}.npy", np.array([i]))})
+        deliver(f"{i}.npy", np.array([i]))
     until_told(request, folder, report, deliver)
 
 
 def user_error(request, folder, report, deliver):
-    raise ValueError("Labels 'a' are on another grid\nthan image 'a': pair the right files.")
+    raise MedunetError("Labels 'a' are on another grid\nthan image 'a': pair the right files.")
 
 
 def file_error(request, folder, report, deliver):
-    Path(request["path"]).read_bytes()
+    request.path.read_bytes()
 
 
 def mistake(request, folder, report, deliver):
@@ -122,7 +151,7 @@ def crash(request, folder, report, deliver):
 def environment(request, folder, report, deliver):
     """What the child's surroundings are: niceness, working directory on the path or not."""
     niceness = os.nice(0) if hasattr(os, "nice") else -1
-    deliver({"array": save_array(folder / "a.npy", np.array([niceness, int("" in sys.path)]))})
+    deliver("a.npy", np.array([niceness, int("" in sys.path)]))
 
 
 JOBS = {

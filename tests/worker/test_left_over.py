@@ -2,20 +2,30 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from killed_viewer import kill_a_training
 from listening import Ears
 
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.prediction.model_file import read_card
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker import Worker
 from napari_medunet.worker.left_over import newest_left_over
+from napari_medunet.worker.requests import PredictRequest, TrainRequest
 
 SETTINGS = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
+
+TRAINING = TrainRequest(
+    examples=(), settings=SETTINGS, names={1: "organ"}, run=Path("run")
+).model_dump_json()
+PREDICTION = PredictRequest(
+    segmenter=Path("a.medunet"), volumes=(), settings=PredictSettings()
+).model_dump_json()
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ def temporary(tmp_path, monkeypatch):
 def test_another_viewer_goes_on_where_the_killed_one_was(temporary):
     kill_a_training(SETTINGS)
     left = newest_left_over()
-    assert left.settings == SETTINGS
+    assert left.request.settings == SETTINGS
     examples = left.examples()
     image, labels = make_phantom(1, (12, 48, 48))
     assert np.array_equal(examples[1].image.voxels, image.voxels)
@@ -60,13 +70,26 @@ def test_what_is_discarded_is_gone(temporary):
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_damaged_array_is_told_with_a_remedy(temporary):
+    kill_a_training(SETTINGS)
+    left = newest_left_over()
+    labels = left.folder / left.request.examples[0].labels.name
+    for content in (labels.read_bytes()[:200], b""):
+        labels.write_bytes(content)
+        with pytest.raises(MedunetError, match=r"is damaged.*Discard that training"):
+            left.examples()
+
+
 @pytest.mark.parametrize(
     ("folder", "request_text"),
     [
-        ("napari-medunet-old", '{"name": "train", "request": {}}'),  # whose, it does not say
-        ("napari-medunet-0x-1-a", '{"name": "train", "request": {}}'),
-        ("napari-medunet-999999-1-a", '{"name": "tra'),
-        ("napari-medunet-999999-1-a", '{"request": {}}'),
+        ("napari-medunet-old", TRAINING),  # whose, it does not say
+        ("napari-medunet-0x-1-a", TRAINING),
+        ("napari-medunet-999999-1-a", TRAINING[:20]),
+        ("napari-medunet-999999-1-a", TRAINING.replace("names", "nicknames")),  # of another version
+        ("napari-medunet-999999-1-a", TRAINING.replace("train", "weave")),
+        ("napari-medunet-999999-1-a", PREDICTION),
     ],
 )
 def test_what_is_no_left_over_of_ours_is_passed_over(temporary, folder, request_text):

@@ -1,8 +1,8 @@
 """The child process: runs one job after the other until the viewer is gone.
 
-Started as ``python -m napari_medunet.worker.child JOBS FOLDER``: the module whose `JOBS` it runs, and
-the worker's temporary folder. Three threads: the main one works, one reads the viewer's wishes, one
-sees to it that no child outlives its viewer.
+Started as ``python -m napari_medunet.worker.child JOBS FOLDER``: the module whose jobs it runs, and the
+worker's temporary folder. Three threads: the main one works, one reads what the viewer wants, one sees
+to it that no child outlives its viewer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import gc
 import importlib
+import itertools
 import os
 import shutil
 import signal
@@ -22,12 +23,27 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, cast
+
+from pydantic import BaseModel
 
 from napari_medunet.engine.errors import told
-from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
+from napari_medunet.engine.progress import Cancelled, Progress, ProgressCallback, StopRequested
+from napari_medunet.worker import messages
 from napari_medunet.worker.left_over import holds_training
-from napari_medunet.worker.messages import Message, decode, encode, encode_progress
+from napari_medunet.worker.requests import Deliver
+
+
+class Jobs(Protocol):
+    """A module of jobs, such as `worker.jobs`."""
+
+    def preload(self) -> str:
+        """Import what the jobs need; say in one line what they run on."""
+        ...
+
+    def run(self, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
+        """Do what the request in a folder asks for."""
+        ...
 
 
 class Child:
@@ -36,8 +52,7 @@ class Child:
     Parameters
     ----------
     jobs : str
-        Name of a module with a table `JOBS` of name to function, and a function `preload` that says in
-        one line what they run on; see `worker.jobs`.
+        Name of a module that is a `Jobs`.
     requests, replies : binary streams
         From the viewer and to it.
     folder : Path
@@ -45,10 +60,10 @@ class Child:
     """
 
     def __init__(self, jobs: str, requests: BinaryIO, replies: BinaryIO, folder: Path) -> None:
-        self._jobs = importlib.import_module(jobs)
+        self._jobs = cast(Jobs, importlib.import_module(jobs))
         self._requests, self._replies, self._folder = requests, replies, folder
         self._writing = threading.Lock()  # an engine may report from a thread of its own
-        self._runs: SimpleQueue[Message] = SimpleQueue()
+        self._runs: SimpleQueue[messages.Run] = SimpleQueue()
         self._cancelled: set[int] = set()
         self._stopped: set[int] = set()
 
@@ -65,7 +80,7 @@ class Child:
             traceback.print_exc()
         if not posix:  # on Windows an import may hang while a thread waits for the standard input
             self._start(self._listen)
-        self._reply("ready", about=about)
+        self._reply(messages.Ready(about=about))
         while True:
             self._work(self._runs.get())
             gc.collect()  # mapped files must be let go before Windows can remove them
@@ -74,25 +89,28 @@ class Child:
     def _start(target: Callable[[], None]) -> None:
         threading.Thread(target=target, daemon=True).start()
 
-    def _work(self, request: Message) -> None:
-        job, folder = request["job"], Path(request["folder"])
+    def _work(self, run: messages.Run) -> None:
+        job, folder = run.job, run.folder
+        numbers = itertools.count()
 
         def report(progress: Progress) -> None:
-            self._reply("progress", job, progress=encode_progress(progress))
+            self._reply(messages.ProgressMessage(job=job, progress=progress))
             self._obey(job)
 
-        def deliver(result: Message) -> None:
-            self._reply("result", job, result=result)
+        def deliver(result: BaseModel) -> None:
+            file = f"result-{next(numbers)}.json"
+            (folder / file).write_bytes(result.model_dump_json().encode())
+            self._reply(messages.Result(job=job, file=file))
 
         try:
             self._obey(job)
-            self._jobs.JOBS[request["name"]](request["request"], folder, report, deliver)
+            self._jobs.run(folder, report, deliver)
         except StopRequested:
-            self._reply("stopped", job)
+            self._reply(messages.Stopped(job=job))
         except Exception as error:
             self._reply_error(job, error)
         else:
-            self._reply("done", job)
+            self._reply(messages.Done(job=job))
 
     def _obey(self, job: int) -> None:
         if job in self._cancelled:
@@ -105,13 +123,14 @@ class Child:
     def _reply_error(self, job: int, error: Exception) -> None:
         # TensorFlow turns an exception that passes through it into one of its own: the wish counts.
         if job in self._cancelled:
-            self._reply("cancelled", job)
+            self._reply(messages.Cancelled(job=job))
             return
         traceback.print_exc()
-        self._reply("failed", job, error=told(error), details=traceback.format_exc())
+        details = traceback.format_exc()
+        self._reply(messages.Failed(job=job, error=told(error), details=details))
 
-    def _reply(self, kind: str, job: int | None = None, **rest: object) -> None:
-        line = encode({"type": kind, "job": job, **rest})
+    def _reply(self, message: messages.FromChild) -> None:
+        line = messages.encode(message)
         try:
             with self._writing:
                 self._replies.write(line)
@@ -121,13 +140,13 @@ class Child:
 
     def _listen(self) -> None:
         for line in self._requests:
-            message = decode(line)
-            if message["type"] == "run":
+            message = messages.decode(line, messages.TO_CHILD)
+            if isinstance(message, messages.Run):
                 self._runs.put(message)
-            elif message["type"] == "cancel":
-                self._cancelled.add(message["job"])
-            elif message["type"] == "stop":
-                self._stopped.add(message["job"])
+            elif isinstance(message, messages.Cancel):
+                self._cancelled.add(message.job)
+            else:
+                self._stopped.add(message.job)
         self._end()
 
     def _watch_parent(self) -> None:

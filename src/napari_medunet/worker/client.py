@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
@@ -93,7 +94,7 @@ class Worker:
         """
         return self.run(prediction(segmenter, volumes, settings), listener)
 
-    def run(self, task: Task, listener: Listener) -> Job:
+    def run(self, task: Task[Any], listener: Listener) -> Job:
         """Put a task in line.
 
         Raises

@@ -6,18 +6,20 @@ import logging
 import shutil
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from napari_medunet.engine.errors import MedunetError, one_line
+from napari_medunet.engine.errors import one_line, told
 from napari_medunet.engine.progress import Progress
+from napari_medunet.worker import messages
 from napari_medunet.worker.job import Job, ignore
-from napari_medunet.worker.left_over import new_folder, note_request
-from napari_medunet.worker.messages import Message, decode_progress
+from napari_medunet.worker.left_over import new_folder
 from napari_medunet.worker.process import ChildProcess
+from napari_medunet.worker.requests import write_request
 
 CANCEL_SECONDS = 3.0
 """How long a cancelled job may go on before its process is killed: cancel drops the result anyway."""
@@ -126,12 +128,7 @@ class Dispatcher:
         folder = self._folder_of(job)
         try:
             folder.mkdir(parents=True)  # a cleaner of temporary files may have been here
-            request = job.task.pack(folder)
-            if job.task.run:
-                note_request(folder, job.task.name, request)
-        except MedunetError as error:
-            self._fail(job, f"{job.task.title} could not begin: {one_line(error)}")
-            return
+            write_request(folder, job.task.pack(folder))
         except OSError as error:
             self._fail(
                 job,
@@ -139,14 +136,17 @@ class Dispatcher:
                 "space there, or set TMPDIR to another folder.",
             )
             return
+        except Exception as error:  # whatever it was, its listener has to learn of it
+            job.details = traceback.format_exc()
+            self._fail(job, f"{job.task.title} could not begin: {told(error)}")
+            return
         self._running = job
-        run = {"type": "run", "job": job.number, "name": job.task.name}
-        child.send({**run, "folder": str(folder), "request": request})
+        child.send(messages.Run(job=job.number, folder=folder))
 
     def stop(self, job: Job) -> None:
         """Pass the wish on, or take the job out of the line."""
         if job is self._running and self.child is not None:
-            self.child.send({"type": "stop", "job": job.number})
+            self.child.send(messages.Stop(job=job.number))
         elif job in self._waiting:
             self.cancel(job)
 
@@ -154,7 +154,7 @@ class Dispatcher:
         """Pass the wish on and wait for an answer, but not long; or take the job out of the line."""
         job.cancelled = True
         if job is self._running and self.child is not None:
-            self.child.send({"type": "cancel", "job": job.number})
+            self.child.send(messages.Cancel(job=job.number))
             if self._deadline is None:
                 self._deadline = time.monotonic() + CANCEL_SECONDS
         elif job in self._waiting:
@@ -172,43 +172,45 @@ class Dispatcher:
         self.warm_up()
         self._advance()
 
-    def _on_message(self, child: ChildProcess, message: Message) -> None:
+    def _on_message(self, child: ChildProcess, message: messages.FromChild) -> None:
         if child is not self.child:
             return  # the last words of one that was killed
-        if message["type"] == "ready":
+        if isinstance(message, messages.Ready):
+            about = message.about
             child.ready = True
-            self._call(lambda: self._on_ready(message["about"]))
+            self._call(lambda: self._on_ready(about))
             self._advance()
             return
         job = self._running
-        if job is None or job.number != message["job"]:
+        if job is None or job.number != message.job:
             return
-        if message["type"] == "progress":
-            self._tell(job, job.listener.progress, decode_progress(message["progress"]))
-        elif message["type"] == "result":
-            self._take_result(job, message["result"])
+        if isinstance(message, messages.ProgressMessage):
+            self._tell(job, job.listener.progress, message.progress)
+        elif isinstance(message, messages.Result):
+            self._take_result(job, message.file)
         else:
             self._on_last_message(job, message)
 
-    def _take_result(self, job: Job, message: Message) -> None:
+    def _take_result(self, job: Job, file: str) -> None:
         if job.cancelled:
             return
         try:
-            result = job.task.unpack(self._folder_of(job), message)
-        except (OSError, MedunetError) as error:
-            job.unread = f"A result could not be read: {one_line(error)}"
+            result = job.task.take_result(self._folder_of(job), file)
+        except Exception as error:  # its listener learns of it when the job ends
+            job.details = traceback.format_exc()
+            job.unread = f"A result could not be read: {told(error)}"
             return
         job.has_result = True
         self._tell(job, job.listener.result, result)
 
-    def _on_last_message(self, job: Job, message: Message) -> None:
+    def _on_last_message(self, job: Job, message: messages.LastMessage) -> None:
         self._running = self._deadline = None
-        kind = message["type"]
-        if job.cancelled or kind == "cancelled" or (kind == "stopped" and not job.has_result):
+        nothing_kept = isinstance(message, messages.Stopped) and not job.has_result
+        if job.cancelled or isinstance(message, messages.Cancelled) or nothing_kept:
             self._finish(job, job.listener.cancelled)
-        elif kind == "failed":
-            job.details = message["details"]
-            self._fail(job, message["error"])
+        elif isinstance(message, messages.Failed):
+            job.details = message.details
+            self._fail(job, message.error)
         elif job.unread:
             self._fail(job, job.unread)
         else:

@@ -9,88 +9,121 @@ memory by the system while a training runs, and goes with its folder. `benchmark
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.volume import Volume
-from napari_medunet.worker.messages import Message
 
 
-def save_array(path: Path, array: npt.NDArray[Any]) -> str:
-    """Write an array for the other process.
+def _as_utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
-    Parameters
+
+Text = Annotated[str, AfterValidator(_as_utf8)]
+"""Text for people. The name of a file may hold bytes that JSON cannot carry: they are spelled out."""
+
+
+class _Files(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArrayFile(_Files):
+    """An array in a file.
+
+    Attributes
     ----------
-    path : Path
-        A file that does not exist yet, ending in ``.npy``.
-    array : array of numbers
-        Of any shape and memory order.
-
-    Returns
-    -------
     name : str
-        The file's name in its folder: what the message holds.
+        The file's name in the job's folder.
     """
-    np.save(path, array, allow_pickle=False)
-    return path.name
+
+    name: str
+
+    @classmethod
+    def save(cls, path: Path, array: npt.NDArray[Any]) -> ArrayFile:
+        """Write an array for the other process.
+
+        Parameters
+        ----------
+        path : Path
+            A file that does not exist yet, ending in ``.npy``.
+        array : array of numbers
+            Of any shape and memory order.
+        """
+        np.save(path, array, allow_pickle=False)
+        return cls(name=path.name)
+
+    def map(self, folder: Path) -> npt.NDArray[Any]:
+        """Look at the array without reading it.
+
+        Pages are private to the reader: writing into the array changes neither file nor sender.
+        """
+        return np.asarray(np.load(folder / self.name, mmap_mode="c", allow_pickle=False))
+
+    def take(self, folder: Path) -> npt.NDArray[Any]:
+        """Read the array into memory, and remove its file."""
+        array: npt.NDArray[Any] = np.load(folder / self.name, allow_pickle=False)
+        (folder / self.name).unlink()
+        return array
 
 
-def map_array(path: Path) -> npt.NDArray[Any]:
-    """Look at an array that `save_array` wrote, without reading it.
-
-    Pages are private to the reader: writing into the array changes neither file nor sender.
-    """
-    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
-
-
-def take_array(path: Path) -> npt.NDArray[Any]:
-    """Read an array that `save_array` wrote into memory, and remove its file."""
-    array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-    path.unlink()
-    return array
-
-
-def save_volume(folder: Path, stem: str, volume: Volume) -> Message:
-    """Write a volume's voxels into `folder` and describe the rest of it.
+class VolumeFiles(_Files):
+    """A volume: its voxels in a file, the rest of it here, as `Volume` has it.
 
     Where it came from (`Volume.source`) stays behind: jobs compute, the viewer writes files.
     """
-    return {
-        "voxels": save_array(folder / f"{stem}.npy", volume.voxels),
-        "affine": volume.affine.tolist(),
-        "name": volume.name,
-        "leading_axes": list(volume.leading_axes),
-        "leading_scale": list(volume.leading_scale),
-    }
+
+    voxels: ArrayFile
+    affine: tuple[tuple[float, float, float, float], ...]
+    name: Text
+    leading_axes: tuple[str, ...]
+    leading_scale: tuple[float, ...]
+
+    @classmethod
+    def save(cls, folder: Path, stem: str, volume: Volume) -> VolumeFiles:
+        """Write a volume's voxels into `folder`, to a file whose name begins with `stem`."""
+        return cls(
+            voxels=ArrayFile.save(folder / f"{stem}.npy", volume.voxels),
+            affine=volume.affine.tolist(),
+            name=volume.name,
+            leading_axes=volume.leading_axes,
+            leading_scale=volume.leading_scale,
+        )
+
+    def map(self, folder: Path) -> Volume:
+        """Rebuild the volume; its voxels are mapped."""
+        return Volume(
+            voxels=self.voxels.map(folder),
+            affine=np.asarray(self.affine, dtype=np.float64),
+            name=self.name,
+            leading_axes=self.leading_axes,
+            leading_scale=self.leading_scale,
+        )
 
 
-def map_volume(folder: Path, message: Message) -> Volume:
-    """Rebuild a volume that `save_volume` wrote; its voxels are mapped."""
-    return Volume(
-        voxels=map_array(folder / message["voxels"]),
-        affine=np.asarray(message["affine"], dtype=np.float64),
-        name=message["name"],
-        leading_axes=tuple(message["leading_axes"]),
-        leading_scale=tuple(message["leading_scale"]),
-    )
+class ExampleFiles(_Files):
+    """An example: its three arrays in files."""
 
+    image: VolumeFiles
+    labels: ArrayFile
+    annotated: ArrayFile
 
-def save_example(folder: Path, stem: str, example: Example) -> Message:
-    """Write an example's three arrays into `folder` and describe the rest of it."""
-    return {
-        "image": save_volume(folder, f"{stem}-image", example.image),
-        "labels": save_array(folder / f"{stem}-labels.npy", example.labels),
-        "annotated": save_array(folder / f"{stem}-annotated.npy", example.annotated),
-    }
+    @classmethod
+    def save(cls, folder: Path, stem: str, example: Example) -> ExampleFiles:
+        """Write an example's arrays into `folder`, to files whose names begin with `stem`."""
+        return cls(
+            image=VolumeFiles.save(folder, f"{stem}-image", example.image),
+            labels=ArrayFile.save(folder / f"{stem}-labels.npy", example.labels),
+            annotated=ArrayFile.save(folder / f"{stem}-annotated.npy", example.annotated),
+        )
 
-
-def map_example(folder: Path, message: Message) -> Example:
-    """Rebuild an example that `save_example` wrote; its arrays are mapped."""
-    return Example(
-        image=map_volume(folder, message["image"]),
-        labels=map_array(folder / message["labels"]),
-        annotated=map_array(folder / message["annotated"]),
-    )
+    def map(self, folder: Path) -> Example:
+        """Rebuild the example; its arrays are mapped."""
+        return Example(
+            image=self.image.map(folder),
+            labels=self.labels.map(folder),
+            annotated=self.annotated.map(folder),
+        )

@@ -70,7 +70,7 @@ class Job:
     def __init__(
         self,
         number: int,
-        task: Task,
+        task: Task[Any],
         listener: Listener,
         stop: Callable[[Job], None],
         cancel: Callable[[Job], None],

@@ -1,4 +1,4 @@
-"""What the child can do: the engine's jobs, each reading its request and delivering its results.
+"""What the child can do: the engine's jobs, each from its request to its results.
 
 Imported in the child only. A job gets its request, its folder (the arrays are there, and results go
 there), the engine's `report`, and `deliver` for each result that is ready.
@@ -7,7 +7,6 @@ there), the engine's `report`, and `deliver` for each result that is ready.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +14,22 @@ from typing import TYPE_CHECKING
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.hardware.devices import describe, set_up_backend
 from napari_medunet.engine.progress import Progress, ProgressCallback
-from napari_medunet.engine.settings import PredictSettings, TrainSettings
-from napari_medunet.worker.handover import map_example, map_volume, save_array
-from napari_medunet.worker.messages import Message
+from napari_medunet.worker.handover import ArrayFile
+from napari_medunet.worker.requests import (
+    CrossValidateRequest,
+    CrossValidateResult,
+    Deliver,
+    PredictRequest,
+    PredictResult,
+    TrainRequest,
+    TrainResult,
+    read_request,
+)
 
 if TYPE_CHECKING:
     from napari_medunet.engine.prediction.segmenter import Segmenter
 
-Deliver = Callable[[Message], None]
+_SEGMENTER = "segmenter.medunet"
 
 # The segmenter that was used last, with the path and time of the file that it came from: segmenting
 # again, volume after volume, does not load it again.
@@ -39,7 +46,18 @@ def preload() -> str:
     return describe()
 
 
-def train(request: Message, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
+def run(folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
+    """Do what the request in a folder asks for."""
+    request = read_request(folder)
+    if isinstance(request, TrainRequest):
+        train(request, folder, report, deliver)
+    elif isinstance(request, CrossValidateRequest):
+        cross_validate(request, folder, report, deliver)
+    else:
+        predict(request, folder, report, deliver)
+
+
+def train(request: TrainRequest, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
     """Train or fine-tune a segmenter and leave it in the folder as a ``.medunet`` file.
 
     What broke off in the run folder is gone on with.
@@ -47,23 +65,22 @@ def train(request: Message, folder: Path, report: ProgressCallback, deliver: Del
     from napari_medunet.engine.training import fine_tune, train
     from napari_medunet.engine.training.run_folder import RunFolder
 
-    examples = [map_example(folder, message) for message in request["examples"]]
-    settings = TrainSettings.model_validate(request["settings"])
-    names = dict(request["names"])
-    run = RunFolder.new_or_broken(Path(request["run"]), settings)
-    if "start_from" in request:
-        known = _load(Path(request["start_from"]))
+    examples = [files.map(folder) for files in request.examples]
+    settings, names = request.settings, request.names
+    run = RunFolder.new_or_broken(request.run, settings)
+    if request.start_from is not None:
+        known = _load(request.start_from)
         segmenter = fine_tune(known, examples, settings, report, names, run=run)
     else:
         segmenter = train(examples, settings, report, names=names, run=run)
-    path = folder / "segmenter.medunet"
+    path = folder / _SEGMENTER
     segmenter.save(path)
     run.finish()
-    deliver({"segmenter": path.name})
+    deliver(TrainResult(segmenter=path.name))
 
 
 def cross_validate(
-    request: Message, folder: Path, report: ProgressCallback, deliver: Deliver
+    request: CrossValidateRequest, folder: Path, report: ProgressCallback, deliver: Deliver
 ) -> None:
     """Train a network for each fold; leave the segmenter and the out-of-fold labels in the folder.
 
@@ -72,49 +89,47 @@ def cross_validate(
     from napari_medunet.engine.training import cross_validate
     from napari_medunet.engine.training.run_folder import RunFolder
 
-    examples = [map_example(folder, message) for message in request["examples"]]
-    settings = TrainSettings.model_validate(request["settings"])
-    run = RunFolder.new_or_broken(Path(request["run"]), settings)
-    found = cross_validate(examples, settings, report, names=dict(request["names"]), run=run)
-    path = folder / "segmenter.medunet"
+    examples = [files.map(folder) for files in request.examples]
+    run = RunFolder.new_or_broken(request.run, request.settings)
+    found = cross_validate(examples, request.settings, report, names=request.names, run=run)
+    path = folder / _SEGMENTER
     found.segmenter.save(path)
-    labels = [
-        [index, save_array(folder / f"out-of-fold-{index}.npy", array)]
+    labels = {
+        index: ArrayFile.save(folder / f"out-of-fold-{index}.npy", array)
         for index, array in found.labels.items()
-    ]
+    }
     run.finish()
-    deliver({"segmenter": path.name, "labels": labels})
+    deliver(CrossValidateResult(segmenter=path.name, labels=labels))
 
 
-def predict(request: Message, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
+def predict(
+    request: PredictRequest, folder: Path, report: ProgressCallback, deliver: Deliver
+) -> None:
     """Segment volume after volume; one that fails is named at the end, the others are done.
 
     Raises
     ------
-    ValueError
+    MedunetError
         If some volume could not be segmented.
     """
     from napari_medunet.engine.prediction.predict import predict
 
     report(Progress(0.0, "Loading the segmenter"))
-    segmenter = _load(Path(request["segmenter"]))
-    settings = PredictSettings.model_validate(request["settings"])
-    volumes = [map_volume(folder, message) for message in request["volumes"]]
+    segmenter = _load(request.segmenter)
+    volumes = [files.map(folder) for files in request.volumes]
     overall = _Overall(report, len(volumes))
     errors = []
     for index, volume in enumerate(volumes):
         overall.begin(index, volume.name)
         try:
-            labels = predict(segmenter, volume, settings, overall.report)
+            labels = predict(segmenter, volume, request.settings, overall.report)
         except (MedunetError, OSError, MemoryError) as error:
             errors.append(told(error))
             continue
-        deliver({"index": index, "labels": save_array(folder / f"labels-{index}.npy", labels)})
+        file = ArrayFile.save(folder / f"labels-{index}.npy", labels)
+        deliver(PredictResult(index=index, labels=file))
     if errors:
         raise MedunetError(" ".join(errors))
-
-
-JOBS = {"train": train, "cross-validate": cross_validate, "predict": predict}
 
 
 class _Overall:

@@ -6,7 +6,6 @@ viewer that did not end by closing, that is all there is of what was painted and
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -14,17 +13,23 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
+from pydantic import BaseModel
 
+from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.examples.example import Example
-from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.worker.handover import map_example
-from napari_medunet.worker.messages import Message
+from napari_medunet.worker.requests import (
+    REQUEST_FILE,
+    CrossValidateRequest,
+    PredictRequest,
+    TrainRequest,
+    read_request,
+)
 from napari_medunet.worker.tasks import Task, cross_validation, training
 
 _PREFIX = "napari-medunet-"
-_REQUEST = "request.json"
 _SAME_SECONDS = 2.0  # the system's clock may have been set right meanwhile
 
 
@@ -36,35 +41,35 @@ class LeftOver:
     ----------
     folder : Path
         Of the job.
-    name : str
-        Of the task.
-    request : dict
+    request : TrainRequest or CrossValidateRequest
         As the child got it.
     """
 
     folder: Path
-    name: str
-    request: Message
+    request: TrainRequest | CrossValidateRequest
 
     @property
     def began(self) -> datetime:
         """When the training began."""
-        return datetime.fromtimestamp((self.folder / _REQUEST).stat().st_mtime).astimezone()
-
-    @property
-    def settings(self) -> TrainSettings:
-        """What was asked for."""
-        return TrainSettings.model_validate(self.request["settings"])
+        return datetime.fromtimestamp((self.folder / REQUEST_FILE).stat().st_mtime).astimezone()
 
     def examples(self) -> list[Example]:
         """What is learned from, in memory.
 
         Raises
         ------
-        OSError, ValueError
-            If an array is missing or damaged.
+        OSError
+            If an array is missing.
+        MedunetError
+            If an array is damaged.
         """
-        mapped = [map_example(self.folder, message) for message in self.request["examples"]]
+        try:
+            mapped = [files.map(self.folder) for files in self.request.examples]
+        except (ValueError, EOFError) as error:
+            raise MedunetError(
+                f"An array in '{self.folder}' is damaged: {one_line(error)} Discard that training, and "
+                "begin a new one."
+            ) from error
         return [
             Example(
                 replace(one.image, voxels=one.image.voxels.copy()),
@@ -74,19 +79,19 @@ class LeftOver:
             for one in mapped
         ]
 
-    def task(self, examples: list[Example]) -> Task:
+    def task(self, examples: list[Example]) -> Task[Any]:
         """Go on with it, on its `examples`; once that has begun, nothing is left over."""
-        names = dict(self.request["names"])
-        if self.name == "cross-validate":
-            task = cross_validation(examples, self.settings, names)
+        asked = self.request
+        task: Task[Any]
+        if isinstance(asked, CrossValidateRequest):
+            task = cross_validation(examples, asked.settings, asked.names)
         else:
-            known = self.request.get("start_from")
-            task = training(examples, self.settings, names, Path(known) if known else None)
+            task = training(examples, asked.settings, asked.names, asked.start_from)
 
-        def pack(folder: Path) -> Message:
+        def pack(folder: Path) -> BaseModel:
             request = task.pack(folder)
-            if self._run.exists():
-                shutil.move(self._run, request["run"])
+            if asked.run.exists():
+                shutil.move(asked.run, folder.with_name(task.run))
             self.discard()
             return request
 
@@ -94,14 +99,10 @@ class LeftOver:
 
     def discard(self) -> None:
         """Delete it, with the viewer's folder where that holds nothing else."""
-        for folder in (self.folder, self._run):
+        for folder in (self.folder, self.request.run):
             shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             self.folder.parent.rmdir()
-
-    @property
-    def _run(self) -> Path:
-        return Path(self.request["run"])
 
 
 def new_folder() -> Path:
@@ -117,33 +118,32 @@ def new_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{process.pid}-{began}-"))
 
 
-def note_request(folder: Path, name: str, request: Message) -> None:
-    """Keep what a training was asked for in its job's folder, beside the arrays.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    told = {"name": name, "request": request}
-    (folder / _REQUEST).write_text(json.dumps(told), encoding="utf-8")
-
-
 def holds_training(folder: Path) -> bool:
     """Whether a training is under way in a folder that `new_folder` made."""
-    return any(folder.glob(f"*/{_REQUEST}"))
+    jobs = [path.parent for path in folder.glob(f"*/{REQUEST_FILE}")]
+    return any(_read_training(job) is not None for job in jobs)
 
 
 def newest_left_over() -> LeftOver | None:
     """The last training of this user that ended with its viewer, if there is one."""
     found = []
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/*/{_REQUEST}"):
-        with suppress(OSError, ValueError, KeyError):  # damaged, or just being removed
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/*/{REQUEST_FILE}"):
+        with suppress(OSError, ValueError):  # not of ours, or just being removed
             pid, began, _ = path.parents[1].name.removeprefix(_PREFIX).split("-", 2)
             if _is_own(path) and not _is_alive(int(pid), int(began)):
-                told = json.loads(path.read_text(encoding="utf-8"))
-                found.append(LeftOver(path.parent, told["name"], told["request"]))
+                request = _read_training(path.parent)
+                if request is not None:
+                    found.append(LeftOver(path.parent, request))
     return max(found, key=lambda one: one.began, default=None)
+
+
+def _read_training(folder: Path) -> TrainRequest | CrossValidateRequest | None:
+    """What the training in a job's folder was asked for, where there is one that can be read."""
+    try:
+        request = read_request(folder)
+    except (OSError, ValueError):  # damaged, of another version, or just being removed
+        return None
+    return None if isinstance(request, PredictRequest) else request
 
 
 def _is_own(path: Path) -> bool:

@@ -1,71 +1,126 @@
-"""What passes between the viewer and its child: one JSON object a line, small, without NaN.
+"""What passes through the pipes between the viewer and its child: one small JSON object a line.
 
-To the child: ``run`` (a job), ``stop``, ``cancel``. From the child: ``ready`` once, with what it runs
-on; then for each job ``progress`` and ``result`` any number of times and one of ``done``, ``stopped``,
-``cancelled``, ``failed``. Arrays never travel this way, see `handover`.
+To the child: `Run`, `Stop`, `Cancel`. From the child: `Ready` once; then for each job `ProgressMessage`
+and `Result` any number of times and one of `Done`, `Stopped`, `Cancelled`, `Failed`. What a job is asked
+for and what it makes lie in files, see `requests`.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
-from napari_medunet.engine.errors import MedunetError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
 from napari_medunet.engine.progress import Progress
+from napari_medunet.worker.handover import Text
 
-Message = dict[str, Any]
-
-
-def encode(message: Message) -> bytes:
-    """One line of JSON, with its end of line.
-
-    Raises
-    ------
-    ValueError
-        If some number is NaN or infinite: JSON has neither.
-    """
-    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+T = TypeVar("T")
 
 
-def decode(line: bytes) -> Message:
-    """Read what `encode` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the line is no JSON object.
-    """
-    message = json.loads(line)
-    if not isinstance(message, dict):
-        raise MedunetError(f"Wanted a JSON object on one line; got {line[:80]!r}.")
-    return message
-
-
-def encode_progress(progress: Progress) -> Message:
-    """Progress as JSON values; numbers that JSON lacks become "nan", "inf" and "-inf"."""
-    left = progress.seconds_left
-    return {
-        "fraction": _encode_number(progress.fraction),
-        "message": progress.message,
-        "seconds_left": None if left is None else _encode_number(left),
-        "scores": {name: _encode_number(value) for name, value in progress.scores.items()},
-        "warning": progress.warning,
-    }
-
-
-def decode_progress(message: Message) -> Progress:
-    """Read what `encode_progress` made."""
-    left = message["seconds_left"]
-    return Progress(
-        fraction=float(message["fraction"]),
-        message=message["message"],
-        seconds_left=None if left is None else float(left),
-        scores={name: float(value) for name, value in message["scores"].items()},
-        warning=message["warning"],
+class _Message(BaseModel):
+    # NaN and infinity travel as text, which JSON has no numbers for. Progress is looked at once more on
+    # its way: a backend's float32 becomes a float.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="strings", revalidate_instances="always"
     )
 
 
-def _encode_number(value: float) -> float | str:
-    number = float(value)  # scores may be numpy's scalars, which json refuses
-    return number if math.isfinite(number) else str(number)
+class _OfJob(_Message):
+    job: int
+
+
+class Run(_OfJob):
+    """Begin a job, whose request and arrays lie in a folder."""
+
+    kind: Literal["run"] = "run"
+    folder: Path
+
+
+class Stop(_OfJob):
+    """End a job, and keep what it has."""
+
+    kind: Literal["stop"] = "stop"
+
+
+class Cancel(_OfJob):
+    """End a job, and keep nothing."""
+
+    kind: Literal["cancel"] = "cancel"
+
+
+class Ready(_Message):
+    """The child has imported what its jobs need; `about` says in one line what they run on."""
+
+    kind: Literal["ready"] = "ready"
+    about: Text
+
+
+class ProgressMessage(_OfJob):
+    """How far a job is."""
+
+    kind: Literal["progress"] = "progress"
+    progress: Progress
+
+
+class Result(_OfJob):
+    """A job has made something: `file` in its folder describes it."""
+
+    kind: Literal["result"] = "result"
+    file: str
+
+
+class Done(_OfJob):
+    """A job has ended in its own way, perhaps sooner for having been asked to stop."""
+
+    kind: Literal["done"] = "done"
+
+
+class Stopped(_OfJob):
+    """A job was asked to stop and had nothing more to keep."""
+
+    kind: Literal["stopped"] = "stopped"
+
+
+class Cancelled(_OfJob):
+    """A job was cancelled."""
+
+    kind: Literal["cancelled"] = "cancelled"
+
+
+class Failed(_OfJob):
+    """A job has ended with an error: one line for the user, and the traceback for a report of a bug."""
+
+    kind: Literal["failed"] = "failed"
+    error: Text
+    details: Text
+
+
+ToChild = Run | Stop | Cancel
+LastMessage = Done | Stopped | Cancelled | Failed
+FromChild = Ready | ProgressMessage | Result | LastMessage
+
+TO_CHILD: TypeAdapter[ToChild] = TypeAdapter(Annotated[ToChild, Field(discriminator="kind")])
+FROM_CHILD: TypeAdapter[FromChild] = TypeAdapter(Annotated[FromChild, Field(discriminator="kind")])
+
+
+def encode(message: ToChild | FromChild) -> bytes:
+    """One line of JSON, with its end of line."""
+    return message.model_dump_json().encode() + b"\n"
+
+
+def decode(line: bytes, messages: TypeAdapter[T]) -> T:
+    """Read what `encode` wrote.
+
+    Parameters
+    ----------
+    line : bytes
+    messages : TypeAdapter
+        Of the messages that may come: `TO_CHILD` or `FROM_CHILD`.
+
+    Raises
+    ------
+    ValueError
+        If the line is none of them.
+    """
+    return messages.validate_json(line)

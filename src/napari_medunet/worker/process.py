@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from napari_medunet.worker.messages import Message, decode, encode
+from napari_medunet.worker.messages import FROM_CHILD, FromChild, ToChild, decode, encode
 
 LOG_LINES = 50
 _LINE_LENGTH = 500
@@ -43,7 +43,7 @@ class ChildProcess:
         self,
         jobs: str,
         folder: Path,
-        on_message: Callable[[ChildProcess, Message], None],
+        on_message: Callable[[ChildProcess, FromChild], None],
         on_end: Callable[[ChildProcess], None],
     ) -> None:
         self.ready = False
@@ -65,7 +65,7 @@ class ChildProcess:
         """The last lines that the child and its libraries printed."""
         return list(self._log)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: ToChild) -> None:
         """Write to the child. One that has ended says so through `on_end`, not here."""
         stdin = self._process.stdin
         if stdin is None:
@@ -104,7 +104,7 @@ class ChildProcess:
     def _read_messages(self, lines: IO[bytes]) -> None:
         for line in lines:
             try:
-                message = decode(line)
+                message = decode(line, FROM_CHILD)
             except ValueError:  # half a line, since the child was killed while it wrote
                 self._process.kill()
                 return

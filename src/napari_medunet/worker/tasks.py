@@ -1,47 +1,67 @@
-"""What each kind of job sends to the child, and what comes back: the viewer's side of `jobs`."""
+"""How the viewer hands each kind of job over, and how it takes what the job has made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 import numpy.typing as npt
+from pydantic import BaseModel
 
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.engine.volume import Volume
-from napari_medunet.worker.handover import save_example, save_volume, take_array
-from napari_medunet.worker.messages import Message
+from napari_medunet.worker.handover import ExampleFiles, VolumeFiles
+from napari_medunet.worker.requests import (
+    CrossValidateRequest,
+    CrossValidateResult,
+    PredictRequest,
+    PredictResult,
+    TrainRequest,
+    TrainResult,
+)
+
+ResultT = TypeVar("ResultT", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Generic[ResultT]):
     """One piece of work for the child.
 
     Attributes
     ----------
-    name : str
-        Key in the table of `jobs`.
     title : str
         What errors call it: "Training".
     pack : callable
         Given the job's folder, writes the arrays there and returns the request that goes with them.
-    unpack : callable
-        Given the job's folder and a result's message, returns the result. Files that are to outlive
-        the job must leave the folder: it is removed when the job ends.
+    makes : type
+        What the child describes each result with.
+    take : callable
+        Given the job's folder and such a description, returns the result. Files that are to outlive the
+        job must leave the folder: it is removed when the job ends.
     run : str
         Name of the folder, beside the job's, with which the same task goes on where it broke off; empty
         for a task that cannot.
     """
 
-    name: str
     title: str
-    pack: Callable[[Path], Message]
-    unpack: Callable[[Path, Message], object]
+    pack: Callable[[Path], BaseModel]
+    makes: type[ResultT]
+    take: Callable[[Path, ResultT], object]
     run: str = ""
+
+    def take_result(self, folder: Path, file: str) -> object:
+        """Take the result that a file in the job's folder describes.
+
+        Raises
+        ------
+        OSError, ValueError
+            If a file is missing or damaged.
+        """
+        return self.take(folder, self.makes.model_validate_json((folder / file).read_bytes()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,50 +85,60 @@ def training(
     settings: TrainSettings,
     names: dict[int, str] | None = None,
     start_from: Path | None = None,
-) -> Task:
+) -> Task[TrainResult]:
     """Train on examples; the result is the path of a ``.medunet`` file in the worker's folder.
 
     `names` says what labels are called, for the segmenter's card; a segmenter in `start_from` is
     fine-tuned.
     """
-    run = _new_run()
-    pack_examples = _pack_examples(examples, settings, names, run)
+    run, frozen = _new_run(), _as_they_are_now(examples)
 
-    def pack(folder: Path) -> Message:
-        known = {"start_from": str(start_from.absolute())} if start_from else {}
-        return pack_examples(folder) | known
+    def pack(folder: Path) -> TrainRequest:
+        return TrainRequest(
+            examples=_save_examples(folder, frozen),
+            settings=settings,
+            names=names or {},
+            run=folder.with_name(run),
+            start_from=start_from.absolute() if start_from else None,
+        )
 
-    return Task("train", "Training", pack, _keep_segmenter, run)
+    return Task("Training", pack, TrainResult, _keep_segmenter, run)
 
 
 def cross_validation(
     examples: list[Example], settings: TrainSettings, names: dict[int, str] | None = None
-) -> Task:
+) -> Task[CrossValidateResult]:
     """Cross-validate on examples, with the folds of the settings; the result is a `CrossValidated`."""
+    run, frozen = _new_run(), _as_they_are_now(examples)
 
-    def unpack(folder: Path, result: Message) -> CrossValidated:
-        labels = {index: take_array(folder / name) for index, name in result["labels"]}
+    def pack(folder: Path) -> CrossValidateRequest:
+        return CrossValidateRequest(
+            examples=_save_examples(folder, frozen),
+            settings=settings,
+            names=names or {},
+            run=folder.with_name(run),
+        )
+
+    def take(folder: Path, result: CrossValidateResult) -> CrossValidated:
+        labels = {index: file.take(folder) for index, file in result.labels.items()}
         return CrossValidated(_keep_segmenter(folder, result), labels)
 
-    run = _new_run()
-    pack = _pack_examples(examples, settings, names, run)
-    return Task("cross-validate", "Training", pack, unpack, run)
+    return Task("Training", pack, CrossValidateResult, take, run)
 
 
-def prediction(segmenter: Path, volumes: list[Volume], settings: PredictSettings) -> Task:
+def prediction(
+    segmenter: Path, volumes: list[Volume], settings: PredictSettings
+) -> Task[PredictResult]:
     """Segment volumes; a result is (position in `volumes`, (z, y, x) labels array)."""
 
-    def pack(folder: Path) -> Message:
-        return {
-            "segmenter": str(segmenter.absolute()),
-            "volumes": [save_volume(folder, str(i), volume) for i, volume in enumerate(volumes)],
-            "settings": settings.model_dump(mode="json"),
-        }
+    def pack(folder: Path) -> PredictRequest:
+        files = tuple(VolumeFiles.save(folder, str(i), v) for i, v in enumerate(volumes))
+        return PredictRequest(segmenter=segmenter.absolute(), volumes=files, settings=settings)
 
-    def unpack(folder: Path, result: Message) -> object:
-        return result["index"], take_array(folder / result["labels"])
+    def take(folder: Path, result: PredictResult) -> tuple[int, npt.NDArray[Any]]:
+        return result.index, result.labels.take(folder)
 
-    return Task("predict", "Segmentation", pack, unpack)
+    return Task("Segmentation", pack, PredictResult, take)
 
 
 def _new_run() -> str:
@@ -116,26 +146,17 @@ def _new_run() -> str:
     return f"run-{uuid4().hex}"
 
 
-def _pack_examples(
-    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None, run: str
-) -> Callable[[Path], Message]:
-    """Hand over what is learned from, as it is now, and the name of the run folder."""
-    # The user paints on while the job waits: labels are copied now. Nobody paints on images.
-    frozen = [replace(e, labels=e.labels.copy(), annotated=e.annotated.copy()) for e in examples]
-
-    def pack(folder: Path) -> Message:
-        return {
-            "examples": [save_example(folder, str(i), e) for i, e in enumerate(frozen)],
-            "settings": settings.model_dump(mode="json"),
-            "names": [[label, name] for label, name in (names or {}).items()],
-            "run": str(folder.with_name(run)),
-        }
-
-    return pack
+def _as_they_are_now(examples: list[Example]) -> list[Example]:
+    """Copy the labels: the user paints on while the job waits. Nobody paints on images."""
+    return [replace(e, labels=e.labels.copy(), annotated=e.annotated.copy()) for e in examples]
 
 
-def _keep_segmenter(folder: Path, result: Message) -> Path:
+def _save_examples(folder: Path, examples: list[Example]) -> tuple[ExampleFiles, ...]:
+    return tuple(ExampleFiles.save(folder, str(i), e) for i, e in enumerate(examples))
+
+
+def _keep_segmenter(folder: Path, result: TrainResult) -> Path:
     """Take the segmenter out of the job's folder, which goes with the job."""
     kept = folder.with_suffix(".medunet")
-    (folder / result["segmenter"]).replace(kept)
+    (folder / result.segmenter).replace(kept)
     return kept

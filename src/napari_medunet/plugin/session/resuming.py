@@ -104,7 +104,7 @@ class Resuming(QWidget):  # type: ignore[misc]
     def _take_over(self, left: LeftOver) -> None:
         self._left = None
         try:
-            examples, settings = left.examples(), left.settings
+            examples, settings = left.examples(), left.request.settings
         except (OSError, MedunetError) as error:
             show_error(f"The training cannot be resumed: {one_line(error)}")
             self.refresh()

@@ -1,0 +1,116 @@
+"""What each kind of job is asked for and what it makes: the one description that all sides read.
+
+A request lies in its job's folder, with its arrays beside it: the viewer writes it, the child reads it, and
+so does the next viewer where this one was killed. Results lie there as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.worker.handover import ArrayFile, ExampleFiles, VolumeFiles
+
+REQUEST_FILE = "request.json"
+"""Name of a request's file in its job's folder."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _TrainingRequest(_Frozen):
+    """What all trainings are asked for.
+
+    Attributes
+    ----------
+    examples : tuple of ExampleFiles
+    settings : TrainSettings
+    names : dict of int to str
+        What labels are called, for the segmenter's card.
+    run : Path
+        Of the run folder; what broke off in it is gone on with.
+    """
+
+    examples: tuple[ExampleFiles, ...]
+    settings: TrainSettings
+    names: dict[int, str]
+    run: Path
+
+
+class TrainRequest(_TrainingRequest):
+    """Train a segmenter, or fine-tune the one in the file `start_from`. It makes a `TrainResult`."""
+
+    kind: Literal["train"] = "train"
+    start_from: Path | None = None
+
+
+class CrossValidateRequest(_TrainingRequest):
+    """Train a network for each fold of the settings. It makes a `CrossValidateResult`."""
+
+    kind: Literal["cross-validate"] = "cross-validate"
+
+
+class PredictRequest(_Frozen):
+    """Segment volumes with the segmenter in a file. It makes a `PredictResult` of each volume."""
+
+    kind: Literal["predict"] = "predict"
+    segmenter: Path
+    volumes: tuple[VolumeFiles, ...]
+    settings: PredictSettings
+
+
+Request = TrainRequest | CrossValidateRequest | PredictRequest
+
+_REQUESTS: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
+
+
+class TrainResult(_Frozen):
+    """The name of the segmenter's file in the job's folder."""
+
+    segmenter: str
+
+
+class CrossValidateResult(TrainResult):
+    """A segmenter, and out-of-fold labels by position in the examples."""
+
+    labels: dict[int, ArrayFile]
+
+
+class PredictResult(_Frozen):
+    """Labels of one volume, and its position in the request."""
+
+    index: int
+    labels: ArrayFile
+
+
+Deliver = Callable[[BaseModel], None]
+"""Takes each result that a job has ready, once its arrays lie in the job's folder."""
+
+
+def write_request(folder: Path, request: BaseModel) -> None:
+    """Leave a request in its job's folder.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    (folder / REQUEST_FILE).write_bytes(request.model_dump_json().encode())
+
+
+def read_request(folder: Path) -> Request:
+    """Read what a job is asked for from its folder.
+
+    Raises
+    ------
+    OSError
+        If there is no request.
+    ValueError
+        If it is damaged, or of no kind that is known here.
+    """
+    return _REQUESTS.validate_json((folder / REQUEST_FILE).read_bytes())
