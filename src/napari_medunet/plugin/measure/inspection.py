@@ -21,13 +21,12 @@ from napari_medunet.engine.evaluation.metrics.agreement import (
 )
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume
+from napari_medunet.plugin.measure.cases import Case
 from napari_medunet.plugin.measure.comparison_layers import (
     ComparisonLayers,
     legend,
     show_only_agreement,
 )
-from napari_medunet.plugin.measure.queue import Case
-from napari_medunet.plugin.opening.layers import volume_from_layer
 from napari_medunet.plugin.widgets.latest_only import LatestOnly
 
 Members = tuple[int, ...] | None  # labels that are taken as one; None for all, each its own
@@ -164,14 +163,13 @@ class Inspection(QObject):  # type: ignore[misc]
     ) -> None:
         """Compute in a thread and show the result, unless something else was asked for meanwhile."""
         try:
-            layers = list(self.viewer.layers)
-            volumes = [volume_from_layer(one, layers) for one in (case.truth, case.prediction)]
+            volumes = case.volumes(self.viewer.layers)
         except MedunetError as error:
             show_error(one_line(error))
             return
 
         def show_if_open(result: Any) -> None:
-            if case.truth in self.viewer.layers and case.prediction in self.viewer.layers:
+            if all(layer in self.viewer.layers for layer in case.layers):
                 show(result)
 
         latest_only.ask(lambda: partial(show_if_open, compute(*volumes)))

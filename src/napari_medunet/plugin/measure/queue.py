@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import NamedTuple
 
-from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker
 
@@ -23,20 +22,6 @@ from napari_medunet.engine.evaluation.metrics.scores import CaseScores, evaluate
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid
 from napari_medunet.plugin.widgets.latest_only import run_in_thread
-from napari_medunet.plugin.widgets.pairing import case_of
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A prediction and its truth, as layers, and what to call them."""
-
-    name: str
-    prediction: Labels
-    truth: Labels
-
-    def same(self, other: Case) -> bool:
-        """Whether the layers are the same, by identity."""
-        return self.prediction is other.prediction and self.truth is other.truth
 
 
 class SideEdit(NamedTuple):
@@ -177,19 +162,6 @@ class _Queue:
         self.waiting.pop(name, None)
         if self.running is not None and self.running.name == name:
             self.wanted = False
-
-
-def name_cases(pairs: Iterable[tuple[Labels, Labels]]) -> list[Case]:
-    """Call each pair of prediction and truth what the prediction's case is called, no two the same."""
-    cases: dict[str, Case] = {}
-    for prediction, truth in pairs:
-        name = case_of(prediction.name)
-        if name in cases:
-            name = prediction.name
-        while name in cases:
-            name += " again"
-        cases[name] = Case(name, prediction, truth)
-    return list(cases.values())
 
 
 def _measure(request: Request, incremental: dict[str, IncrementalScores]) -> CaseScores:
