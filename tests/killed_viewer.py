@@ -9,8 +9,8 @@ import psutil
 
 _SCRIPT = """
 import os, signal, sys, time
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker import Listener, Worker
 
