@@ -95,7 +95,7 @@ def measure(dtype: str, strokes: int) -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-medunet", "Metrics")
     rest(1)
     widget.live_box.click()
-    wait_for(lambda: bool(widget.scores) and not widget.measuring.busy)
+    wait_for(lambda: bool(widget.scores) and not widget.measure_queue.busy)
     rest(1.5)
     layer.brush_size = 8
     rng = np.random.default_rng(0)
@@ -124,12 +124,12 @@ def measure(dtype: str, strokes: int) -> None:
         dragged.extend(1000 * (now - at) for at, missing in pending if missing == 0)
         pending[:] = [touch for touch in pending if touch[1] > 0]
 
-    widget.measuring.measured.connect(told)
+    widget.measure_queue.measured.connect(told)
     pulse.reset()
     for step in range(4 * strokes):
         angle = 2 * np.pi * step / (4 * strokes)
         # What is being measured already may not have seen this touch: the numbers after it have.
-        pending.append([time.perf_counter(), 2 if widget.measuring.busy else 1])
+        pending.append([time.perf_counter(), 2 if widget.measure_queue.busy else 1])
         layer.paint((128, int(90 + 38 * np.sin(angle)), int(128 + 42 * np.cos(angle))), 1)
         rest(0.016)  # a mouse tells of itself some sixty times a second
     gap = pulse.worst

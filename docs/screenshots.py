@@ -149,7 +149,7 @@ def measure(viewer: napari.Viewer, cases: list[tuple[Path, Path]]) -> None:
     _, widget = viewer.window.add_plugin_dock_widget("napari-medunet", "Metrics")
     wait(0.5)
     widget.compute_button.click()
-    wait_for(lambda: len(widget.scores) == len(cases) and not widget.measuring.busy)
+    wait_for(lambda: len(widget.scores) == len(cases) and not widget.measure_queue.busy)
     table = widget.view.table
     table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
     table.selectRow(0)

@@ -243,7 +243,7 @@ def test_agreement_is_one_layer_that_is_used_again(
     until(lambda: "c 2 lesion agreement" in viewer.layers)
     assert [int((layer.data == code).sum()) for code in (1, 2, 3)] == [64, 0, 0]
     widget.agreement_button.click()
-    until(lambda: not widget.measuring.busy)
+    until(lambda: not widget.measure_queue.busy)
     assert len(viewer.layers) == len(before) + 1
     assert all(np.array_equal(viewer.layers[name].data, data) for name, data in before.items())
     # It can neither be measured nor taken for a truth.
@@ -323,7 +323,7 @@ def test_live_numbers_are_those_of_counting_anew(
     until(widget.compute_button.isEnabled)
     widget.live_box.click()
     until(lambda: widget.scores)
-    widget.live.rested.disconnect()  # or else everything would be counted anew a little later
+    widget.paint_watch.rested.disconnect()  # or else everything would be counted anew a little later
     for layer in (prediction, truth):
         for change in _edits(layer):
             change()

@@ -62,8 +62,8 @@ def test_folds_go_on_and_segment_the_layers_that_came_back(
     widget.resuming.button.click()
     until(lambda: not widget.session.busy)
     assert len(read_card(widget.segmenter_path).networks) == 2
-    unseen = [layer.name for layer in viewer.layers if "unseen" in layer.name]
-    assert unseen == ["phantom_00 unseen segmentation", "phantom_01 unseen segmentation"]
+    made = [layer.name for layer in viewer.layers if "out-of-fold" in layer.name]
+    assert made == ["phantom_00 out-of-fold segmentation", "phantom_01 out-of-fold segmentation"]
     assert not list(notifications)
 
 

@@ -65,9 +65,9 @@ def cross_validate(widget: TrainWidget, add_phantom: AddPhantom, until: Until, e
     widget.train_button.click()
 
 
-def unseen_layers(viewer: Any) -> list[str]:
+def out_of_fold_layers(viewer: Any) -> list[str]:
     """Names of the segmentations of cases by the networks that never saw them."""
-    return [layer.name for layer in viewer.layers if "unseen" in layer.name]
+    return [layer.name for layer in viewer.layers if "out-of-fold" in layer.name]
 
 
 @pytest.fixture
@@ -218,9 +218,9 @@ def test_cross_validation_shows_each_fold_and_segments_what_its_network_never_sa
     assert "mean&nbsp;±&nbsp;sd" in widget.view.result.text()
     assert widget.view.curve.measured.get_xlabel() == "minutes of fold 2"
     assert widget.view.curve.measured.get_xlim() == (0, 2.5)  # of five, which two folds share
-    assert unseen_layers(viewer) == [
-        "phantom_00 unseen segmentation",
-        "phantom_01 unseen segmentation",
+    assert out_of_fold_layers(viewer) == [
+        "phantom_00 out-of-fold segmentation",
+        "phantom_01 out-of-fold segmentation",
     ]
     assert len(read_card(widget.segmenter_path).networks) == 2
 
@@ -312,7 +312,7 @@ def test_closing_the_window_can_stop_a_training_and_save_what_there_is(
     job = ViewerJob(
         "Training", lambda listener: session.worker.train(examples, settings, listener), True
     )
-    job.produced.connect(session.keep)
+    job.produced.connect(session.add_trained)
     session.run(job)
     until(lambda: job.scores)
     kept = tmp_path / "kept.medunet"
@@ -454,9 +454,9 @@ def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
     until(lambda: not widget.session.busy)
     assert len(list(notifications)) == 1  # that the process was killed
     assert len(read_card(widget.segmenter_path).networks) == 2
-    assert unseen_layers(viewer) == [
-        "phantom_00 unseen segmentation",
-        "phantom_01 unseen segmentation",
+    assert out_of_fold_layers(viewer) == [
+        "phantom_00 out-of-fold segmentation",
+        "phantom_01 out-of-fold segmentation",
     ]
     assert widget.resuming.isHidden()
 

@@ -115,6 +115,7 @@ def test_no_layer_is_its_own_truth(names: list[str]) -> None:
         ("case_07 segmentation", "case_07"),
         ("case_07 segmentation [2]", "case_07"),
         ("case_07_prediction_labels", "case_07"),
+        ("case_07 out-of-fold segmentation [1]", "case_07"),
         ("segmentation", "segmentation"),
         ("7", "7"),
     ],

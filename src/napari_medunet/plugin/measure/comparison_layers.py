@@ -18,9 +18,9 @@ from napari_medunet.engine.evaluation.metrics.agreement import (
     OTHER_LABEL,
     DistanceMesh,
 )
-from napari_medunet.plugin.measure.queue import Case
-from napari_medunet.plugin.opening.layers import source_layer
-from napari_medunet.plugin.session.made_layers import MADE_HERE
+from napari_medunet.plugin.measure.cases import Case
+from napari_medunet.plugin.opening.layer_geometry import source_layer
+from napari_medunet.plugin.session.made_layers import MADE_HERE, add_layer, placed_like
 
 # Of Okabe and Ito, told apart by colour-blind eyes; what is right is fainter than what is wrong.
 AGREEMENT = {
@@ -55,7 +55,7 @@ class ComparisonLayers:
         ----------
         case : Case
         agreement : uint8 array of the truth layer's shape
-            From `engine.metrics.agreement.agreement`.
+            From `metrics.agreement.agreement`.
         title : str
             What was compared, for the layer's name.
         """
@@ -69,7 +69,7 @@ class ComparisonLayers:
                 opacity=0.7,
                 features=_agreement_names(),
                 metadata={MADE_HERE: "agreement"},
-                **_geometry(case.truth),
+                **placed_like(case.truth, case.truth.ndim),
             )
             layer.editable = False
             self._add("agreement", case, layer)
@@ -91,7 +91,7 @@ class ComparisonLayers:
                 colormap=_COLORMAP,
                 shading="smooth",
                 metadata={MADE_HERE: "distance"},
-                **_geometry(case.truth),
+                **placed_like(case.truth, case.truth.ndim),
             )
             self._add("distance", case, layer)
             layer.colorbar.visible = True
@@ -132,10 +132,9 @@ class ComparisonLayers:
 
     def layers_of(self, case: Case) -> list[Layer]:
         """Image, prediction, truth, and what compares them."""
-        layers: list[Layer] = [case.prediction, case.truth]
         image = self.image_of(case)
         compared = (self.of(case, kind) for kind in ("agreement", "distance"))
-        return [*layers, *(layer for layer in (image, *compared) if layer is not None)]
+        return [*case.layers, *(layer for layer in (image, *compared) if layer is not None)]
 
     def image_of(self, case: Case) -> Image | None:
         """The image that prediction and truth lie on; None where there is none."""
@@ -144,16 +143,13 @@ class ComparisonLayers:
         return named[0] if named else source_layer(case.truth, images)
 
     def _add(self, kind: str, case: Case, layer: Layer) -> None:
-        active = self._viewer.layers.selection.active
-        self._viewer.add_layer(layer)
-        if active is not None and active in self._viewer.layers:
-            self._viewer.layers.selection.active = active  # who is painting goes on where they are
+        add_layer(self._viewer, layer)
         self._made.setdefault(case.truth, WeakValueDictionary())[kind] = layer
 
 
 def show_only_agreement(case: Case) -> None:
     """Hide the labels below agreement, which would mix with its colours; not what is being painted."""
-    for layer in (case.prediction, case.truth):
+    for layer in case.layers:
         if layer.mode in ("pan_zoom", "transform", "pick"):
             layer.visible = False
 
@@ -178,12 +174,3 @@ def _agreement_colours() -> DirectLabelColormap:
 def _agreement_names() -> dict[str, list[Any]]:
     names = {0: "neither", **{code: name for code, (name, _, _) in AGREEMENT.items()}}
     return {"index": list(names), "who": list(names.values())}
-
-
-def _geometry(layer: Layer) -> dict[str, Any]:
-    return {
-        "scale": layer.scale,
-        "translate": layer.translate,
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
-    }

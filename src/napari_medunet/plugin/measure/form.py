@@ -85,23 +85,23 @@ class MetricsForm(QWidget):  # type: ignore[misc]
     def show_results(self, shown: bool) -> None:
         """Show or hide what there is only with scores."""
         self.view.setVisible(shown)
-        self.looks.setVisible(shown)
-        self.buttons.setVisible(shown)
+        self.comparison_buttons.setVisible(shown)
+        self.table_buttons.setVisible(shown)
         if not shown:
             self.legend.hide()
 
     def _lay_out(self) -> None:
         start = _row(self.compute_button, self.live_box)
         start.layout().setStretch(0, 1)
-        self.looks = _row(self.agreement_button, self.distance_button)
-        self.buttons = _row(self.copy_button, self.save_button, self.columns_button)
+        self.comparison_buttons = _row(self.agreement_button, self.distance_button)
+        self.table_buttons = _row(self.copy_button, self.save_button, self.columns_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(6)
         for widget in (self.chooser, self.more, start, self.note, self.resample_button):
             layout.addWidget(widget)
         layout.addWidget(self.view, 1)
-        for widget in (self.looks, self.legend, self.buttons):
+        for widget in (self.comparison_buttons, self.legend, self.table_buttons):
             layout.addWidget(widget)
         layout.addStretch()
         self.setMinimumWidth(340)

@@ -1,17 +1,16 @@
-"""Looking: from a row of the table to the voxels behind it, worked out in a thread."""
+"""Inspection: from a row of the table to the voxels behind it, worked out in a thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QMainWindow
-from superqt.utils import create_worker
 
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.evaluation.metrics.agreement import (
@@ -22,15 +21,15 @@ from napari_medunet.engine.evaluation.metrics.agreement import (
 )
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume
+from napari_medunet.plugin.measure.cases import Case
 from napari_medunet.plugin.measure.comparison_layers import (
     ComparisonLayers,
     legend,
     show_only_agreement,
 )
-from napari_medunet.plugin.measure.queue import Case
-from napari_medunet.plugin.opening.layers import volume_from_layer
+from napari_medunet.plugin.widgets.latest_only import LatestOnly
 
-Members = tuple[int, ...] | None  # labels that are looked at as one; None for all, each its own
+Members = tuple[int, ...] | None  # labels that are taken as one; None for all, each its own
 
 
 class Inspection(QObject):  # type: ignore[misc]
@@ -49,7 +48,9 @@ class Inspection(QObject):  # type: ignore[misc]
         super().__init__(parent)
         self.viewer = viewer
         self.layers = ComparisonLayers(viewer)
-        self._latest: dict[str, object] = {}
+        # Apart, since a click on a row may ask for both.
+        self._view = self._make_latest_only()
+        self._agreement = self._make_latest_only()
         self._compared: WeakKeyDictionary[Labels, tuple[Members, str]] = WeakKeyDictionary()
 
     def go(
@@ -68,7 +69,7 @@ class Inspection(QObject):  # type: ignore[misc]
                 self._move_to(case, place)
             self.shown.emit("place", "")
 
-        self._work("view", case, find, show)
+        self._work(self._view, case, find, show)
 
     def show_agreement(
         self, case: Case, members: Members, settings: EvaluateSettings, title: str = ""
@@ -87,7 +88,7 @@ class Inspection(QObject):  # type: ignore[misc]
             self._compared[case.truth] = members, title
             self.shown.emit("agreement", legend(members is None))
 
-        self._work("agreement", case, compare, show)
+        self._work(self._agreement, case, compare, show)
 
     def follow_row(
         self, case: Case, members: Members, settings: EvaluateSettings, title: str
@@ -151,37 +152,34 @@ class Inspection(QObject):  # type: ignore[misc]
             beyond = f" or more; the largest is {most:.2f} mm" if most > high else ""
             self.shown.emit("distance", f"Colours: 0 to {high:.2f} mm{beyond}.")
 
-        self._work("view", case, measure, show)
+        self._work(self._view, case, measure, show)
 
     def _work(
         self,
-        what: str,
+        latest_only: LatestOnly,
         case: Case,
         compute: Callable[[Volume, Volume], Any],
         show: Callable[[Any], None],
     ) -> None:
         """Compute in a thread and show the result, unless something else was asked for meanwhile."""
         try:
-            layers = list(self.viewer.layers)
-            volumes = [volume_from_layer(one, layers) for one in (case.truth, case.prediction)]
+            volumes = case.volumes(self.viewer.layers)
         except MedunetError as error:
             show_error(one_line(error))
             return
-        token = self._latest[what] = object()
 
-        def done(result: Any) -> None:
-            if not isalive(self):  # the widget was closed meanwhile
-                return
-            still = case.truth in self.viewer.layers and case.prediction in self.viewer.layers
-            if self._latest[what] is token and still:
+        def show_if_open(result: Any) -> None:
+            if all(layer in self.viewer.layers for layer in case.layers):
                 show(result)
 
-        def failed(error: Exception) -> None:
-            show_error(one_line(error))
+        latest_only.ask(lambda: partial(show_if_open, compute(*volumes)))
 
-        create_worker(
-            compute, *volumes, _start_thread=True, _connect={"returned": done, "errored": failed}
-        )
+    def _make_latest_only(self) -> LatestOnly:
+        """One whose work returns how to show what was worked out."""
+        made = LatestOnly(self)
+        made.done.connect(lambda show: show())
+        made.failed.connect(show_error)
+        return made
 
     def _slicing_axis(self, case: Case) -> int:
         """Axis of (z, y, x) along which the viewer shows slices of a case."""

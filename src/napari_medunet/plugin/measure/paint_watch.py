@@ -1,4 +1,4 @@
-"""Live: tells which labels have changed, and where, at once, and once more when the brush rests."""
+"""PaintWatch: tells which labels have changed, and where, at once, and once more when the brush rests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from napari.layers import Labels
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_medunet.engine.evaluation.metrics.label_pairs import Box, joined
+from napari_medunet.plugin.widgets.latest_only import debouncer
 
 _REST_MS = 600  # after this long without a stroke there is time for the metrics that take long
 
@@ -31,63 +32,55 @@ class PaintWatch(QObject):  # type: ignore[misc]
         The widget that listens; the watch ends with it.
     """
 
-    changed = Signal(object)  # list of Touch: what has changed since the last time
-    rested = Signal(object)  # list of Touch: what has changed since the last rest
+    changed = Signal(object)  # list of Edit: what has changed since the last time
+    rested = Signal(object)  # list of Edit: what has changed since the last rest
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
         self._dims = viewer.dims
         self._view: Any = None
         self._layers: list[Labels] = []
-        self._fresh: list[Edit] = []
-        self._dirty: list[Edit] = []
-        self._soon = self._timer(0, self._tell_changed)
-        self._rest = self._timer(_REST_MS, self._tell_rested)
+        self._since_told: list[Edit] = []
+        self._since_rest: list[Edit] = []
+        # napari tells of some strokes before they are in the array: act when it has returned
+        self._soon = debouncer(self, 0, self._tell_changed)
+        self._rest = debouncer(self, _REST_MS, self._tell_rested)
 
     def watch(self, layers: Iterable[Labels]) -> None:
         """Watch these layers, and no others; none to stop."""
         wanted = list({id(layer): layer for layer in layers}.values())
         for layer in self._layers:
             for source in _sources(layer):
-                source.disconnect(self._touched)
-            layer.events.set_data.disconnect(self._drawn)
+                source.disconnect(self._edited)
+            layer.events.set_data.disconnect(self._redrawn)
         self._layers = wanted
         self._view = self._seen()
         for layer in wanted:
             for source in _sources(layer):
-                source.connect(self._touched)
-            layer.events.set_data.connect(self._drawn)
+                source.connect(self._edited)
+            layer.events.set_data.connect(self._redrawn)
         if not wanted:
-            self._soon.stop()
-            self._rest.stop()
-            self._fresh, self._dirty = [], []
+            self._soon.cancel()
+            self._rest.cancel()
+            self._since_told, self._since_rest = [], []
 
-    def _timer(self, interval_ms: int, act: Any) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(act)
-        return timer
-
-    def _touched(self, event: Any) -> None:
-        if not isalive(
-            self
-        ):  # napari holds this method weakly, but Qt may delete the object before
+    def _edited(self, event: Any) -> None:
+        # napari holds this method weakly, but Qt may delete the object before Python does
+        if not isalive(self):
             return
-        touch = Edit(event.source, self._box(event))
-        for touches in (self._fresh, self._dirty):
-            touches.append(touch)
-        # napari tells of some strokes before they are in the array: act when it has returned
-        self._soon.start()
-        self._rest.start()
+        edit = Edit(event.source, self._box(event))
+        self._since_told.append(edit)
+        self._since_rest.append(edit)
+        self._soon.throttle()
+        self._rest.throttle()
 
-    def _drawn(self, event: Any) -> None:
+    def _redrawn(self, event: Any) -> None:
         """Tell undo from scrolling: napari says of both only that it has drawn the layer anew."""
         if not isalive(self):
             return
         before, self._view = self._view, self._seen()
         if before == self._view:
-            self._touched(event)
+            self._edited(event)
 
     def _box(self, event: Any) -> Box | None:
         """Where napari says that voxels have changed."""
@@ -108,12 +101,12 @@ class PaintWatch(QObject):  # type: ignore[misc]
         return self._dims.point, self._dims.order, self._dims.ndisplay
 
     def _tell_changed(self) -> None:
-        fresh, self._fresh = self._fresh, []
-        self.changed.emit(fresh)
+        edits, self._since_told = self._since_told, []
+        self.changed.emit(edits)
 
     def _tell_rested(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        self.rested.emit(dirty)
+        edits, self._since_rest = self._since_rest, []
+        self.rested.emit(edits)
 
 
 def _sources(layer: Labels) -> tuple[Any, ...]:

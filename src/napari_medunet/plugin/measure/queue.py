@@ -1,18 +1,16 @@
-"""Measuring: cases measured in threads; of each the newest request wins."""
+"""MeasureQueue: cases measured in threads; of each the newest request wins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from typing import NamedTuple
 
-from napari.layers import Labels
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker
 
-from napari_medunet.engine.errors import one_line
 from napari_medunet.engine.evaluation.metrics.incremental import (
     PREDICTION,
     TRUTH,
@@ -23,20 +21,7 @@ from napari_medunet.engine.evaluation.metrics.nearest import warm_up
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores, evaluate_case
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid
-from napari_medunet.plugin.widgets.pairing import case_of
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A prediction and its truth, as layers, and what to call them."""
-
-    name: str
-    prediction: Labels
-    truth: Labels
-
-    def same(self, other: Case) -> bool:
-        """Whether the layers are the same, by identity."""
-        return self.prediction is other.prediction and self.truth is other.truth
+from napari_medunet.plugin.widgets.latest_only import run_in_thread
 
 
 class SideEdit(NamedTuple):
@@ -58,7 +43,7 @@ class Request:
     settings : EvaluateSettings
     quick : bool
         Whether to leave out what takes long.
-    changes : tuple of Change
+    edits : tuple of SideEdit
         Since the last quick request of the case.
     number : int
         Later requests have larger ones.
@@ -88,7 +73,7 @@ class MeasureQueue(QObject):  # type: ignore[misc]
         super().__init__(parent)
         self._queues = {quick: _Queue() for quick in (True, False)}
         self._asked = count(1)
-        self._told: dict[str, int] = {}  # of each case the newest request that was answered
+        self._answered: dict[str, int] = {}  # of each case the newest request that was answered
         create_worker(warm_up, _start_thread=True)
 
     @property
@@ -123,35 +108,31 @@ class MeasureQueue(QObject):  # type: ignore[misc]
             for case in [*queue.waiting, *running] if name is None else [name]:
                 queue.drop(case)
             # a new one: what runs may still put into the old one
-            queue.followed = {k: one for k, one in queue.followed.items() if name not in (None, k)}
+            queue.incremental = {
+                case: scores
+                for case, scores in queue.incremental.items()
+                if name not in (None, case)
+            }
 
     def _begin(self, queue: _Queue) -> None:
         request = queue.running = queue.waiting.pop(next(iter(queue.waiting)))
         queue.wanted = True
-        create_worker(
-            _measure,
-            request,
-            queue.followed,
-            _start_thread=True,
-            _connect={
-                "returned": lambda scores: self._ended(
-                    queue, request, lambda: self.measured.emit(request.name, scores, request.quick)
-                ),
-                "errored": lambda error: self._ended(
-                    queue, request, lambda: self.failed.emit(request.name, _said(error))
-                ),
-            },
+        run_in_thread(
+            self,
+            partial(_measure, request, queue.incremental),
+            lambda scores: self._ended(
+                queue, request, lambda: self.measured.emit(request.name, scores, request.quick)
+            ),
+            lambda why: self._ended(queue, request, lambda: self.failed.emit(request.name, why)),
         )
 
     def _ended(self, queue: _Queue, request: Request, tell: Callable[[], None]) -> None:
         """Begin what waits, and tell of what has ended, if anybody still wants to know."""
-        if not isalive(self):  # the widget was closed meanwhile
-            return
         wanted, queue.running = queue.wanted, None
         if queue.waiting:
             self._begin(queue)
-        if wanted and request.number > self._told.get(request.name, 0):
-            self._told[request.name] = request.number
+        if wanted and request.number > self._answered.get(request.name, 0):
+            self._answered[request.name] = request.number
             tell()
         if not self.left:
             self.ended.emit()
@@ -166,7 +147,7 @@ class _Queue:
     running : Request or None
     wanted : bool
         Whether somebody still wants to know of it.
-    followed : dict of case to Following
+    incremental : dict of case to IncrementalScores
         What is known of the cases that are being painted.
     """
 
@@ -174,7 +155,7 @@ class _Queue:
         self.waiting: dict[str, Request] = {}
         self.running: Request | None = None
         self.wanted = False
-        self.followed: dict[str, IncrementalScores] = {}
+        self.incremental: dict[str, IncrementalScores] = {}
 
     def drop(self, name: str) -> None:
         """Do without a case."""
@@ -183,46 +164,29 @@ class _Queue:
             self.wanted = False
 
 
-def name_cases(pairs: Iterable[tuple[Labels, Labels]]) -> list[Case]:
-    """Call each pair of prediction and truth what the prediction's case is called, no two the same."""
-    cases: dict[str, Case] = {}
-    for prediction, truth in pairs:
-        name = case_of(prediction.name)
-        if name in cases:
-            name = prediction.name
-        while name in cases:
-            name += " again"
-        cases[name] = Case(name, prediction, truth)
-    return list(cases.values())
-
-
-def _measure(request: Request, followed: dict[str, IncrementalScores]) -> CaseScores:
+def _measure(request: Request, incremental: dict[str, IncrementalScores]) -> CaseScores:
     """Measure a moment: the user may be painting meanwhile, so that voxels are copied first."""
     truth, prediction = request.truth, request.prediction
     if not request.quick or not same_grid(truth, prediction) or truth.leading_axes:
         truth, prediction = (replace(one, voxels=one.voxels.copy()) for one in (truth, prediction))
         return replace(evaluate_case(truth, prediction, request.settings), name=request.name)
-    known = followed.pop(request.name, None)  # what fails half way is not known any more
+    known = incremental.pop(request.name, None)  # what fails half way is not known any more
     if known is None or not known.fits(truth.shape, truth.spacing_mm, request.settings):
         known = IncrementalScores(
             truth.voxels, prediction.voxels, truth.spacing_mm, request.settings
         )
     else:
         for side, voxels in ((TRUTH, truth.voxels), (PREDICTION, prediction.voxels)):
-            boxes = [change.box for change in request.edits if change.side == side]
-            told = [box for box in boxes if box is not None]
-            if told and None not in boxes:
-                known.update(side, voxels, _in_space(joined(told)))
+            boxes = [edit.box for edit in request.edits if edit.side == side]
+            stated = [box for box in boxes if box is not None]
+            if stated and None not in boxes:
+                known.update(side, voxels, _in_space(joined(stated)))
             elif boxes:
                 known.update(side, voxels)
-    followed[request.name] = known
+    incremental[request.name] = known
     return known.scores(request.name)
 
 
 def _in_space(box: Box) -> Box:
     """Box of the voxels of a Volume, whose slices are three-dimensional too."""
     return box if len(box) == 3 else (slice(0, 1), *box)
-
-
-def _said(error: Exception) -> str:
-    return one_line(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Metrics: predictions measured against their truths."""
+"""MetricsWidget: predictions measured against their truths."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from napari_medunet.engine.evaluation.metrics.incremental import PREDICTION, TRU
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores
 from napari_medunet.engine.evaluation.report import write_csv
 from napari_medunet.engine.settings import EvaluateSettings
+from napari_medunet.plugin.measure.cases import Case, name_cases
 from napari_medunet.plugin.measure.form import MetricsForm
 from napari_medunet.plugin.measure.inspection import Inspection, Members
 from napari_medunet.plugin.measure.paint_watch import Edit, PaintWatch
-from napari_medunet.plugin.measure.queue import Case, MeasureQueue, Request, SideEdit, name_cases
+from napari_medunet.plugin.measure.queue import MeasureQueue, Request, SideEdit
 from napari_medunet.plugin.measure.score_model import label_text
-from napari_medunet.plugin.opening.layer_label_names import names_in_features
-from napari_medunet.plugin.opening.layers import volume_from_layer
+from napari_medunet.plugin.opening.label_features import names_in_features
 from napari_medunet.plugin.session.closing import follow
-from napari_medunet.plugin.session.label_names import names_in_segmenters
 from napari_medunet.plugin.session.made_layers import is_comparison
+from napari_medunet.plugin.session.segmenters import names_in_segmenters
 from napari_medunet.plugin.session.session import session_of
 from napari_medunet.plugin.widgets.layer_watch import LayerWatch
 
@@ -53,10 +53,10 @@ class MetricsWidget(MetricsForm):
         self._measured_with = EvaluateSettings()
         self._quick: set[str] = set()  # cases whose slow metrics are still to come
         self._refused: dict[str, str] = {}  # cases that could not be measured, and why
-        self.measuring = MeasureQueue(self)
-        self.live = PaintWatch(napari_viewer, self)
-        self.looking = Inspection(napari_viewer, self)
-        self.watch = LayerWatch(napari_viewer, self)
+        self.measure_queue = MeasureQueue(self)
+        self.paint_watch = PaintWatch(napari_viewer, self)
+        self.inspection = Inspection(napari_viewer, self)
+        self.layer_watch = LayerWatch(napari_viewer, self)
         self._connect()
         self._layers_changed()
 
@@ -69,7 +69,7 @@ class MetricsWidget(MetricsForm):
         except MedunetError as error:
             show_error(one_line(error))
             return
-        self.measuring.forget()
+        self.measure_queue.forget()
         self.cases = {case.name: case for case in name_cases(self.chooser.pairs())}
         self.scores, self._refused = {}, {}
         self._quick.clear()
@@ -79,7 +79,7 @@ class MetricsWidget(MetricsForm):
         if self.live_box.isChecked():
             for case in self.cases.values():
                 self._measure(case)
-            self.live.watch(layer for case in self.cases.values() for layer in _layers(case))
+            self.paint_watch.watch(layer for case in self.cases.values() for layer in case.layers)
         self._check()
 
     def evaluation(self) -> Evaluation:
@@ -108,15 +108,15 @@ class MetricsWidget(MetricsForm):
         if found is not None:
             others = [other for other in self.cases.values() if other is not found]
             members, title = self._members(label)
-            self.looking.go(found, members, self._measured_with, others)
-            self.looking.follow_row(found, members, self._measured_with, title)
+            self.inspection.go(found, members, self._measured_with, others)
+            self.inspection.follow_row(found, members, self._measured_with, title)
 
     def show_agreement(self) -> None:
         """Add or renew the layer that says who calls a voxel the label of the current row."""
         case, label = self._current()
         if case is not None:
             members, title = self._members(label)
-            self.looking.show_agreement(case, members, self._measured_with, title)
+            self.inspection.show_agreement(case, members, self._measured_with, title)
 
     def show_distance(self) -> None:
         """Add or renew the surface coloured by distance, of the label of the current row."""
@@ -124,21 +124,21 @@ class MetricsWidget(MetricsForm):
         if case is not None:
             members, title = self._members(label)
             labels = list(self.scores[case.name].labels)
-            self.looking.show_distance(case, members, labels, self._measured_with, title)
+            self.inspection.show_distance(case, members, labels, self._measured_with, title)
 
     def _connect(self) -> None:
-        self.watch.changed.connect(self._layers_changed)
+        self.layer_watch.changed.connect(self._layers_changed)
         self.chooser.changed.connect(self._chosen)
         self.compute_button.clicked.connect(self.compute)
         self.resample_button.clicked.connect(self._resample)
         self.live_box.toggled.connect(self._live_toggled)
-        self.live.changed.connect(lambda layers: self._voxels_changed(layers, quick=True))
-        self.live.rested.connect(lambda layers: self._voxels_changed(layers, quick=False))
-        self.measuring.measured.connect(self._measured)
-        self.measuring.failed.connect(self._failed)
-        self.measuring.ended.connect(self._check)
+        self.paint_watch.changed.connect(lambda edits: self._voxels_changed(edits, quick=True))
+        self.paint_watch.rested.connect(lambda edits: self._voxels_changed(edits, quick=False))
+        self.measure_queue.measured.connect(self._measured)
+        self.measure_queue.failed.connect(self._failed)
+        self.measure_queue.ended.connect(self._check)
         self.view.place_chosen.connect(self.go_to)
-        self.looking.shown.connect(self._looked)
+        self.inspection.shown.connect(self._comparison_shown)
         self.agreement_button.clicked.connect(self.show_agreement)
         self.distance_button.clicked.connect(self.show_distance)
         self.save_button.clicked.connect(self._save)
@@ -166,34 +166,31 @@ class MetricsWidget(MetricsForm):
         if on:
             self.compute()
         else:
-            self.live.watch([])
-            self.measuring.forget()
+            self.paint_watch.watch([])
+            self.measure_queue.forget()
             for name in self._quick & self.cases.keys():  # what was left for when the brush rests
                 self._measure(self.cases[name])
         self._check()
 
-    def _voxels_changed(self, touches: list[Edit], quick: bool) -> None:
+    def _voxels_changed(self, edits: list[Edit], quick: bool) -> None:
         for case in self.cases.values():
-            own = [touch for touch in touches if touch.layer in (case.truth, case.prediction)]
+            own = [edit for edit in edits if edit.layer in case.layers]
             if own:
                 self._measure(case, quick, own)
 
-    def _measure(self, case: Case, quick: bool = False, touches: Sequence[Edit] = ()) -> None:
+    def _measure(self, case: Case, quick: bool = False, edits: Sequence[Edit] = ()) -> None:
         try:
-            layers = list(self.viewer.layers)
-            truth, prediction = (
-                volume_from_layer(one, layers) for one in (case.truth, case.prediction)
-            )
+            truth, prediction = case.volumes(self.viewer.layers)
         except MedunetError as error:
-            self.measuring.forget(case.name)
+            self.measure_queue.forget(case.name)
             self._failed(case.name, one_line(error))
             return
-        edits = tuple(
-            SideEdit(PREDICTION if touch.layer is case.prediction else TRUTH, touch.box)
-            for touch in touches
+        of_sides = tuple(
+            SideEdit(PREDICTION if edit.layer is case.prediction else TRUTH, edit.box)
+            for edit in edits
         )
-        self.measuring.measure(
-            Request(case.name, truth, prediction, self._measured_with, quick, edits)
+        self.measure_queue.measure(
+            Request(case.name, truth, prediction, self._measured_with, quick, of_sides)
         )
 
     def _measured(self, name: str, scores: CaseScores, quick: bool) -> None:
@@ -205,7 +202,7 @@ class MetricsWidget(MetricsForm):
         self.view.show_evaluation(self.evaluation(), self.names, self._quick)
         self.show_results(True)
         if not quick:
-            self.looking.renew(self.cases[name], self._measured_with)
+            self.inspection.renew(self.cases[name], self._measured_with)
         self._check()
 
     def _failed(self, name: str, message: str) -> None:
@@ -218,10 +215,10 @@ class MetricsWidget(MetricsForm):
         """Say why nothing can be measured, what is being done, or what was refused."""
         problem = self.chooser.problem()
         live = self.live_box.isChecked()
-        busy = self.measuring.busy and not live
+        busy = self.measure_queue.busy and not live
         self.compute_button.setEnabled(not problem and not busy and not live)
         self.save_button.setEnabled(bool(self.scores) and not self._quick)
-        left = self.measuring.left
+        left = self.measure_queue.left
         if busy:
             of = len(self.cases)
             problem = "Computing..." if of < 2 else f"Computing {of - left + 1} of {of}..."
@@ -243,7 +240,7 @@ class MetricsWidget(MetricsForm):
         case = self.cases.get(name)
         if case is None or name not in self.scores:
             return None
-        gone = [one.name for one in _layers(case) if one not in self.viewer.layers]
+        gone = [one.name for one in case.layers if one not in self.viewer.layers]
         if gone:
             show_error(f"Layer '{gone[0]}' has been closed: open it, and compute again.")
             return None
@@ -261,11 +258,11 @@ class MetricsWidget(MetricsForm):
         if not self.session.predictions.made(self._labels_layers()):
             names = {}  # those segmenters have not made what is measured
         for case in self.cases.values():
-            for layer in _layers(case):
+            for layer in case.layers:
                 names |= names_in_features(layer)
         return names
 
-    def _looked(self, what: str, note: str) -> None:
+    def _comparison_shown(self, what: str, note: str) -> None:
         if what != "place":
             self.legend.setText(note)
             self.legend.show()
@@ -280,7 +277,3 @@ class MetricsWidget(MetricsForm):
         )
         if name:
             self.save_csv(name)
-
-
-def _layers(case: Case) -> tuple[Labels, Labels]:
-    return case.prediction, case.truth

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.volume import Volume, same_grid
 
-_MOST_PARTS = 8  # more than that is a series, to be scrolled through
+_MOST_LAYERS = 8  # more than that is a series, to be scrolled through
 _WORDS = {"c": "channel", "v": "component"}
 
 
@@ -37,12 +37,12 @@ def split_volume(volume: Volume, channels: Literal["layers", "axis"] = "layers")
     """
     apart = {"v"} if channels == "axis" or is_colour(volume) else {"v", "c"}
     for axis, name in enumerate(volume.leading_axes):
-        if name in apart and volume.voxels.shape[axis] <= _MOST_PARTS:
+        if name in apart and volume.voxels.shape[axis] <= _MOST_LAYERS:
             voxels = np.moveaxis(np.asarray(volume.voxels), axis, 0)
             return [
-                part
-                for number, part_voxels in enumerate(voxels, start=1)
-                for part in split_volume(_part(volume, axis, part_voxels, number), channels)
+                split
+                for number, channel in enumerate(voxels, start=1)
+                for split in split_volume(_one_channel(volume, axis, channel, number), channels)
             ]
     if volume.voxels.dtype.kind == "c":
         magnitude = np.abs(np.asarray(volume.voxels))
@@ -75,7 +75,7 @@ def stack_volumes(volumes: Sequence[Volume]) -> Volume:
     return Volume(voxels, first.affine, name, ("c",), (1.0,), first.source)
 
 
-def _part(volume: Volume, axis: int, voxels: npt.NDArray[Any], number: int) -> Volume:
+def _one_channel(volume: Volume, axis: int, voxels: npt.NDArray[Any], number: int) -> Volume:
     def without(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return values[:axis] + values[axis + 1 :]
 

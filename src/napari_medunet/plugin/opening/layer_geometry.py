@@ -1,6 +1,6 @@
 """Where a layer lies: its affine to world millimetres, and the image that labels belong to.
 
-napari's coordinates of a volume are those of its scanner (see `engine.volume.display_frame`): a fixed
+napari's coordinates of a volume are those of its scanner (see `display_frame`): a fixed
 affine, the frame, leads from them to world millimetres. The frame of what came from a file is known
 from its metadata, and goes with the layer when it is cropped, moved or converted.
 """

@@ -14,13 +14,11 @@ from napari_medunet.engine.volume import Volume
 from napari_medunet.plugin.opening.channels import is_colour
 from napari_medunet.plugin.opening.contrast import contrast_limits
 from napari_medunet.plugin.opening.display_frame import display_frame
-from napari_medunet.plugin.opening.layer_geometry import place_of, scale_and_translate, source_layer
+from napari_medunet.plugin.opening.layer_geometry import place_of, scale_and_translate
 from napari_medunet.plugin.opening.shown_voxels import ShownVoxels
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
-
-__all__ = ["layer_data_from_volume", "source_layer", "volume_from_layer"]
 
 LayerData = tuple[npt.NDArray[Any] | ShownVoxels, dict[str, Any], str]
 Kind = Literal["image", "labels"]
@@ -35,7 +33,7 @@ def layer_data_from_volume(volume: Volume, kind: Kind) -> LayerData:
     Parameters
     ----------
     volume : Volume
-        Real numbers; what `engine.parts.split_volume` returns.
+        Real numbers; what `channels.split_volume` returns.
     kind : "image" or "labels"
 
     Returns

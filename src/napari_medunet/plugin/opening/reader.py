@@ -129,8 +129,8 @@ def _label_layer(volume: Volume) -> _LayerData:
     import numpy as np
 
     from napari_medunet.engine.files.label_names import find_label_names
+    from napari_medunet.plugin.opening.label_features import KEY, named_attributes
     from napari_medunet.plugin.opening.layers import layer_data_from_volume
-    from napari_medunet.plugin.opening.named_labels import KEY, named_attributes
 
     whole = replace(volume, voxels=np.asarray(volume.voxels))
     data, attributes, kind = layer_data_from_volume(whole, "labels")
@@ -147,8 +147,9 @@ def _image_layers(volume: Volume, settings: OpenSettings) -> list[_LayerData]:
     from napari_medunet.plugin.opening.layers import layer_data_from_volume
     from napari_medunet.plugin.opening.unpacking import finish_in_background
 
-    parts = split_volume(volume, settings.channels)
-    layers: list[_LayerData] = [layer_data_from_volume(part, "image") for part in parts]
+    layers: list[_LayerData] = [
+        layer_data_from_volume(shown, "image") for shown in split_volume(volume, settings.channels)
+    ]
     for data, attributes, _ in layers:
         finish_in_background(data, attributes.get("contrast_limits", (0.0, 1.0)))
     return layers

@@ -15,8 +15,7 @@ from napari_medunet.engine.files import nifti
 from napari_medunet.engine.files.label_names import LabelName, LabelNames, write_label_names
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
 from napari_medunet.engine.labels import smallest_dtype
-from napari_medunet.plugin.opening.layer_label_names import names_in_features
-from napari_medunet.plugin.opening.named_labels import KEY
+from napari_medunet.plugin.opening.label_features import KEY, names_in_features
 
 if TYPE_CHECKING:
     from napari.layers import Layer

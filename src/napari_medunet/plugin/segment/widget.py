@@ -1,4 +1,4 @@
-"""Segment: a segmenter applied to the active image, or to every opened one."""
+"""SegmentWidget: a segmenter applied to the active image, or to every opened one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.plugin.opening.layers import volume_from_layer
 from napari_medunet.plugin.session.closing import follow
 from napari_medunet.plugin.session.job_bar import JobBar
-from napari_medunet.plugin.session.label_names import names_in_segmenters
 from napari_medunet.plugin.session.segmenter_chooser import SegmenterChooser
+from napari_medunet.plugin.session.segmenters import names_in_segmenters
 from napari_medunet.plugin.session.session import session_of
 from napari_medunet.plugin.session.viewer_job import ViewerJob
 from napari_medunet.plugin.widgets.form import Form, as_tooltip, note_label
@@ -113,8 +113,8 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         self.setMinimumWidth(320)
 
     def _connect(self) -> None:
-        self.watch = LayerWatch(self.viewer, self)
-        self.watch.changed.connect(self._check)
+        self.layer_watch = LayerWatch(self.viewer, self)
+        self.layer_watch.changed.connect(self._check)
         self.scope.currentTextChanged.connect(self._check)
         self.segmenters.changed.connect(self._show_segmenter)
         self.segment_button.clicked.connect(self.segment)

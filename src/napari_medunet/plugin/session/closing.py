@@ -8,7 +8,7 @@ from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QWidget
 
 from napari_medunet.engine.prediction.model_file import SUFFIX
-from napari_medunet.plugin.session.saving import save_segmenter
+from napari_medunet.plugin.session.segmenters import save_segmenter
 from napari_medunet.plugin.session.session import Session
 
 _DIRECT = Qt.FindChildOption.FindDirectChildrenOnly

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from napari.layers import Image, Labels
 
 from napari_medunet.engine.files.label_names import LabelName
-from napari_medunet.plugin.opening.named_labels import features_of
+from napari_medunet.plugin.opening.label_features import features_of
+from napari_medunet.plugin.session.made_layers import add_layer, placed_like
 
 _GRID = ("nifti", "affine", "shape")  # of an image's metadata, what holds for labels on it, too
 
@@ -73,12 +74,10 @@ class Predictions:
             name=name,
             visible=image.visible,
             features=_features(names),
-            **_geometry(image, voxels.ndim),
+            metadata={key: image.metadata[key] for key in _GRID if key in image.metadata},
+            **placed_like(image, voxels.ndim),
         )
-        active = viewer.layers.selection.active
-        viewer.add_layer(layer)
-        if active is not None and active in viewer.layers:
-            viewer.layers.selection.active = active  # who is painting goes on where they are
+        add_layer(viewer, layer)
         self._made[layer] = _checksum(voxels)
         return layer
 
@@ -93,18 +92,6 @@ class Predictions:
 
 def _features(names: dict[int, str] | None) -> dict[str, Any]:
     return features_of({i: LabelName(name) for i, name in names.items()}) if names else {}
-
-
-def _geometry(image: Image, ndim: int) -> dict[str, Any]:
-    """Place of a layer with the image's last axes: leading channels carry no labels."""
-    metadata = {key: image.metadata[key] for key in _GRID if key in image.metadata}
-    return {
-        "scale": image.scale[-ndim:],
-        "translate": image.translate[-ndim:],
-        "units": image.units[-ndim:],
-        "axis_labels": image.axis_labels[-ndim:],
-        "metadata": metadata,
-    }
 
 
 def _checksum(voxels: npt.NDArray[Any]) -> int:

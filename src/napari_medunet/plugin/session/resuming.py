@@ -16,8 +16,8 @@ from qtpy.QtWidgets import QHBoxLayout, QMessageBox, QPushButton, QWidget
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.examples.example import Example, as_painted
 from napari_medunet.plugin.opening.layers import layer_data_from_volume
+from napari_medunet.plugin.session.results import keep_result
 from napari_medunet.plugin.session.session import Session
-from napari_medunet.plugin.session.trained import keep_trained
 from napari_medunet.plugin.session.viewer_job import ViewerJob
 from napari_medunet.plugin.widgets.form import as_tooltip
 from napari_medunet.worker.left_over import LeftOver, newest_left_over
@@ -116,7 +116,7 @@ class Resuming(QWidget):  # type: ignore[misc]
         self._run(job)
 
     def _run(self, job: ViewerJob) -> None:
-        job.produced.connect(partial(keep_trained, self.session, self.viewer, job.images))
+        job.produced.connect(partial(keep_result, self.session, self.viewer, job.images))
         self.session.run(job)
 
     def _add_layers(self, example: Example, labels: npt.NDArray[Any]) -> Image:

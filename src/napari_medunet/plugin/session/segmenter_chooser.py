@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
-from napari_medunet.plugin.session.session import KnownSegmenter, Session
+from napari_medunet.plugin.session.segmenters import KnownSegmenter
+from napari_medunet.plugin.session.session import Session
 from napari_medunet.plugin.widgets.combo import ElidedCombo
 
 _OPEN = "Open file..."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,9 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.hardware.devices import backend_name, package_version
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.plugin.session.predictions import Predictions
+from napari_medunet.plugin.session.segmenters import KnownSegmenter
 from napari_medunet.plugin.session.viewer_job import ViewerJob
 from napari_medunet.worker import Worker
-
-
-@dataclass(frozen=True)
-class KnownSegmenter:
-    """A segmenter that can be chosen: trained in this session, or opened from a file."""
-
-    path: Path
-    title: str
 
 
 class Session(QObject):  # type: ignore[misc]
@@ -85,7 +77,7 @@ class Session(QObject):  # type: ignore[misc]
         self.segmenters = [s for s in self.segmenters if s.path != segmenter.path] + [segmenter]
         self.segmenters_changed.emit()
 
-    def keep(self, path: str | Path) -> None:
+    def add_trained(self, path: str | Path) -> None:
         """Offer the segmenter that a training has just made."""
         scores = [score for score in read_card(path).validation_dice.values() if score is not None]
         quality = f", Dice {sum(scores) / len(scores):.2f}" if scores else ""

@@ -16,13 +16,13 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.patches.preview import Preview
 from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
-from napari_medunet.plugin.opening.layer_label_names import agreed_names
+from napari_medunet.plugin.opening.label_features import agreed_names
 from napari_medunet.plugin.session.closing import follow
 from napari_medunet.plugin.session.made_layers import is_comparison
+from napari_medunet.plugin.session.results import keep_result, path_of
 from napari_medunet.plugin.session.resuming import Resuming
-from napari_medunet.plugin.session.saving import save_segmenter
+from napari_medunet.plugin.session.segmenters import save_segmenter
 from napari_medunet.plugin.session.session import session_of
-from napari_medunet.plugin.session.trained import keep_trained, path_of
 from napari_medunet.plugin.session.viewer_job import ViewerJob
 from napari_medunet.plugin.train.forecast import examples_of, forecast, settled
 from napari_medunet.plugin.train.form import TrainForm
@@ -91,7 +91,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
         job = ViewerJob(TITLE, begin, can_stop=True)
         job.images = [image for image, _ in pairs]
-        job.produced.connect(partial(keep_trained, self.session, self.viewer, job.images))
+        job.produced.connect(partial(keep_result, self.session, self.viewer, job.images))
         self.view.begin(settings.minutes)
         self.save_button.hide()
         self._follow_job(job)

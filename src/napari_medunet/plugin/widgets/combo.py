@@ -9,6 +9,7 @@ from napari.layers import Layer
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
+from superqt.utils import signals_blocked
 
 _ARROW_PX = 48  # arrow and padding in napari's style
 
@@ -73,12 +74,11 @@ class LayerCombo(ElidedCombo):
         if rows == shown:
             return
         before = self.layer
-        blocked = self.blockSignals(True)
-        self.clear()
-        for name, layer in rows:
-            self.addItem(name, layer)
-        self.setCurrentIndex(max(0, self._find(before)) if rows else -1)
-        self.blockSignals(blocked)
+        with signals_blocked(self):
+            self.clear()
+            for name, layer in rows:
+                self.addItem(name, layer)
+            self.setCurrentIndex(max(0, self._find(before)) if rows else -1)
         self.setToolTip(self.currentText())
         if self.layer is not before:
             self.currentIndexChanged.emit(self.currentIndex())

@@ -6,7 +6,9 @@ from typing import Any
 
 from napari.layers import Labels, Layer
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
+
+from napari_medunet.plugin.widgets.latest_only import debouncer
 
 _PAUSE_MS = 100  # a brush stroke is a hundred events: answer once, when it rests
 
@@ -25,30 +27,26 @@ class LayerWatch(QObject):  # type: ignore[misc]
 
     def __init__(self, viewer: Any, parent: QObject) -> None:
         super().__init__(parent)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE_MS)
-        self._timer.timeout.connect(self.changed)
+        self._pause = debouncer(self, _PAUSE_MS, self.changed)
         events = viewer.layers.events
         events.inserted.connect(self._inserted)
         for event in (events.removed, events.reordered, viewer.layers.selection.events.active):
-            event.connect(self._touch)
+            event.connect(self._tell_soon)
         for layer in list(viewer.layers):
             self._attach(layer)
 
     def _inserted(self, event: Any) -> None:
         self._attach(event.value)
-        self._touch()
+        self._tell_soon()
 
     def _attach(self, layer: Layer) -> None:
         sources = [layer.events.name]
         if isinstance(layer, Labels):
             sources += [layer.events.paint, layer.events.set_data, layer.events.labels_update]
         for source in sources:
-            source.connect(self._touch)
+            source.connect(self._tell_soon)
 
-    def _touch(self, event: Any = None) -> None:
-        if isalive(
-            self
-        ):  # napari holds this method weakly, but Qt may delete the object before Python
-            self._timer.start()
+    def _tell_soon(self, event: Any = None) -> None:
+        # napari holds this method weakly, but Qt may delete the object before Python does
+        if isalive(self):
+            self._pause.throttle()

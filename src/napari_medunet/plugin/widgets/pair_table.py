@@ -10,6 +10,7 @@ from napari.layers import Labels, Layer
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem
+from superqt.utils import signals_blocked
 
 from napari_medunet.plugin.widgets.combo import LayerCombo
 from napari_medunet.plugin.widgets.pairing import suggest_pairs
@@ -83,13 +84,12 @@ class PairTable(QTreeWidget):  # type: ignore[misc]
         wanted = [self._wanted(image, labels, suggested) for image in images]
         if self._shows(images, labels, wanted):
             return
-        self.blockSignals(True)
-        self.clear()
-        self._rows = [
-            self._add_row(image, labels, choice)
-            for image, choice in zip(images, wanted, strict=True)
-        ]
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self.clear()
+            self._rows = [
+                self._add_row(image, labels, choice)
+                for image, choice in zip(images, wanted, strict=True)
+            ]
         self._fit_height()
         self.changed.emit()
 

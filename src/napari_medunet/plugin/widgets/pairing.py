@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+OUT_OF_FOLD = "out-of-fold"  # segmentation of a case by a network that never saw it
 _TRUTH = frozenset(["truth", "ground", "gt", "reference"])
 _KINDS = frozenset(
     [
@@ -22,7 +23,6 @@ _KINDS = frozenset(
         "prediction",
         "seg",
         "segmentation",
-        "unseen",
     ]
 )
 _PREDICTED = frozenset(["pred", "prediction", "seg", "segmentation"])
@@ -85,7 +85,12 @@ def _words(name: str) -> list[str]:
 
 def _case(name: str) -> list[str]:
     """Words that tell the case, without those that tell the kind."""
-    return [word for word in _words(re.sub(r" \[\d+\]$", "", name)) if word not in _KINDS]
+    return [word for word in _words(_without_marks(name)) if word not in _KINDS]
+
+
+def _without_marks(name: str) -> str:
+    """Name without napari's number at its end, and without what tells of cross-validation."""
+    return re.sub(rf" {OUT_OF_FOLD}\b| \[\d+\]$", "", name)
 
 
 def _only_on_grid(
@@ -184,7 +189,7 @@ def case_of(name: str) -> str:
     >>> case_of("case_07 segmentation [1]"), case_of("truth")
     ('case_07', 'truth')
     """
-    short = re.sub(r" \[\d+\]$", "", name)
+    short = _without_marks(name)
     while (match := re.search(r"[\W_]*([^\W_]+)[\W_]*$", short)) and match[1].lower() in _KINDS:
         short = short[: match.start()]
     return short or name

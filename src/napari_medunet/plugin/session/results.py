@@ -1,4 +1,4 @@
-"""What a training has made, for this session: its segmenter, and what networks say of unseen cases."""
+"""What a training has made, for this session: its segmenter, and the segmentations of its folds."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
-from napari_medunet.plugin.session.label_names import names_in_segmenters
+from napari_medunet.plugin.session.segmenters import names_in_segmenters
 from napari_medunet.plugin.session.session import Session
+from napari_medunet.plugin.widgets.pairing import OUT_OF_FOLD
 from napari_medunet.worker.tasks import CrossValidated
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-_UNSEEN = "unseen segmentation"  # of cross-validation: by a network that never saw the case
 
-
-def keep_trained(
+def keep_result(
     session: Session, viewer: Viewer, images: Sequence[Image], result: Path | CrossValidated
 ) -> None:
     """Offer what a training has made; it may have outlived its widget.
@@ -31,11 +30,13 @@ def keep_trained(
         That were learned from, in the order in which a cross-validation knows them.
     result : Path or CrossValidated
     """
-    session.keep(path_of(result))
+    session.add_trained(path_of(result))
     if isinstance(result, CrossValidated):
         names = names_in_segmenters([session.segmenters[-1]])
         for index, labels in result.labels.items():
-            session.predictions.write(viewer, images[index], labels, names, _UNSEEN)
+            session.predictions.write(
+                viewer, images[index], labels, names, f"{OUT_OF_FOLD} segmentation"
+            )
 
 
 def path_of(result: Path | CrossValidated) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from napari.layers import Labels
 
-from napari_medunet.plugin.opening.layer_label_names import agreed_names
+from napari_medunet.plugin.opening.label_features import agreed_names
 
 
 def named(names: dict[int, str]) -> Labels:

@@ -1,0 +1,58 @@
+"""The segmenters of a session: which are known, what they call labels, and saving one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari.utils.notifications import show_error, show_info
+
+from napari_medunet.engine.errors import MedunetError, one_line
+from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
+from napari_medunet.plugin.opening.label_features import agreed, says_more
+
+
+@dataclass(frozen=True)
+class KnownSegmenter:
+    """A segmenter that can be chosen: trained in this session, or opened from a file."""
+
+    path: Path
+    title: str
+
+
+def names_in_segmenters(segmenters: Iterable[KnownSegmenter]) -> dict[int, str]:
+    """Names that the segmenters of a session give to labels, where they all say the same."""
+    tables: list[dict[int, str]] = []
+    for segmenter in segmenters:
+        try:
+            classes = read_card(segmenter.path).classes
+        except (OSError, MedunetError):
+            continue  # the file is gone: whoever segments with it will hear of that
+        tables.append({one.value: one.name for one in classes})
+    return {label: name for label, name in agreed(tables).items() if says_more(name, label)}
+
+
+def save_segmenter(source: Path, target: str | Path) -> bool:
+    """Copy a segmenter out of the session's temporary folder, and say so; whether it went well.
+
+    Parameters
+    ----------
+    source : Path
+        Of the session.
+    target : str or Path
+        The suffix is added where it is missing.
+    """
+    path = Path(target)
+    if path.suffix != SUFFIX:
+        path = path.with_name(path.name + SUFFIX)
+    try:
+        with source.open("rb") as stream, atomic_write(path) as unfinished:
+            shutil.copyfileobj(stream, unfinished)
+    except OSError as error:
+        show_error(one_line(error))
+        return False
+    show_info(f"Saved {path}")
+    return True
