@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_medunet.engine.examples.example import Example
-from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 from napari_medunet.worker.dispatcher import Dispatcher
 from napari_medunet.worker.job import Job, Listener, ignore
@@ -57,7 +58,7 @@ class Worker:
     def train(
         self,
         examples: list[Example],
-        settings: TrainSettings,
+        plan: Plan,
         listener: Listener,
         names: dict[int, str] | None = None,
         start_from: Path | None = None,
@@ -68,12 +69,12 @@ class Worker:
         worker: copy it to keep it. Images must not be changed in place before the job has begun. One that
         fails may be gone on with: see `can_resume`.
         """
-        return self.run(training(examples, settings, names, start_from), listener)
+        return self.run(training(examples, plan, names, start_from), listener)
 
     def cross_validate(
         self,
         examples: list[Example],
-        settings: TrainSettings,
+        plan: Plan,
         listener: Listener,
         names: dict[int, str] | None = None,
     ) -> Job:
@@ -82,7 +83,7 @@ class Worker:
         The result is one `CrossValidated`, at the end or after a stop. Progress has the "fold" among the
         scores of an epoch, and epochs and minutes begin anew in each.
         """
-        return self.run(cross_validation(examples, settings, names), listener)
+        return self.run(cross_validation(examples, plan, names), listener)
 
     def predict(
         self, segmenter: Path, volumes: list[Volume], settings: PredictSettings, listener: Listener

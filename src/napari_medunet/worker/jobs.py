@@ -66,13 +66,13 @@ def train(request: TrainRequest, folder: Path, report: ProgressCallback, deliver
     from napari_medunet.engine.training.run_folder import RunFolder
 
     examples = [files.map(folder) for files in request.examples]
-    settings, names = request.settings, request.names
-    run = RunFolder.new_or_broken(request.run, settings)
+    plan, names = request.plan, request.names
+    run = RunFolder.new_or_broken(request.run)
     if request.start_from is not None:
         known = _load(request.start_from)
-        segmenter = fine_tune(known, examples, settings, report, names, run=run)
+        segmenter = fine_tune(known, examples, plan, report, names, run=run)
     else:
-        segmenter = train(examples, settings, report, names=names, run=run)
+        segmenter = train(examples, plan, report, names, run)
     path = folder / _SEGMENTER
     segmenter.save(path)
     run.finish()
@@ -90,8 +90,8 @@ def cross_validate(
     from napari_medunet.engine.training.run_folder import RunFolder
 
     examples = [files.map(folder) for files in request.examples]
-    run = RunFolder.new_or_broken(request.run, request.settings)
-    found = cross_validate(examples, request.settings, report, names=request.names, run=run)
+    run = RunFolder.new_or_broken(request.run)
+    found = cross_validate(examples, request.plan, report, request.names, run)
     path = folder / _SEGMENTER
     found.segmenter.save(path)
     labels = {

@@ -84,9 +84,9 @@ class LeftOver:
         asked = self.request
         task: Task[Any]
         if isinstance(asked, CrossValidateRequest):
-            task = cross_validation(examples, asked.settings, asked.names)
+            task = cross_validation(examples, asked.plan, asked.names)
         else:
-            task = training(examples, asked.settings, asked.names, asked.start_from)
+            task = training(examples, asked.plan, asked.names, asked.start_from)
 
         def pack(folder: Path) -> BaseModel:
             request = task.pack(folder)

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.worker.handover import ArrayFile, ExampleFiles, VolumeFiles
 
 REQUEST_FILE = "request.json"
@@ -29,7 +30,8 @@ class _TrainingRequest(_Frozen):
     Attributes
     ----------
     examples : tuple of ExampleFiles
-    settings : TrainSettings
+    plan : Plan
+        Decided in the viewer, and trained by as it is.
     names : dict of int to str
         What labels are called, for the segmenter's card.
     run : Path
@@ -37,7 +39,7 @@ class _TrainingRequest(_Frozen):
     """
 
     examples: tuple[ExampleFiles, ...]
-    settings: TrainSettings
+    plan: Plan
     names: dict[int, str]
     run: Path
 
@@ -50,7 +52,7 @@ class TrainRequest(_TrainingRequest):
 
 
 class CrossValidateRequest(_TrainingRequest):
-    """Train a network for each fold of the settings. It makes a `CrossValidateResult`."""
+    """Train a network for each fold of the plan. It makes a `CrossValidateResult`."""
 
     kind: Literal["cross-validate"] = "cross-validate"
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from pydantic import BaseModel
 
 from napari_medunet.engine.examples.example import Example
-from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 from napari_medunet.worker.handover import ExampleFiles, VolumeFiles
 from napari_medunet.worker.requests import (
@@ -82,7 +83,7 @@ class CrossValidated:
 
 def training(
     examples: list[Example],
-    settings: TrainSettings,
+    plan: Plan,
     names: dict[int, str] | None = None,
     start_from: Path | None = None,
 ) -> Task[TrainResult]:
@@ -96,7 +97,7 @@ def training(
     def pack(folder: Path) -> TrainRequest:
         return TrainRequest(
             examples=_save_examples(folder, frozen),
-            settings=settings,
+            plan=plan,
             names=names or {},
             run=folder.with_name(run),
             start_from=start_from.absolute() if start_from else None,
@@ -106,15 +107,15 @@ def training(
 
 
 def cross_validation(
-    examples: list[Example], settings: TrainSettings, names: dict[int, str] | None = None
+    examples: list[Example], plan: Plan, names: dict[int, str] | None = None
 ) -> Task[CrossValidateResult]:
-    """Cross-validate on examples, with the folds of the settings; the result is a `CrossValidated`."""
+    """Cross-validate on examples, with the folds of the plan; the result is a `CrossValidated`."""
     run, frozen = _new_run(), _as_they_are_now(examples)
 
     def pack(folder: Path) -> CrossValidateRequest:
         return CrossValidateRequest(
             examples=_save_examples(folder, frozen),
-            settings=settings,
+            plan=plan,
             names=names or {},
             run=folder.with_name(run),
         )

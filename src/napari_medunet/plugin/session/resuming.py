@@ -104,15 +104,15 @@ class Resuming(QWidget):  # type: ignore[misc]
     def _take_over(self, left: LeftOver) -> None:
         self._left = None
         try:
-            examples, settings = left.examples(), left.request.settings
+            examples, plan = left.examples(), left.request.plan
         except (OSError, MedunetError) as error:
             show_error(f"The training cannot be resumed: {one_line(error)}")
             self.refresh()
             return
         task = left.task(examples)
         job = ViewerJob(self.title, lambda heard: self.session.worker.run(task, heard), True)
-        job.images = [self._add_layers(one, as_painted(one, settings)) for one in examples]
-        self.taken_over.emit(job, settings.minutes)
+        job.images = [self._add_layers(one, as_painted(one, plan.annotation)) for one in examples]
+        self.taken_over.emit(job, plan.budget.minutes)
         self._run(job)
 
     def _run(self, job: ViewerJob) -> None:

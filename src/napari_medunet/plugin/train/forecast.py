@@ -1,27 +1,133 @@
-"""Outlook: what can be said of a training before it starts."""
+"""Forecast: what can be said of a training before it starts, and the plan that is handed on to it."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_medunet.engine.examples.coverage import Coverage, coverage
 from napari_medunet.engine.examples.example import Example, make_example
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.fine_tuning_plan import reasoned_extension
-from napari_medunet.engine.planning.plan_maker import Reason, reasoned_plan
+from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.settings import AnnotationSettings, TrainSettings
 from napari_medunet.plugin.opening.layers import volume_from_layer
 
-Pairs = Sequence[tuple[Image, Labels]]
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What a user has chosen to train on, and how.
+
+    Attributes
+    ----------
+    pairs : sequence of (Image, Labels)
+    layers : sequence of layers
+        All of the viewer, see `volume_from_layer`.
+    settings : TrainSettings
+    which_open : bool
+        Whether nobody has said which voxels count: then every slice that holds a label does.
+    start_from : Path or None
+        Of the segmenter that goes on learning.
+    """
+
+    pairs: Sequence[tuple[Image, Labels]]
+    layers: Sequence[Layer]
+    settings: TrainSettings
+    which_open: bool
+    start_from: Path | None = None
+
+    def settled(self) -> TrainSettings:
+        """Settings with the voxels that count, where that was left open.
+
+        If every slice holds a label *all* count, which makes no difference to the voxels that count but
+        lets the plan choose blocks; else *slices*.
+        """
+        return self._settled(self._coverage()) if self.which_open else self.settings
+
+    def forecast(self, with_plan: bool) -> Forecast:
+        """Look at layers as training would; takes seconds for large ones, so call it in a thread.
+
+        Raises
+        ------
+        MedunetError
+            If the layers cannot be learned from, or not by that segmenter.
+        OSError
+            If its file cannot be read.
+        """
+        found = self._coverage()
+        settings = self._settled(found) if self.which_open else self.settings
+        if not with_plan:
+            return Forecast(found, settings)
+        examples = self.examples(settings.annotation)
+        return Forecast(found, settings, self.decide(examples, settings))
+
+    def examples(self, annotation: AnnotationSettings) -> list[Example]:
+        """Examples of the pairs.
+
+        Raises
+        ------
+        MedunetError
+            As `volume_from_layer` and `make_example`.
+        """
+        return [
+            make_example(
+                volume_from_layer(image, self.layers),
+                volume_from_layer(labels, self.layers),
+                annotation,
+            )
+            for image, labels in self.pairs
+        ]
+
+    def decide(self, examples: list[Example], settings: TrainSettings) -> Decision:
+        """Make the plan of these examples."""
+        if self.start_from is None:
+            plan = make_plan(examples, settings)
+        else:
+            plan = extend_plan(read_card(self.start_from).plan, examples, settings)
+        return Decision(plan, settings, self.start_from, _painted(examples))
+
+    def _coverage(self) -> tuple[Coverage, ...]:
+        volumes = [volume_from_layer(labels, self.layers) for _, labels in self.pairs]
+        across = self.settings.annotation.painted_across
+        return tuple(coverage(labels.voxels, across) for labels in volumes)
+
+    def _settled(self, found: Sequence[Coverage]) -> TrainSettings:
+        which = "all" if all(one.everywhere for one in found) else "slices"
+        return self.settings.changed(annotated=which)
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Decision:
+    """A plan, and what it was made of: it holds as long as that stays the same.
+
+    Attributes
+    ----------
+    plan : Plan
+    settings : TrainSettings
+    start_from : Path or None
+    painted : tuple
+        What tells labels apart that were painted further.
+    """
+
+    plan: Plan
+    settings: TrainSettings
+    start_from: Path | None
+    painted: tuple[tuple[str, int], ...]
+
+    def holds(self, choice: Choice, settings: TrainSettings, examples: list[Example]) -> bool:
+        """Whether the plan is still the one of these examples and settings."""
+        same = (self.settings, self.start_from) == (settings, choice.start_from)
+        return same and self.painted == _painted(examples)
+
+
+@dataclass(frozen=True)
+class Forecast:
     """What can be said of a training before it starts.
 
     Attributes
@@ -30,96 +136,15 @@ class Outlook:
         Of each labels layer.
     settings : TrainSettings
         With the voxels that count, where that was left open.
-    plan : Plan or None
-        None where nobody asked.
-    reasons : tuple of Reason
-        Of the plan.
+    decision : Decision or None
+        None where nobody asked for a plan.
     """
 
     coverage: tuple[Coverage, ...]
     settings: TrainSettings
-    plan: Plan | None = None
-    reasons: tuple[Reason, ...] = ()
+    decision: Decision | None = None
 
 
-def forecast(
-    pairs: Pairs,
-    layers: Sequence[Layer],
-    settings: TrainSettings,
-    annotated: str,
-    plan: bool,
-    start_from: Path | None = None,
-) -> Outlook:
-    """Look at layers as training would; takes seconds for large ones, so call it in a thread.
-
-    Parameters
-    ----------
-    pairs : sequence of (Image, Labels)
-    layers : sequence of layers
-        All of the viewer, see `volume_from_layer`.
-    settings : TrainSettings
-    annotated : "auto", "all", "slices" or "voxels"
-        What the user chose; see `settled`.
-    plan : bool
-        Whether to make a plan, too.
-    start_from : Path, optional
-        Of the segmenter that goes on learning.
-
-    Raises
-    ------
-    ValueError
-        If the layers cannot be learned from, or not by that segmenter.
-    OSError
-        If its file cannot be read.
-    """
-    found = _coverage(pairs, layers, settings)
-    which = _by_coverage(found) if annotated == "auto" else annotated
-    settings = settings.model_copy(update={"annotated": which})
-    known = None if start_from is None else read_card(start_from).plan
-    if not plan:
-        return Outlook(found, settings)
-    examples = examples_of(pairs, layers, settings)
-    if known is not None:
-        made, reasons = reasoned_extension(known, examples, settings)
-    else:
-        made, reasons = reasoned_plan(examples, settings.of_fold(0))
-    return Outlook(found, settings, made, tuple(reasons))
-
-
-def settled(
-    pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings, annotated: str
-) -> TrainSettings:
-    """Settings with the voxels that count, where that was left open.
-
-    If every slice holds a label *all* count, which makes no difference to the voxels that count but lets
-    the plan choose blocks; else *slices*.
-    """
-    if annotated != "auto":
-        return settings
-    which = _by_coverage(_coverage(pairs, layers, settings))
-    return settings.model_copy(update={"annotated": which})
-
-
-def _coverage(
-    pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings
-) -> tuple[Coverage, ...]:
-    volumes = [volume_from_layer(labels, layers) for _, labels in pairs]
-    return tuple(coverage(labels.voxels, settings.axis) for labels in volumes)
-
-
-def _by_coverage(found: Sequence[Coverage]) -> str:
-    return "all" if all(one.everywhere for one in found) else "slices"
-
-
-def examples_of(pairs: Pairs, layers: Sequence[Layer], settings: TrainSettings) -> list[Example]:
-    """Examples of pairs of layers.
-
-    Raises
-    ------
-    ValueError
-        As `volume_from_layer` and `make_example`.
-    """
-    return [
-        make_example(volume_from_layer(image, layers), volume_from_layer(labels, layers), settings)
-        for image, labels in pairs
-    ]
+def _painted(examples: list[Example]) -> tuple[tuple[str, int], ...]:
+    """Name and checksum of each annotation."""
+    return tuple((e.name, zlib.crc32(np.ascontiguousarray(e.labels).data)) for e in examples)

@@ -8,18 +8,18 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_medunet.engine.examples.coverage import advice
-from napari_medunet.engine.planning.fine_tuning_plan import DECIDED
+from napari_medunet.engine.planning.fine_tuning_plan import decided_by_segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.session.segmenter_chooser import SegmenterChooser
 from napari_medunet.plugin.session.session import Session
-from napari_medunet.plugin.train.forecast import Outlook
+from napari_medunet.plugin.train.forecast import Decision, Forecast
 from napari_medunet.plugin.train.plan_section import PlanSection
 from napari_medunet.plugin.widgets.form import Form, as_tooltip, names_in_groups, note_label
 from napari_medunet.plugin.widgets.section import Section
 
 _FIRST = ["annotated", "background_label", "minutes"]
 _NEW = "a new network"
-_OF_A_NEW_NETWORK = {*DECIDED, "folds"}  # settings that a segmenter leaves nothing to
+_OF_A_NEW_NETWORK = decided_by_segmenter() | {"folds"}
 
 
 class TrainForm(QWidget):  # type: ignore[misc]
@@ -61,6 +61,7 @@ class TrainForm(QWidget):  # type: ignore[misc]
         self.more = Section("More")
         self.others = Form(TrainSettings, [name for name in groups[""] if name not in _FIRST])
         self.more.add(self.others)
+        self.decision: Decision | None = None  # whose plan is shown
         self._annotated_is_open = True
         self._show_annotated("slices")
         layout = QVBoxLayout(self)
@@ -76,9 +77,9 @@ class TrainForm(QWidget):  # type: ignore[misc]
         self.advise("")
 
     @property
-    def annotated(self) -> str:
-        """What the user chose; "auto" as long as nothing was chosen."""
-        return "auto" if self._annotated_is_open else str(self.fields.annotated.value)
+    def which_open(self) -> bool:
+        """Whether the user has not chosen yet which voxels count."""
+        return self._annotated_is_open
 
     @property
     def segmenter(self) -> Path | None:
@@ -96,18 +97,20 @@ class TrainForm(QWidget):  # type: ignore[misc]
         """
         values = {name: value for form in self._forms() for name, value in form.values().items()}
         if self.segmenter is not None:
-            defaults = TrainSettings().model_dump()
-            values |= {name: defaults[name] for name in _OF_A_NEW_NETWORK}
+            defaults = TrainSettings()
+            values |= {name: defaults.value(name) for name in _OF_A_NEW_NETWORK}
         settings: TrainSettings = self.first.read(**values)
         return settings
 
-    def show_outlook(self, outlook: Outlook) -> None:
+    def show_forecast(self, forecast: Forecast) -> None:
         """Say what was found out about the chosen layers."""
+        annotated = forecast.settings.annotation.annotated
         if self._annotated_is_open:
-            self._show_annotated(outlook.settings.annotated)
-        self.advise(advice(outlook.coverage, outlook.settings.annotated))
-        if outlook.plan is not None:
-            self.plan.show_plan(outlook.plan, outlook.reasons)
+            self._show_annotated(annotated)
+        self.advise(advice(forecast.coverage, annotated))
+        self.decision = forecast.decision
+        if forecast.decision is not None:
+            self.plan.show_plan(forecast.decision.plan)
 
     def advise(self, text: str) -> None:
         """Show a sentence below the first fields; nothing where it is empty."""

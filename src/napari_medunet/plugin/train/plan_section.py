@@ -5,25 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.plan_maker import Reason
+from napari_medunet.engine.plan import Plan, title_of
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.widgets.form import Form, as_tooltip, note_label
 from napari_medunet.plugin.widgets.section import Section
-
-# What a plan's reasons call the choice of a setting.
-DECISIONS = {
-    "dims": "dimensions",
-    "axis": "slices across",
-    "spacing_mm": "spacing",
-    "patch": "patch",
-    "batch": "batch",
-    "learning_rate": "learning rate",
-    "intensity": "intensities",
-    "filters": "filters",
-    "networks": "networks",
-    "depth": "levels",
-}
 
 
 class PlanSection(Section):
@@ -40,6 +25,8 @@ class PlanSection(Section):
         self.summary = note_label()
         self.form = Form(TrainSettings, names)
         self.why = note_label()
+        leaves = TrainSettings.leaves()
+        self._paths = {name: ".".join(leaves[name].path) for name in names}
         for widget in (self.summary, self.form, self.why):
             self.add(widget)
         self.clear("")
@@ -50,22 +37,21 @@ class PlanSection(Section):
         self.summary.setVisible(bool(instead))
         self.why.hide()
         for field in self.form.fields:
-            if field.name in DECISIONS:
-                self.form.say_unset(field.name, "automatic")
-                field.native.setToolTip(field.tooltip)
+            self.form.say_unset(field.name, "automatic")
+            field.native.setToolTip(field.tooltip)
 
-    def show_plan(self, plan: Plan, reasons: Sequence[Reason]) -> None:
+    def show_plan(self, plan: Plan) -> None:
         """Say a plan: what is automatic stands in its field, and all reasons below."""
         self.clear(f"{plan.describe()}.")
-        found = {reason.what: reason for reason in reasons}
         values = self.form.values()
-        for name, what in DECISIONS.items():
-            if what in found and values.get(name) in (None, "auto"):
-                self.form.say_unset(name, f"auto: {found[what].choice}")
-                self.form.fields[name].native.setToolTip(as_tooltip(f"{found[what].why}."))
+        for name, path in self._paths.items():
+            reason = plan.reasons.get(path)
+            if reason is not None and values.get(name) in (None, "auto"):
+                self.form.say_unset(name, f"auto: {reason.choice}")
+                self.form.fields[name].native.setToolTip(as_tooltip(f"{reason.why}."))
         lines = (
-            f"<b>{escape(reason.what)}</b> {escape(reason.choice)}: {escape(reason.why)}"
-            for reason in reasons
+            f"<b>{escape(title_of(path))}</b> {escape(reason.choice)}: {escape(reason.why)}"
+            for path, reason in plan.reasons.items()
         )
         self.why.setText("<br>".join(lines))
         self.why.show()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
-from napari.layers import Layer
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_medunet.engine.patches.preview import Preview, preview
-from napari_medunet.engine.planning.fine_tuning_plan import extended_plan
-from napari_medunet.engine.prediction.model_file import read_card
-from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.plugin.train.forecast import Pairs, examples_of
+from napari_medunet.plugin.train.forecast import Choice
 from napari_medunet.plugin.widgets.form import as_tooltip, note_label
 from napari_medunet.plugin.widgets.plots import colours_of
 
@@ -92,25 +87,19 @@ class PreviewDialog(QDialog):  # type: ignore[misc]
         self.wanted.emit()
 
 
-def draw_slices(
-    pairs: Pairs,
-    layers: Sequence[Layer],
-    settings: TrainSettings,
-    seed: int,
-    start_from: Path | None = None,
-) -> Preview:
+def draw_slices(choice: Choice, seed: int) -> Preview:
     """Draw as many slices as the dialog shows; in a thread, since whole volumes are prepared for it.
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the layers cannot be learned from, or not by the segmenter that goes on learning.
     OSError
         If that cannot be read.
     """
-    examples = examples_of(pairs, layers, settings)
-    plan = extended_plan(read_card(start_from).plan, examples, settings) if start_from else None
-    return preview(examples, settings, _ROWS * _COLUMNS, seed, plan)
+    settings = choice.settled()
+    examples = choice.examples(settings.annotation)
+    return preview(examples, choice.decide(examples, settings).plan, _ROWS * _COLUMNS, seed)
 
 
 def _outline(axes: Axes, labels: npt.NDArray[Any], colour: Colour) -> None:

@@ -11,10 +11,12 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.patches.preview import Preview
+from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
 from napari_medunet.plugin.opening.label_features import agreed_names
 from napari_medunet.plugin.session.closing import follow
@@ -24,7 +26,7 @@ from napari_medunet.plugin.session.resuming import Resuming
 from napari_medunet.plugin.session.segmenters import save_segmenter
 from napari_medunet.plugin.session.session import session_of
 from napari_medunet.plugin.session.viewer_job import ViewerJob
-from napari_medunet.plugin.train.forecast import examples_of, forecast, settled
+from napari_medunet.plugin.train.forecast import Choice
 from napari_medunet.plugin.train.form import TrainForm
 from napari_medunet.plugin.train.preview_dialog import PreviewDialog, draw_slices
 from napari_medunet.plugin.train.training_view import TrainingView
@@ -52,6 +54,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     napari_viewer : napari Viewer
     """
 
+    _decided = Signal(object)  # Plan, from the thread that begins a training
+
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.viewer = napari_viewer
@@ -68,45 +72,61 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._job_changed()
 
     def train(self) -> None:
-        """Start a training on the ticked pairs."""
+        """Start a training on the ticked pairs, by the plan that is shown where it still holds."""
         if self._problem():
             return
         try:
-            settings = self.form.settings()
+            choice = self._choice()
         except MedunetError as error:
             show_error(one_line(error))
             return
-        pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
-        names = agreed_names(labels for _, labels in pairs)
-        annotated, start_from = self.form.annotated, self.form.segmenter
+        names = agreed_names(labels for _, labels in choice.pairs)
+        shown = self.form.decision
 
         def begin(listener: Listener) -> Job:
             # Not as the form shows it, which may be of the pairs that were ticked a moment ago.
-            own = settled(pairs, layers, settings, annotated)
-            examples = examples_of(pairs, layers, own)
+            settings = choice.settled()
+            examples = choice.examples(settings.annotation)
+            if shown is not None and shown.holds(choice, settings, examples):
+                plan = shown.plan
+            else:
+                plan = choice.decide(examples, settings).plan
+                self._decided.emit(plan)
             worker = self.session.worker
-            if own.folds:
-                return worker.cross_validate(examples, own, listener, names)
-            return worker.train(examples, own, listener, names, start_from)
+            if plan.hold_out.folds:
+                return worker.cross_validate(examples, plan, listener, names)
+            return worker.train(examples, plan, listener, names, choice.start_from)
 
         job = ViewerJob(TITLE, begin, can_stop=True)
-        job.images = [image for image, _ in pairs]
+        job.images = [image for image, _ in choice.pairs]
         job.produced.connect(partial(keep_result, self.session, self.viewer, job.images))
-        self.view.begin(settings.minutes)
+        self.view.begin(choice.settings.budget.minutes)
         self.save_button.hide()
         self._follow_job(job)
         self.session.run(job)
+
+    def _choice(self) -> Choice:
+        """What the form and the table say.
+
+        Raises
+        ------
+        MedunetError
+            In one line, if a value is refused.
+        """
+        settings, layers = self.form.settings(), list(self.viewer.layers)
+        form = self.form
+        return Choice(self.pairs.pairs(), layers, settings, form.which_open, form.segmenter)
 
     def _build(self) -> None:
         self.device = note_label()
         self.pairs = PairTable()
         self.form = TrainForm(self.session)
-        self.looking = LatestOnly(self, _PAUSE_MS)
+        self.forecasts = LatestOnly(self, _PAUSE_MS)
         self.train_button = QPushButton("Train")
         self.resuming = Resuming(self.session, self.viewer, TITLE)
         self.reason = note_label()
         self.view = TrainingView(self.viewer.theme)
-        self.previewing = LatestOnly(self, _PAUSE_MS)
+        self.previews = LatestOnly(self, _PAUSE_MS)
         self.preview: PreviewDialog | None = None
         self.save_button = QPushButton("Save...")
         self.save_button.setToolTip("Save the segmenter as a .medunet file, to use it later.")
@@ -126,11 +146,12 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.pairs.changed.connect(self._check)
         self.form.changed.connect(self._check)
         self.form.plan.opened.connect(self._look_ahead)
-        self.looking.done.connect(self.form.show_outlook)
-        self.looking.failed.connect(self._cannot_look)
+        self.forecasts.done.connect(self.form.show_forecast)
+        self.forecasts.failed.connect(self._cannot_look)
+        self._decided.connect(self._show_decided, Qt.ConnectionType.QueuedConnection)
         self.form.preview_button.clicked.connect(self.open_preview)
-        self.previewing.done.connect(self._show_preview)
-        self.previewing.failed.connect(self._cannot_preview)
+        self.previews.done.connect(self._show_preview)
+        self.previews.failed.connect(self._cannot_preview)
         self.train_button.clicked.connect(self.train)
         self.resuming.begun.connect(self._follow_job)
         self.resuming.taken_over.connect(self._take_over)
@@ -167,21 +188,11 @@ class TrainWidget(QWidget):  # type: ignore[misc]
                 self.form.plan.clear("Choose layers with labels: the plan is made for them.")
             return
         try:
-            settings = self.form.settings()
+            choice = self._choice()
         except MedunetError as error:
             self.form.plan.clear(one_line(error))
             return
-        self.looking.ask(
-            partial(
-                forecast,
-                self.pairs.pairs(),
-                list(self.viewer.layers),
-                settings,
-                self.form.annotated,
-                self.form.plan.is_open,
-                self.form.segmenter,
-            )
-        )
+        self.forecasts.ask(partial(choice.forecast, self.form.plan.is_open))
 
     def open_preview(self) -> None:
         """Show slices as training will see them; they follow the form while the dialog is open."""
@@ -196,26 +207,24 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return
         problem = "" if self.session.busy else self._problem()
         try:
-            settings = self.form.settings()
+            choice = self._choice()
         except MedunetError as error:
             problem = one_line(error)
         if problem:
             self.preview.say(problem)
             return
         self.preview.say("Drawing ...")
-        pairs, layers = self.pairs.pairs(), list(self.viewer.layers)
-        seed, annotated, start_from = self.preview.seed, self.form.annotated, self.form.segmenter
-
-        def draw() -> Preview:
-            own = settled(pairs, layers, settings, annotated)
-            return draw_slices(pairs, layers, own, seed, start_from)
-
-        self.previewing.ask(draw)
+        self.previews.ask(partial(draw_slices, choice, self.preview.seed))
 
     def _show_preview(self, slices: Preview) -> None:
         pairs = self.pairs.pairs()
         if self.preview is not None and pairs:
             self.preview.show_slices(slices, pairs[0][1].get_color)
+
+    def _show_decided(self, plan: Plan) -> None:
+        """Show by which plan a training has begun, where it was made when it began."""
+        if isalive(self):
+            self.form.plan.show_plan(plan)
 
     def _cannot_preview(self, why: str) -> None:
         if self.preview is not None:
