@@ -64,7 +64,9 @@ def show(patch: tuple[int, ...], chosen: argparse.Namespace) -> None:
     }
     monai = ask_monai(asked, chosen)
     alone, beside = training_rates(samples, parts["standard"])
-    print(f"\n{' x '.join(map(str, patch))}, batches of {samples.plan.schedule.batch}: images per second")
+    print(
+        f"\n{' x '.join(map(str, patch))}, batches of {samples.plan.schedule.batch}: images per second"
+    )
     print(f"the training step alone {alone:.1f}, with 'standard' beside it {beside:.1f}")
     header = ("", "ours", "scipy", "MONAI", "ours/step", "ours/scipy", "ours/MONAI")
     print("{:9}{:>9}{:>9}{:>9}{:>11}{:>12}{:>12}".format(*header))

@@ -124,7 +124,7 @@ def plan_of_step(dims: str, quick: bool) -> Plan:
     if quick:
         patch, depth, filters = tuple(n // 4 for n in patch), depth - 1, 8
     return Plan(
-        dims=len(patch),
+        dims=f"{len(patch)}d",
         spacing_mm=(1.0, 1.0, 1.0),
         patch=patch,
         labels=(0, 1, 2),
@@ -173,7 +173,9 @@ def examples(chosen: argparse.Namespace) -> tuple[list[Example], list[Example]]:
                     Path(folder, kind, name).symlink_to(data.absolute() / kind / name)
             here = Path(folder)
             settings = TrainSettings()
-            found.append(load_examples(here / "images", here / "labels", settings).examples)
+            found.append(
+                load_examples(here / "images", here / "labels", settings.annotation).examples
+            )
     return found[0], found[1]
 
 
@@ -215,20 +217,21 @@ def monai_step(plan: Plan) -> tuple[Callable[..., object], str]:
 
 def monai_score(training: list[Example], test: list[Example], settings: TrainSettings) -> dict:
     plan = make_plan(training, settings)
-    peer, clock = MonaiNetwork(plan), Clock(settings)
+    peer, clock = MonaiNetwork(plan), Clock(settings.budget)
     samples = PatchSampler(training, plan, settings.seed)
     steps = max(4, samples.annotated_patches() // plan.schedule.batch)
     vary = augmentation_by_share(plan, settings, clock.share)
     with closing(batches(samples, vary, settings.seed)) as stream:
         while clock.share() < 1:
             peer.set_rate(
-                plan.schedule.learning_rate * max(0.01, 0.5 * (1 + math.cos(math.pi * clock.share())))
+                plan.schedule.learning_rate
+                * max(0.01, 0.5 * (1 + math.cos(math.pi * clock.share())))
             )
             peer.learn(*next(stream))
             clock.epochs_done += 1 / steps
     peer.take_average()
     dice = mean_dice(peer, test, plan.labels[1:])
-    one = plan.model_copy(update={"networks": 1})
+    one = plan.changed(networks=1)
     return {"dice": dice, "on": peer.on, "what": in_words(one)}
 
 

@@ -15,7 +15,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker import Listener, Worker
 
 settings = TrainSettings.model_validate_json(sys.argv[1])
-examples = [make_example(*make_phantom(seed, (12, 48, 48)), settings) for seed in range(2)]
+examples = [make_example(*make_phantom(seed, (12, 48, 48)), settings.annotation) for seed in range(2)]
 worker = Worker()
 
 def heard(progress):

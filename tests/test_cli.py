@@ -321,9 +321,9 @@ def test_wrong_usage_is_one_line_and_code_2(arguments, message, folder, tmp_path
 
 
 def test_a_resumed_training_takes_no_other_options(tmp_path):
-    run_folder = RunFolder.new(tmp_path / "run", TrainSettings(), {})
+    run_folder = RunFolder.new(tmp_path / "run")
     image, truth = make_phantom(0, (10, 32, 32))
-    examples = [make_example(image, truth, TrainSettings())]
+    examples = [make_example(image, truth, TrainSettings().annotation)]
     run_folder.begin(examples, make_plan(examples, TrainSettings()))
     ran = run("train", "--resume", run_folder.path)
     assert "holds no checkpoint" in one_line_error(ran, 1)

@@ -26,7 +26,7 @@ def test_every_pair_becomes_an_example_and_all_of_them_a_plan(real_data):
     settings = TrainSettings()
     pairs = pair(real_data / "images", real_data / "labels").pairs
     examples = [
-        make_example(read(image), read(labels, as_labels=True), settings)
+        make_example(read(image), read(labels, as_labels=True), settings.annotation)
         for image, labels in pairs.values()
     ]
     plan = make_plan(examples, settings)

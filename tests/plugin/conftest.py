@@ -100,7 +100,7 @@ def until(qtbot: Any) -> Callable[..., None]:
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained for one epoch, in a child: this process shows a canvas and must not load Keras."""
     settings = TrainSettings.of(minutes=1, epochs=1, filters=4)
-    examples = [make_example(*make_phantom(0, (8, 32, 32)), settings)]
+    examples = [make_example(*make_phantom(0, (8, 32, 32)), settings.annotation)]
     answers: Queue[Any] = Queue()
     worker = Worker()
     try:

@@ -37,7 +37,7 @@ def worker():
 @pytest.fixture(scope="module")
 def segmenter(worker, phantoms, tmp_path_factory):
     """A segmenter that a stopped training kept, with what was heard meanwhile."""
-    examples = [make_example(image, labels, SMALL) for image, labels in phantoms]
+    examples = [make_example(image, labels, SMALL.annotation) for image, labels in phantoms]
     ears = Ears()
     job = worker.train(examples, SMALL, ears.listener, {2: "lesion"})
     ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 1)
@@ -64,8 +64,8 @@ def test_a_stopped_training_leaves_its_best(worker, segmenter, phantoms):
 
 
 def test_a_cross_validation_delivers_segmenter_and_labels(worker, phantoms):
-    settings = SMALL.model_copy(update={"folds": 2, "epochs": 1, "filters": 4, "depth": 2})
-    examples = [make_example(image, labels, settings) for image, labels in phantoms]
+    settings = SMALL.changed(folds=2, epochs=1, filters=4, depth=2)
+    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
     ears = Ears()
     job = worker.cross_validate(examples, settings, ears.listener, {2: "lesion"})
     assert ears.wait() == [("finished", None)], job.details
@@ -116,7 +116,7 @@ def test_a_damaged_segmenter_is_refused(worker, segmenter, phantoms, tmp_path):
 
 def test_a_segmenter_is_fine_tuned(worker, segmenter, phantoms):
     settings = TrainSettings.of(minutes=0.001, epochs=50)
-    examples = [make_example(image, labels, settings) for image, labels in phantoms]
+    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
     ears = Ears()
     job = worker.train(examples, settings, ears.listener, start_from=segmenter[0])
     assert ears.wait() == [("finished", None)], job.details
@@ -130,7 +130,7 @@ def test_a_segmenter_is_fine_tuned(worker, segmenter, phantoms):
 
 def test_a_training_that_cannot_begin_says_why(worker, phantoms):
     image, labels = phantoms[0]
-    example = make_example(image, labels, SMALL)
+    example = make_example(image, labels, SMALL.annotation)
     ears = Ears()
     worker.train([replace(example, labels=example.labels * 0)], SMALL, ears.listener)
     ((kind, message), _) = ears.wait()
@@ -138,7 +138,7 @@ def test_a_training_that_cannot_begin_says_why(worker, phantoms):
 
 
 def test_a_cancelled_training_leaves_nothing(worker, phantoms):
-    examples = [make_example(image, labels, SMALL) for image, labels in phantoms]
+    examples = [make_example(image, labels, SMALL.annotation) for image, labels in phantoms]
     before = set(worker.folder.iterdir()) if worker.folder else set()
     ears = Ears()
     job = worker.train(examples, SMALL, ears.listener)
@@ -151,7 +151,7 @@ def test_a_cancelled_training_leaves_nothing(worker, phantoms):
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phantoms):
     settings = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
-    examples = [make_example(image, labels, settings) for image, labels in phantoms]
+    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
     examples = [replace(e, labels=e.labels.copy()) for e in examples]
     ears = Ears()
     job = worker.train(examples, settings, ears.listener)
@@ -174,7 +174,7 @@ def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phanto
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_folds_whose_process_was_killed_go_on_without_the_finished_ones(worker, phantoms):
     settings = TrainSettings.of(minutes=60, epochs=20, filters=4, depth=2, dims="2d", folds=2)
-    examples = [make_example(image, labels, settings) for image, labels in phantoms]
+    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
     ears = Ears()
     job = worker.cross_validate(examples, settings, ears.listener)
     ears.wait_for(lambda report: report.scores.get("fold") == 2)

@@ -103,7 +103,7 @@ def test_what_is_no_left_over_of_ours_is_passed_over(temporary, folder, request_
 def test_a_viewer_that_closes_leaves_nothing(temporary):
     image, labels = make_phantom(0, (12, 48, 48))
     worker, ears = Worker(), Ears()
-    worker.train([make_example(image, labels, SETTINGS)], SETTINGS, ears.listener)
+    worker.train([make_example(image, labels, SETTINGS.annotation)], SETTINGS, ears.listener)
     ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 1)
     assert newest_left_over() is None  # its viewer is there
     worker.close()

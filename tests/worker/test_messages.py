@@ -90,13 +90,13 @@ def test_names_that_are_no_utf8_travel_spelled_out(tmp_path):
     [
         TrainRequest(
             examples=(),
-            settings=TrainSettings(minutes=3, patch=(64, 64)),
+            settings=TrainSettings.of(minutes=3, patch=(64, 64)),
             names={1: "organ", 7: "lesion"},
             run=Path("run-1"),
             start_from=Path("known.medunet"),
         ),
         CrossValidateRequest(
-            examples=(), settings=TrainSettings(folds=2), names={}, run=Path("run-2")
+            examples=(), settings=TrainSettings.of(folds=2), names={}, run=Path("run-2")
         ),
         PredictRequest(
             segmenter=Path("a.medunet"), volumes=(), settings=PredictSettings(tta=False)

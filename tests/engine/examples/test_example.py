@@ -26,25 +26,25 @@ def painted(shape=(6, 8, 10), name="case"):
 
 def test_labels_of_another_shape_are_refused_with_both_shapes():
     with pytest.raises(ValueError, match=r"another grid.*6 x 8 x 9 against 6 x 8 x 10.*resample"):
-        make_example(image(), painted((6, 8, 9)), SETTINGS)
+        make_example(image(), painted((6, 8, 9)), SETTINGS.annotation)
 
 
 def test_labels_of_another_spacing_are_refused():
     elsewhere = replace(painted(), affine=affine_from_spacing((2.0, 1.0, 1.1)))
     with pytest.raises(ValueError, match="lie elsewhere"):
-        make_example(image(), elsewhere, SETTINGS)
+        make_example(image(), elsewhere, SETTINGS.annotation)
 
 
 def test_an_image_with_nan_is_refused_with_the_number_of_voxels():
     broken = image()
     broken.voxels[0, 0, :3] = np.nan
     with pytest.raises(ValueError, match="'case' has 3 voxels that are NaN or infinite"):
-        make_example(broken, painted(), SETTINGS)
+        make_example(broken, painted(), SETTINGS.annotation)
 
 
 def test_float_labels_that_hold_integers_are_taken():
     labels = replace(painted(), voxels=painted().voxels.astype(np.float32) * 200)
-    assert set(np.unique(make_example(image(), labels, SETTINGS).labels)) == {0, 200}
+    assert set(np.unique(make_example(image(), labels, SETTINGS.annotation).labels)) == {0, 200}
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
@@ -52,51 +52,57 @@ def test_float_labels_that_hold_no_integers_are_refused(value):
     voxels = painted().voxels.astype(np.float64)
     voxels[0, 0, 0] = value
     with pytest.raises(ValueError, match="1 voxels that are no integers"):
-        make_example(image(), volume(voxels), SETTINGS)
+        make_example(image(), volume(voxels), SETTINGS.annotation)
 
 
 def test_negative_labels_are_refused():
     voxels = painted().voxels.astype(np.int16)
     voxels[0, 0, 0] = -3
     with pytest.raises(ValueError, match="negative label -3"):
-        make_example(image(), volume(voxels), SETTINGS)
+        make_example(image(), volume(voxels), SETTINGS.annotation)
 
 
 def test_a_time_series_is_refused():
     series = Volume(np.zeros((2, 6, 8, 10)), affine_from_spacing((1, 1, 1)), "bold", ("t",), (2.0,))
     with pytest.raises(ValueError, match="Choose one time point"):
-        make_example(series, painted(), SETTINGS)
+        make_example(series, painted(), SETTINGS.annotation)
 
 
 @pytest.mark.parametrize("rule", ["slices", "voxels"])
 def test_nothing_painted_is_refused_where_only_paint_counts(rule):
     empty = replace(painted(), voxels=np.zeros((6, 8, 10), np.uint8))
     with pytest.raises(ValueError, match="hold no label"):
-        make_example(image(), empty, TrainSettings.of(annotated=rule))
+        make_example(image(), empty, TrainSettings.of(annotated=rule).annotation)
 
 
 def test_nothing_painted_anywhere_is_refused():
     empty = replace(painted(), voxels=np.zeros((6, 8, 10), np.uint8))
     with pytest.raises(ValueError, match="No label is painted in any of 1 examples"):
-        label_values([make_example(image(), empty, SETTINGS)])
+        label_values([make_example(image(), empty, SETTINGS.annotation)])
 
 
 def test_a_single_class_is_refused():
     with pytest.raises(ValueError, match=r"single class \[1\]"):
-        label_values([make_example(image(), painted(), TrainSettings.of(annotated="voxels"))])
+        label_values(
+            [make_example(image(), painted(), TrainSettings.of(annotated="voxels").annotation)]
+        )
 
 
 def test_label_values_are_sorted_and_may_be_large():
     voxels = np.zeros((6, 8, 10), np.int64)
     voxels[1, 1], voxels[2, 2] = 1_000_000, 3
-    assert label_values([make_example(image(), volume(voxels), SETTINGS)]) == (0, 3, 1_000_000)
+    assert label_values([make_example(image(), volume(voxels), SETTINGS.annotation)]) == (
+        0,
+        3,
+        1_000_000,
+    )
 
 
 def test_background_label_becomes_background_and_the_unpainted_is_ignored():
     labels = np.zeros((6, 8, 10), np.uint8)
     labels[2, 2], labels[3, 3] = 1, 5
     settings = TrainSettings.of(annotated="voxels", background_label=5)
-    example = make_example(image(), volume(labels), settings)
+    example = make_example(image(), volume(labels), settings.annotation)
     assert label_values([example]) == (0, 1)
     assert example.annotated.sum() == 20
 
@@ -104,4 +110,4 @@ def test_background_label_becomes_background_and_the_unpainted_is_ignored():
 def test_a_background_label_that_was_never_painted_is_refused():
     settings = TrainSettings.of(annotated="voxels", background_label=9)
     with pytest.raises(ValueError, match="no voxel of the background label 9"):
-        make_example(image(), painted(), settings)
+        make_example(image(), painted(), settings.annotation)

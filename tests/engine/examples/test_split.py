@@ -43,8 +43,11 @@ def test_a_tenth_and_eight_cases_at_most_are_held_out_where_nothing_is_set():
         assert len(split_examples(examples(cases), share, seed=0)[1]) == held
     labels = np.zeros((20, 8, 10), np.uint8)
     labels[::4, 2:7, 2:7] = 1  # five painted slices
-    image, settings = volume(np.zeros(labels.shape, np.float32)), TrainSettings.of(annotated="slices")
-    painted = [make_example(image, volume(labels), settings)] * 3
+    image, settings = (
+        volume(np.zeros(labels.shape, np.float32)),
+        TrainSettings.of(annotated="slices"),
+    )
+    painted = [make_example(image, volume(labels), settings.annotation)] * 3
     held_out = split_examples(painted, share, seed=0)[1]
     assert sum(int(e.annotated.any((1, 2)).sum()) for e in held_out) == 2
 

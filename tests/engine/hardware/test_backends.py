@@ -29,7 +29,7 @@ folder, dims = sys.argv[1:]
 shape = (12, 32, 32)
 settings = TrainSettings.of(minutes=60, epochs=3, filters=4, depth=2, dims=dims)
 pairs = [make_phantom(seed, shape) for seed in range(3)]
-segmenter = train([make_example(*pair, settings) for pair in pairs[:2]], settings)
+segmenter = train([make_example(*pair, settings.annotation) for pair in pairs[:2]], settings)
 segmenter.save(f"{folder}/own.medunet")
 np.save(f"{folder}/labels.npy", predict(segmenter, pairs[2][0]))
 print(json.dumps(segmenter.card.trained_with))

@@ -30,7 +30,7 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
 plan = Plan(
-    dims=2, spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
+    dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 both = all_devices()
 one = Together()
@@ -82,8 +82,8 @@ settings = TrainSettings(
     minutes=60, epochs=2, filters=4, depth=2, dims="2d", annotated="slices", self_training=True
 )
 pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(3)]
-examples = [make_example(image, annotate_slices(truth, 4), settings) for image, truth in pairs[:2]]
-run = RunFolder.new(Path(sys.argv[1]).parent / "run", settings, {})
+examples = [make_example(image, annotate_slices(truth, 4), settings.annotation) for image, truth in pairs[:2]]
+run = RunFolder.new(Path(sys.argv[1]).parent / "run")
 segmenter = train(examples, settings, run=run)
 kept = run.checkpoints.latest().epochs
 loaded = Segmenter.load(segmenter.save(sys.argv[1]))

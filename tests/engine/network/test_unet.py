@@ -7,9 +7,9 @@ from napari_medunet.engine.network.upsampling import in_blocks
 from napari_medunet.engine.plan import Plan
 
 
-def plan(dims=2, **fields):
+def plan(dims="2d", **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (32,) * dims, "labels": (0, 1, 2), "depth": 3}
-    return Plan.of(dims=dims, **(given | {"filters": 4} | fields))
+    return Plan.of(dims=f"{dims}d", **(given | {"filters": 4} | fields))
 
 
 @pytest.mark.parametrize("dims", [2, 3])

@@ -118,7 +118,7 @@ def test_resampled_labels_stay_where_they_were():
     ball = ((z - 12) ** 2 + (y - 10) ** 2 + (x - 13) ** 2 < 49).astype(np.uint8) * 3
     image = volume(ball.shape)
     for mm, wanted in ((0.5, 0.999), (1.6, 0.9)):
-        a_plan = plan(dims=3, patch=(8, 8, 8), spacing_mm=(mm,) * 3)
+        a_plan = plan(dims="3d", patch=(8, 8, 8), spacing_mm=(mm,) * 3)
         classes = classes_to_grid(ball, np.ones(ball.shape, bool), image, a_plan)
         probabilities = np.stack([classes == c for c in range(3)]).astype(np.float32)
         back = labels_from_classes(most_probable(probabilities, ball.shape), a_plan)
@@ -136,7 +136,7 @@ def test_a_painted_slice_is_still_there_on_a_coarser_grid(size, painted, mm, axi
     shape = tuple(size if a == axis else 9 for a in range(3))
     annotated = np.zeros(shape, bool)
     np.moveaxis(annotated, axis, 0)[painted] = True
-    a_plan = plan(dims=3, patch=(8, 8, 8), spacing_mm=(mm,) * 3)
+    a_plan = plan(dims="3d", patch=(8, 8, 8), spacing_mm=(mm,) * 3)
     classes = classes_to_grid(np.full(shape, 3), annotated, volume(shape), a_plan)
     held = np.flatnonzero((np.moveaxis(classes, axis, 0) == 1).all(axis=(1, 2)))
     new = classes.shape[axis]

@@ -61,5 +61,5 @@ def test_folds_are_shown_by_the_plan_of_their_share_of_the_minutes(monkeypatch):
     cases = [example(seed) for seed in range(5)]
     settings = TrainSettings.of(minutes=2.5)
     assert preview(cases, settings).images.shape[1:3] == (32, 32)  # of a block
-    folded = settings.model_copy(update={"folds": 5})
+    folded = settings.changed(folds=5)
     assert preview(cases, folded).images.shape[1:3] == (32, 40)  # a slice

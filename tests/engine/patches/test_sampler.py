@@ -27,7 +27,7 @@ STRONG = augmentation_of("strong", TrainSettings())
 
 def plan(patch, **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "labels": (0, 1, 2), "depth": 2, "batch": 4}
-    return Plan.of(dims=len(patch), patch=patch, **(given | fields))
+    return Plan.of(dims=f"{len(patch)}d", patch=patch, **(given | fields))
 
 
 def example(shape=(6, 20, 24), held=(2,), channels=None):

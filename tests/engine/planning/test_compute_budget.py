@@ -13,9 +13,9 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.loop import steps_per_epoch
 
 
-def plan(dims=3, **fields):
+def plan(dims="3d", **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (16, 32, 32)[-dims:], "labels": (0, 1, 2)}
-    return Plan.of(dims=dims, **(given | {"depth": 3, "filters": 8, "batch": 2} | fields))
+    return Plan.of(dims=f"{dims}d", **(given | {"depth": 3, "filters": 8, "batch": 2} | fields))
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,10 @@ def test_the_arithmetic_of_a_step_is_that_of_the_networks_convolutions(a_plan):
 def test_more_minutes_and_threads_are_more_steps_and_larger_networks_fewer():
     a_plan, minute = plan(), TrainSettings.of(minutes=1, threads=1)
     steps = expected_steps(a_plan, minute)
-    assert expected_steps(a_plan, TrainSettings.of(minutes=3, threads=1)) == pytest.approx(3 * steps)
-    wider = a_plan.model_copy(update={"filters": 16})
+    assert expected_steps(a_plan, TrainSettings.of(minutes=3, threads=1)) == pytest.approx(
+        3 * steps
+    )
+    wider = a_plan.changed(filters=16)
     assert expected_steps(wider, minute) < steps / 3
     assert budget_tflop(TrainSettings.of(minutes=1)) == pytest.approx(
         budget_tflop(minute) * machine.cores()

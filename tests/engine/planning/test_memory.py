@@ -11,9 +11,9 @@ from napari_medunet.engine.settings import TrainSettings
 VOXELS = 10 * 128**3
 
 
-def plan(dims=2, **fields):
+def plan(dims="2d", **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (256,) * 2 if dims == 2 else (64,) * 3}
-    return Plan.of(dims=dims, **(given | {"labels": (0, 1, 2), "depth": 4} | fields))
+    return Plan.of(dims=f"{dims}d", **(given | {"labels": (0, 1, 2), "depth": 4} | fields))
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,11 @@ def test_every_shape_gets_a_plan_whose_patch_the_network_divides(shape, dims, de
     assert plan.network.depth == (depth or plan.network.depth)
     assert len(plan.grid.patch) == plan.spatial_dims
     if dims != "auto":
-        assert (plan.spatial_dims, plan.grid.context) == {"2d": (2, 0), "2.5d": (2, 1), "3d": (3, 0)}[dims]
+        assert (plan.spatial_dims, plan.grid.context) == {
+            "2d": (2, 0),
+            "2.5d": (2, 1),
+            "3d": (3, 0),
+        }[dims]
 
 
 def test_slices_lie_across_the_coarsest_axis():
@@ -123,7 +127,7 @@ def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     monkeypatch.setattr(machine, "cpu_has_bfloat16", lambda: False)
     slow, reasons = reasoned_plan(case, TrainSettings.of(minutes=2))
     assert (slow.dims, slow.filters) == (3, 8)
-    assert slow == fast.model_copy(update={"filters": 8})
+    assert slow == fast.changed(filters=8)
     assert ("steps", "about 1400") in [reason[:2] for reason in reasons]
     assert make_plan(case, TrainSettings.of(minutes=2, filters=24)).filters == 24
     assert make_plan(case, TrainSettings.of(minutes=12)).filters == 16
@@ -246,7 +250,7 @@ def test_no_level_of_blocks_is_two_voxels_thick(shape, spacing_mm, depth):
 def test_an_edited_plan_that_is_two_voxels_thick_somewhere_is_refused():
     case = example((16, 32, 32))
     plan = make_plan([case], TrainSettings.of(dims="3d", depth=4, filters=4))
-    thin = plan.model_copy(update={"patch": (16, 32, 32), "pools": ((2, 2, 2),) * 3})
+    thin = plan.changed(patch=(16, 32, 32))
     with pytest.raises(ValueError, match="2 voxels thick on level 3"):
         check_plan(thin, [case])
 
@@ -270,7 +274,7 @@ def test_a_plan_from_before_is_checked_and_leaves_nothing_to_choose(monkeypatch)
     assert [reason.what for reason in reasons] == ["steps", "memory"]
     with pytest.raises(ValueError, match="batch, dims cannot be chosen beside it"):
         check_given_plan(plan, cases, TrainSettings.of(batch=4, dims="3d"))
-    for_one = plan.model_copy(update={"networks": 3})
+    for_one = plan.changed(networks=3)
     assert check_given_plan(for_one, cases, TrainSettings.of(folds=2))[0].networks == 1
     monkeypatch.setattr(machine, "free_memory_mib", lambda: 200.0)
     with pytest.raises(ValueError, match="GiB are free"):

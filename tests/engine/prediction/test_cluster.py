@@ -43,7 +43,7 @@ def scheduler(tmp_path_factory):
 def model(tmp_path_factory):
     settings = TrainSettings.of(minutes=1, epochs=1, filters=4, depth=2)
     pairs = [make_phantom(seed, (8, 32, 32)) for seed in range(2)]
-    segmenter = train([make_example(*pair, settings) for pair in pairs], settings)
+    segmenter = train([make_example(*pair, settings.annotation) for pair in pairs], settings)
     return segmenter.save(tmp_path_factory.mktemp("model") / "organ.medunet")
 
 

@@ -36,7 +36,7 @@ class LeftHalf(Threshold):
 
 def plan(patch=(8, 8), **fields):
     given_fields = {"spacing_mm": (1.0, 1.0, 1.0), "labels": (0, 300), "depth": 2, "batch": 4}
-    return Plan.of(dims=len(patch), patch=patch, **(given_fields | fields))
+    return Plan.of(dims=f"{len(patch)}d", patch=patch, **(given_fields | fields))
 
 
 def volume(shape, seed=0, spacing_mm=(1.0, 1.0, 1.0)):

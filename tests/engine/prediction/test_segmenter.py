@@ -21,7 +21,7 @@ from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 
-PLAN = Plan.of(dims=2, spacing_mm=(1, 1, 1), patch=(8, 8), labels=(0, 7), depth=2, filters=4)
+PLAN = Plan.of(dims="2d", spacing_mm=(1, 1, 1), patch=(8, 8), labels=(0, 7), depth=2, filters=4)
 IMAGES = np.random.default_rng(0).normal(size=(1, 8, 8, 1)).astype(np.float32)
 
 

@@ -1,17 +1,19 @@
 import numpy as np
 import pytest
+from planned import train_by
 
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import checks, train
+from napari_medunet.engine.settings.budget import BudgetSettings
+from napari_medunet.engine.training import checks
 from napari_medunet.engine.training.clock import Clock
 from napari_medunet.engine.training.loop import HeldOut, Loop, LossNotFinite
 
 PLAN = Plan(
-    dims=2, spacing_mm=(2, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
+    dims="2d", spacing_mm=(2, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 NAMES = {1: "organ", 2: "lesion"}
 
@@ -65,7 +67,7 @@ def test_a_label_whose_dice_stays_zero_is_told_after_a_third():
 def test_minutes_that_end_a_training_before_its_epochs_are_told():
     reports = []
     settings = TrainSettings.of(minutes=1e-4, epochs=50, filters=4, depth=2, dims="2d")
-    segmenter = train([example(12)], settings, reports.append)
+    segmenter = train_by(settings, [example(12)], reports.append)
     assert "ended before its epochs were done" in segmenter.card.trained_with["again"]
     (card,) = segmenter.card.networks
     told = [report.warning for report in reports if report.warning]
@@ -75,7 +77,7 @@ def test_minutes_that_end_a_training_before_its_epochs_are_told():
 
 def test_with_epochs_the_learning_rate_does_not_follow_the_clock():
     settings = TrainSettings.of(minutes=1, epochs=10)
-    clock = Clock(settings, used_seconds=30)
+    clock = Clock(settings.budget, used_seconds=30)
     assert clock.schedule() == 0
     assert clock.share() == pytest.approx(0.5, abs=0.05)
     clock.epochs_done = 4
@@ -84,7 +86,7 @@ def test_with_epochs_the_learning_rate_does_not_follow_the_clock():
 
 def test_without_epochs_the_learning_rate_follows_the_clock_from_the_first_step_on():
     settings = TrainSettings.of(minutes=1)
-    clock = Clock(settings)
+    clock = Clock(settings.budget)
     clock._start -= 30  # images were prepared
     assert clock.schedule() == 0
     clock.begin()
@@ -96,7 +98,7 @@ def test_without_epochs_the_learning_rate_follows_the_clock_from_the_first_step_
 
 
 def test_a_resumed_training_goes_on_with_the_learning_rate_it_had():
-    resumed = Clock(TrainSettings.of(minutes=1), used_seconds=30, schedule=0.2)
+    resumed = Clock(BudgetSettings(minutes=1), used_seconds=30, schedule=0.2)
     resumed._start -= 10  # images were prepared and the step compiled once more
     assert resumed.schedule() == 0.2
     resumed.begin()
@@ -129,7 +131,7 @@ def stream(bad):
 def run_loop(bad, epochs=3):
     reports = []
     settings = TrainSettings.of(minutes=5, epochs=epochs)
-    loop = Loop(PLAN, {1: "organ"}, settings, Clock(settings), reports.append)
+    loop = Loop(PLAN, {1: "organ"}, Clock(settings.budget), reports.append)
     loop.until_done(stream(bad), HeldOut([next(stream(()))], 1), steps=4)
     return loop, [report.warning for report in reports if report.warning]
 
@@ -162,7 +164,7 @@ def test_a_later_epoch_is_kept_unless_an_earlier_one_was_better_by_more_than_cha
 ):
     """Of one case a Dice that is lower by 0.1 says little at the end; of sixteen, or early, it does."""
     settings = TrainSettings.of(epochs=epochs)
-    loop = Loop(PLAN, {1: "organ"}, settings, Clock(settings), lambda report: None)
+    loop = Loop(PLAN, {1: "organ"}, Clock(settings.budget), lambda report: None)
     for epoch, dice in enumerate((0.5, 0.84, 0.79, 0.74, 0.70), 1):
         loop.clock.epochs_done = float(epoch)
         loop.keep_if_best(epoch, {"val_dice": dice, "val_loss": 0.5}, cases)

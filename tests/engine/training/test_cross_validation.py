@@ -7,6 +7,7 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
+from planned import cross_validate_by, train_by
 
 from napari_medunet.cli.demo import annotate_slices
 from napari_medunet.engine.evaluation.report import evaluate_files, fold_table
@@ -17,7 +18,7 @@ from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import cross_validate, ensemble, train
+from napari_medunet.engine.training import cross_validate, ensemble
 from napari_medunet.engine.training.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.part_progress import PartAborted, PartReport, StopLatch
@@ -34,13 +35,13 @@ def annotated(count=4):
 
 
 def examples(count=4, settings=SMALL):
-    return [make_example(*pair, settings) for pair in annotated(count)]
+    return [make_example(*pair, settings.annotation) for pair in annotated(count)]
 
 
 @pytest.fixture(scope="module")
 def found():
     reports = []
-    return cross_validate(examples(), SMALL, reports.append, PHANTOM_LABELS), reports
+    return cross_validate_by(SMALL, examples(), reports.append, PHANTOM_LABELS), reports
 
 
 def test_every_case_is_left_out_once_by_a_network_that_never_saw_it(found):
@@ -124,13 +125,13 @@ def test_the_table_has_a_row_for_each_fold(found):
 
 
 def test_folds_share_the_minutes_and_begin_differently():
-    settings = SMALL.model_copy(update={"minutes": 10.0, "folds": 5, "seed": 2**32 - 1})
+    settings = SMALL.changed(**{"minutes": 10.0, "folds": 5, "seed": 2**32 - 1})
     first, last = settings.of_fold(0), settings.of_fold(4)
     assert first.minutes == last.minutes == 2.0
     assert first.seed == settings.seed
     assert 0 <= last.seed < 2**32
     assert first.epochs == settings.epochs
-    neighbours = [settings.model_copy(update={"seed": seed}) for seed in range(3)]
+    neighbours = [settings.changed(seed=seed) for seed in range(3)]
     seeds = {one.of_fold(number).seed for one in neighbours for number in range(5)}
     assert len(seeds) == 15  # no network is trained twice where trainings are compared
 
@@ -144,8 +145,8 @@ def test_a_later_fold_whose_loss_is_lost_is_left_out_and_named(monkeypatch, tmp_
         return train_one_network(training, validation, plan, classes, settings, *others)
 
     monkeypatch.setattr(ensemble, "train_one_network", lost_in_the_second)
-    heard, run = [], RunFolder.new(tmp_path / "run", SMALL, {})
-    result = cross_validate(examples(2), SMALL, heard.append, run=run)
+    heard, run = [], RunFolder.new(tmp_path / "run")
+    result = cross_validate_by(SMALL, examples(2), heard.append, run=run)
     assert len(result.segmenter.networks) == len(result.labels) == 1
     said = "Fold 2 is left out: its loss was no longer a number."
     assert said in {report.warning for report in heard}
@@ -157,8 +158,8 @@ def test_a_stop_keeps_the_finished_folds_and_drops_the_unfinished():
         if report.message.startswith("Fold 2 of 2: Epoch 1, step 1"):
             raise StopRequested
 
-    settings = SMALL.model_copy(update={"epochs": 1})
-    result = cross_validate(examples(2), settings, stop_in_the_second)
+    settings = SMALL.changed(epochs=1)
+    result = cross_validate_by(settings, examples(2), stop_in_the_second)
     card = result.segmenter.card
     assert len(card.networks) == len(card.cross_validation.folds) == 1
     assert len(result.labels) == len(result.evaluation.cases) == 1
@@ -173,10 +174,10 @@ def test_folds_go_on_where_they_were_ended(tmp_path):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        cross_validate(examples(2), SMALL, cancel, run=RunFolder.new(folder, SMALL, {}))
+        cross_validate_by(SMALL, examples(2), cancel, run=RunFolder.new(folder))
     (first,) = Segmenter.load(network).networks
     with pytest.raises(OSError, match="--resume"):
-        RunFolder.new(folder, SMALL, {})
+        RunFolder.new(folder)
 
     run, reports = RunFolder.open(folder), []
     resumed = cross_validate(examples(2), run.record.settings, reports.append, run=run)
@@ -194,10 +195,10 @@ def test_folds_go_on_where_they_were_ended(tmp_path):
     with pytest.raises(ValueError, match="its training is done"):
         RunFolder.open(folder)
 
-    run = RunFolder.new(folder, SMALL, {})
+    run = RunFolder.new(folder)
     run.begin(examples(2), resumed.segmenter.plan)
     with pytest.raises(ValueError, match="'phantom_01' is missing"):
-        cross_validate(examples(3)[::2], SMALL, run=run)
+        cross_validate_by(SMALL, examples(3)[::2], run=run)
 
 
 def asking(progress):
@@ -229,15 +230,15 @@ def test_a_cancel_travels_through_both():
 def test_what_cannot_be_cross_validated_is_refused_before_the_work():
     cases = examples(3)
     with pytest.raises(ValueError, match="3 cases cannot be divided into 5 folds"):
-        cross_validate(cases, SMALL.model_copy(update={"folds": 5}))
+        cross_validate(cases, SMALL.changed(folds=5))
     with pytest.raises(ValueError, match="leaves out whole cases"):
-        cross_validate(cases[:1], SMALL)
+        cross_validate_by(SMALL, cases[:1])
     with pytest.raises(ValueError, match="Two cases are called 'phantom_00'"):
-        cross_validate([cases[0], cases[1], cases[0]], SMALL)
+        cross_validate_by(SMALL, [cases[0], cases[1], cases[0]])
     empty = replace(cases[1], labels=cases[1].labels * 0)
     with pytest.raises(ValueError, match=r"Fold . leaves out phantom_00, and the other cases hold"):
-        cross_validate([cases[0], empty], SMALL)
+        cross_validate_by(SMALL, [cases[0], empty])
     with pytest.raises(ValueError, match="have no folds"):
-        cross_validate(cases, SMALL.model_copy(update={"folds": None}))
+        cross_validate(cases, SMALL.changed(folds=None))
     with pytest.raises(ValueError, match="ask for folds"):
-        train(cases, SMALL)
+        train_by(SMALL, cases)

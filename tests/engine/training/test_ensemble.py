@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from planned import train_by
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
@@ -13,7 +14,7 @@ from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import StopRequested
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import ensemble, train
+from napari_medunet.engine.training import ensemble
 from napari_medunet.engine.training.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.run_folder import RunFolder
@@ -23,7 +24,7 @@ SHAPE = (12, 32, 32)
 
 
 def phantoms(settings, count=2):
-    return [make_example(*make_phantom(seed, SHAPE), settings) for seed in range(count)]
+    return [make_example(*make_phantom(seed, SHAPE), settings.annotation) for seed in range(count)]
 
 
 class Killed(Exception):
@@ -32,7 +33,7 @@ class Killed(Exception):
 
 def test_they_are_trained_one_after_the_other_and_predict_together(tmp_path):
     heard = []
-    segmenter = train(phantoms(SMALL), SMALL, heard.append)
+    segmenter = train_by(SMALL, phantoms(SMALL), heard.append)
     assert len(segmenter.networks) == len(segmenter.card.networks) == 2
     epochs = [(r.scores["network"], r.scores["epoch"]) for r in heard if r.scores]
     assert epochs == [(n, e) for n in (1, 2) for e in (1, 2, 3)]
@@ -55,7 +56,7 @@ def test_after_a_stop_the_finished_ones_are_kept():
         if progress.scores.get("network") == 2:
             raise StopRequested
 
-    segmenter = train(phantoms(SMALL), SMALL, report)
+    segmenter = train_by(SMALL, phantoms(SMALL), report)
     assert len(segmenter.networks) == segmenter.plan.network.networks == 1
 
 
@@ -67,7 +68,7 @@ def test_a_later_network_whose_loss_is_lost_is_left_out_and_named(monkeypatch):
 
     monkeypatch.setattr(ensemble, "train_one_network", lost_in_the_second)
     heard = []
-    assert len(train(phantoms(SMALL), SMALL, heard.append).networks) == 1
+    assert len(train_by(SMALL, phantoms(SMALL), heard.append).networks) == 1
     (warning,) = {report.warning for report in heard if "left out" in report.warning}
     assert warning == "Network 2 is left out: its loss was no longer a number."
 
@@ -80,10 +81,10 @@ def test_a_killed_training_goes_on_with_the_network_it_was_at(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train(examples, SMALL, report, run=RunFolder.new(tmp_path / "run", SMALL, {}))
+        train_by(SMALL, examples, report, run=RunFolder.new(tmp_path / "run"))
     heard = []
     run = RunFolder.open(tmp_path / "run")
-    segmenter = train(examples, SMALL, heard.append, run=run)
+    segmenter = train_by(SMALL, examples, heard.append, run=run)
     assert len(segmenter.networks) == 2
     epochs = [(r.scores["network"], r.scores["epoch"]) for r in heard if r.scores]
     assert epochs[0] in {(2, 2), (2, 3)}

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from planned import fine_tune_by, train_by
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
@@ -12,7 +13,7 @@ from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import fine_tune, train
+from napari_medunet.engine.training import fine_tune
 from napari_medunet.engine.training.fine_tuning import (
     extended_weights,
     mask_doubtful,
@@ -28,7 +29,7 @@ FURTHER = TrainSettings.of(minutes=5, epochs=12, flip="none", augmentation="ligh
 
 def case(seed, labels_of):
     image, truth = make_phantom(seed, SHAPE)
-    return make_example(image, replace(truth, voxels=labels_of(truth.voxels)), BASE)
+    return make_example(image, replace(truth, voxels=labels_of(truth.voxels)), BASE.annotation)
 
 
 def organ(labels):
@@ -46,7 +47,7 @@ def dice(found, truth):
 @pytest.fixture(scope="module")
 def known():
     """A segmenter of organs alone."""
-    return train([case(seed, organ) for seed in range(5)], BASE, names={3: "organ"})
+    return train_by(BASE, [case(seed, organ) for seed in range(5)], names={3: "organ"})
 
 
 def test_a_new_label_begins_unlikely_and_old_ones_as_they_were(known):
@@ -65,13 +66,17 @@ def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot
     examples = [case(5, lesion)]
     varied = TrainSettings.of(flip="all", augmentation="strong", unaugmented_tail=0.4, batch=3)
     plan, reasons = reasoned_extension(known.plan, examples, varied)
-    assert (plan.schedule.flip_axes, plan.schedule.augmentation, plan.schedule.batch) == ((0, 1), "strong", 3)
+    assert (plan.schedule.flip_axes, plan.schedule.augmentation, plan.schedule.batch) == (
+        (0, 1),
+        "strong",
+        3,
+    )
     assert plan.schedule.unaugmented_tail == 0.4
     assert plan.network.pools == known.plan.network.pools
     assert {"new labels": "2", "learning rate": "0.006"}.items() <= {
         reason.what: reason.choice for reason in reasons
     }.items()
-    mirrored = known.plan.model_copy(update={"flip_axes": (1,)})
+    mirrored = known.plan.changed(flip_axes=(1,))
     assert extended_plan(mirrored, examples, FURTHER).flip_axes == ()  # as set
     for augmentation, flip_axes in (("none", ()), ("light", (1,))):
         as_is = TrainSettings.of(augmentation=augmentation)
@@ -130,7 +135,7 @@ def test_a_segmenter_learns_a_label_more_and_keeps_what_it_knew(known):
     image, truth = make_phantom(9, SHAPE)
     before = dice(predict(known, image) == 3, truth.voxels > 0)
     assert before > 0.6
-    more = fine_tune(known, [case(s, lesion) for s in (5, 6, 7)], FURTHER, names={2: "lesion"})
+    more = fine_tune_by(FURTHER, known, [case(s, lesion) for s in (5, 6, 7)], names={2: "lesion"})
     assert [(c.value, c.name) for c in more.card.classes] == [(2, "lesion"), (3, "organ")]
     found = predict(more, image)
     assert dice(found > 0, truth.voxels > 0) > before - 0.05
@@ -139,12 +144,12 @@ def test_a_segmenter_learns_a_label_more_and_keeps_what_it_knew(known):
 
 def test_a_fine_tuned_segmenter_keeps_its_network(known):
     with pytest.raises(ValueError, match=r"depth, filters cannot be chosen.*train anew"):
-        fine_tune(known, [case(5, lesion)], BASE.model_copy(update={"dims": "auto"}))
+        fine_tune(known, [case(5, lesion)], BASE.changed(dims="auto"))
 
 
 def test_old_examples_are_replayed(known):
     new, old = [case(5, lesion)], [case(seed, organ) for seed in range(5)]
-    settings = FURTHER.model_copy(update={"epochs": 1})
-    card = fine_tune(known, new, settings, replay=old).card
+    settings = FURTHER.changed(epochs=1)
+    card = fine_tune_by(settings, known, new, replay=old).card
     assert len(card.cases) == 4  # three old ones for each new one
     assert "phantom_05" in card.cases

@@ -16,7 +16,7 @@ from napari_medunet.engine.training.prior_correction import class_prior_ratios, 
 BACKGROUND = 9
 SETTINGS = TrainSettings.of(annotated="voxels", background_label=BACKGROUND)
 PLAN = Plan(
-    dims=2, patch=(32, 32), spacing_mm=(1.0, 1.0, 1.0), labels=(0, 1, 2), depth=2, filters=4
+    dims="2d", patch=(32, 32), spacing_mm=(1.0, 1.0, 1.0), labels=(0, 1, 2), depth=2, filters=4
 )
 
 
@@ -45,8 +45,8 @@ def scribbled(background=True):
     for label in (0, 1, 2) if background else (1, 2):
         places = np.flatnonzero(truth.voxels == label)[:: 37 if label else 200]
         painted.flat[places] = label or BACKGROUND
-    settings = SETTINGS if background else SETTINGS.model_copy(update={"background_label": None})
-    return make_example(image, replace(truth, voxels=painted), settings)
+    settings = SETTINGS if background else SETTINGS.changed(background_label=None)
+    return make_example(image, replace(truth, voxels=painted), settings.annotation)
 
 
 def last_bias(network):

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from planned import train_by
 
 from napari_medunet.cli.demo import annotate_slices
 from napari_medunet.engine.examples.example import make_example
@@ -27,7 +28,10 @@ SETTINGS = TrainSettings.of(minutes=5, epochs=4, filters=4, depth=2, annotated="
 
 def examples():
     pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(2)]
-    return [make_example(image, annotate_slices(truth, 4), SETTINGS) for image, truth in pairs]
+    return [
+        make_example(image, annotate_slices(truth, 4), SETTINGS.annotation)
+        for image, truth in pairs
+    ]
 
 
 def epochs_in(folder):
@@ -45,7 +49,7 @@ def ended(tmp_path_factory):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train(examples(), SETTINGS, cancel, run=RunFolder.new(folder, SETTINGS, {}))
+        train_by(SETTINGS, examples(), cancel, run=RunFolder.new(folder))
     return folder
 
 
@@ -72,7 +76,7 @@ def test_a_resumed_training_ends_as_if_nothing_had_happened(run_folder):
     (card,) = resumed.card.networks
     assert [scores["epoch"] for scores in card.history] == [1, 2, 3, 4]
     assert epochs_in(run_folder) == [1, 2, 3, 4]
-    whole = train(examples(), SETTINGS)
+    whole = train_by(SETTINGS, examples())
     for one, other in zip(*(s.networks[0].get_weights() for s in (resumed, whole)), strict=True):
         np.testing.assert_allclose(one, other, atol=2e-2)  # threads add in their own order
     run.finish()
@@ -107,12 +111,12 @@ def test_a_damaged_checkpoint_is_passed_over(run_folder):
     flipped[middle] = bytes(255 - byte for byte in flipped[middle])
     second.write_bytes(flipped)
     with pytest.raises(ValueError, match=r"damaged.*Train anew"):
-        train(examples(), SETTINGS, run=run)
+        train_by(SETTINGS, examples(), run=run)
 
 
 def test_a_training_that_can_be_resumed_is_not_overwritten(run_folder, tmp_path):
     with pytest.raises(OSError, match="--resume"):
-        RunFolder.new(run_folder, SETTINGS, {})
+        RunFolder.new(run_folder)
     with pytest.raises(OSError, match="is no run folder"):
         RunFolder.open(tmp_path)
 
@@ -125,9 +129,9 @@ def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
         path.parent.mkdir()
         path.write_text("mine")
     cases = examples()
-    RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
+    RunFolder.new(tmp_path).begin(cases, make_plan(cases, SETTINGS))
     assert [path.read_text() for path in kept] == ["mine", "mine", "mine"]
-    RunFolder.new(tmp_path, SETTINGS, {}).begin(cases, make_plan(cases, SETTINGS))
+    RunFolder.new(tmp_path).begin(cases, make_plan(cases, SETTINGS))
     assert not kept.pop().exists()  # of the run before, by now
     assert [path.read_text() for path in kept] == ["mine", "mine"]
 

@@ -12,7 +12,7 @@ from napari_medunet.engine.training.loop import Loop
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
 PLAN = Plan(
-    dims=2, spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
+    dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 
 
@@ -89,7 +89,7 @@ def test_float16_learns_from_given_weights():
     settings = TrainSettings.of(epochs=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "precision", lambda: "mixed_float16")
-        loop = Loop(PLAN, {}, settings, Clock(settings), lambda report: None)
+        loop = Loop(PLAN, {}, Clock(settings.budget), lambda report: None)
     loop.begin_with([0.5 * weight for weight in loop.learner.network.get_weights()])
     first = loop.learner.network.get_weights()
     for batch in batches(3):

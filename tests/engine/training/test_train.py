@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from planned import train_by
 
 from napari_medunet.cli.demo import annotate_slices
 from napari_medunet.engine.examples.example import Example, make_example
@@ -22,13 +23,16 @@ SHAPE = (12, 32, 32)
 
 def examples(count=2, settings=SMALL):
     pairs = [make_phantom(seed, SHAPE) for seed in range(count)]
-    return [make_example(image, annotate_slices(truth, 4), settings) for image, truth in pairs]
+    return [
+        make_example(image, annotate_slices(truth, 4), settings.annotation)
+        for image, truth in pairs
+    ]
 
 
 @pytest.fixture(scope="module")
 def trained():
     reports = []
-    return train(examples(), SMALL, reports.append, PHANTOM_LABELS), reports
+    return train_by(SMALL, examples(), reports.append, PHANTOM_LABELS), reports
 
 
 def test_training_reports_every_score_of_every_epoch(trained):
@@ -53,24 +57,24 @@ def test_what_was_not_annotated_is_learned_from_where_that_is_wanted(trained):
 
     assert labelled(trained[1])
     without = []
-    settings = SMALL.model_copy(update={"self_training": False, "epochs": 2})
-    train(examples(1, settings), settings, without.append)
-    settings = SMALL.model_copy(update={"annotated": "voxels", "epochs": 2})
-    train(examples(1, settings), settings, without.append)
+    settings = SMALL.changed(self_training=False, epochs=2)
+    train_by(settings, examples(1), settings, without.append)
+    settings = SMALL.changed(annotated="voxels", epochs=2)
+    train_by(settings, examples(1), settings, without.append)
     assert not labelled(without)
 
 
 def test_slices_held_out_of_what_is_annotated_throughout_are_no_gap_to_be_filled():
     reports = []
-    settings = SMALL.model_copy(update={"annotated": "all"})
-    train(examples(2, settings), settings, reports.append)
+    settings = SMALL.changed(annotated="all")
+    train_by(settings, examples(2), settings, reports.append)
     assert not any("not annotated" in report.message for report in reports)
 
 
 def test_a_card_holds_some_of_very_many_epochs(monkeypatch):
     monkeypatch.setattr(one_network, "_MOST_SCORES", 50)  # of about 20 an epoch
-    settings = SMALL.model_copy(update={"epochs": 5})
-    history = train(examples(1), settings).card.networks[0].history
+    settings = SMALL.changed(epochs=5)
+    history = train_by(settings, examples(1)).card.networks[0].history
     assert [scores["epoch"] for scores in history] == [1, 3, 5]
 
 
@@ -106,9 +110,9 @@ def test_a_saved_segmenter_predicts_the_same(trained, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_segmenter():
-    settings = SMALL.model_copy(update={"epochs": 1})
+    settings = SMALL.changed(epochs=1)
     one, two = (
-        train(examples(settings=settings), settings).networks[0].get_weights() for _ in "ab"
+        train_by(settings, examples(settings=settings)).networks[0].get_weights() for _ in "ab"
     )
     for first, second in zip(one, two, strict=True):
         np.testing.assert_allclose(first, second, atol=2e-2)  # threads add in their own order
@@ -128,7 +132,7 @@ def test_a_share_of_the_training_at_its_end_sees_the_images_as_they_are(monkeypa
 
         monkeypatch.setattr(sampler, "draw_params", observed)
         changed = {"epochs": 4, "self_training": False, "unaugmented_tail": unaugmented_tail}
-        train(examples(1), SMALL.model_copy(update=changed))
+        train(examples(1), SMALL.changed(**changed))
         return len([one for one in drawn if one not in (mirrored, NO_AUGMENTATION)]), drawn[-1]
 
     all_of_them, last = varied_patches(0.0)
@@ -144,7 +148,7 @@ def test_a_stop_keeps_the_best_so_far():
         if report.message.startswith("Epoch 2, step 2"):
             raise StopRequested
 
-    segmenter = train(examples(), SMALL, stop_in_the_second_epoch)
+    segmenter = train_by(SMALL, examples(), stop_in_the_second_epoch)
     (card,) = segmenter.card.networks
     assert len(card.history) == card.best_epoch == 1
 
@@ -154,7 +158,7 @@ def test_a_stop_in_the_first_epoch_still_gives_a_segmenter():
         if report.message.startswith("Epoch 1, step 1"):
             raise StopRequested
 
-    segmenter = train(examples(), SMALL, stop_at_once)
+    segmenter = train_by(SMALL, examples(), stop_at_once)
     assert predict(segmenter, make_phantom(9, SHAPE)[0]).shape == SHAPE
 
 
@@ -164,12 +168,12 @@ def test_a_cancel_travels():
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train(examples(), SMALL, cancel)
+        train_by(SMALL, examples(), cancel)
 
 
 def test_minutes_end_a_training():
     settings = TrainSettings.of(minutes=0.02, filters=4, depth=2)
-    card = train(examples(settings=settings), settings).card
+    card = train_by(settings, examples(settings=settings)).card
     assert card.minutes < 1
     assert card.networks[0].history
 
@@ -188,7 +192,7 @@ def with_twenty_voxels(seed):
 
 def test_twenty_voxels_beside_a_large_structure_are_learned():
     settings = TrainSettings.of(minutes=20, epochs=8, filters=16, depth=3)
-    segmenter = train([with_twenty_voxels(seed) for seed in range(6)], settings)
+    segmenter = train_by(settings, [with_twenty_voxels(seed) for seed in range(6)])
     assert all(segmenter.card.validation_dice.values())  # both are among what is held out
     found, held, both = 0, 0, 0
     for case in (with_twenty_voxels(seed) for seed in (50, 51, 52)):
@@ -204,7 +208,7 @@ def test_it_learns(dims):
     epochs = {"2d": 12, "2.5d": 12, "3d": 6}[dims]
     settings = TrainSettings.of(minutes=20, epochs=epochs, filters=8, dims=dims, flip="none")
     pairs = [make_phantom(seed, (16, 32, 32)) for seed in range(7)]
-    segmenter = train([make_example(*pair, settings) for pair in pairs[:6]], settings)
+    segmenter = train_by(settings, [make_example(*pair, settings.annotation) for pair in pairs[:6]])
     image, truth = pairs[6]
     organ = predict(segmenter, image) > 0
     dice = 2 * (organ & (truth.voxels > 0)).sum() / (organ.sum() + (truth.voxels > 0).sum())
@@ -220,15 +224,15 @@ def test_colour_images_of_many_sizes_are_learned_from():
         colour = rng.integers(0, 255, (3, *size)).astype(np.uint8)
         image = replace(image, voxels=colour, leading_axes=("c",), leading_scale=(1.0,))
         labels = replace(image, voxels=(colour[0] > 128), leading_axes=(), leading_scale=())
-        cases.append(make_example(image, labels, settings))
-    segmenter = train(cases, settings)
+        cases.append(make_example(image, labels, settings.annotation))
+    segmenter = train_by(settings, cases)
     assert segmenter.plan.channels == 3
     assert predict(segmenter, cases[1].image).shape == (1, 44, 24)
 
 
 def test_nothing_to_train_on_is_said():
     with pytest.raises(ValueError, match="nothing to train on"):
-        train([], SMALL)
+        train_by(SMALL, [])
 
 
 def test_a_segmenter_that_cannot_be_written_says_so(trained, tmp_path):

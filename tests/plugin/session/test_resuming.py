@@ -57,7 +57,7 @@ def test_layers_come_back_and_the_training_goes_on(
 def test_folds_go_on_and_segment_the_layers_that_came_back(
     viewer: Any, until: Until, notifications: list[str]
 ) -> None:
-    kill_a_training(SETTINGS.model_copy(update={"folds": 2, "epochs": 10}))
+    kill_a_training(SETTINGS.changed(folds=2, epochs=10))
     widget = show_widget(viewer)
     widget.resuming.button.click()
     until(lambda: not widget.session.busy)
@@ -68,9 +68,7 @@ def test_folds_go_on_and_segment_the_layers_that_came_back(
 
 
 def test_strokes_of_background_come_back_as_they_were_painted(viewer: Any, until: Until) -> None:
-    kill_a_training(
-        SETTINGS.model_copy(update={"annotated": "voxels", "background_label": 2, "epochs": 10})
-    )
+    kill_a_training(SETTINGS.changed(annotated="voxels", background_label=2, epochs=10))
     widget = show_widget(viewer)
     widget.resuming.button.click()
     _, labels = make_phantom(0, (12, 48, 48))

@@ -308,7 +308,7 @@ def test_closing_the_window_can_stop_a_training_and_save_what_there_is(
     window.show()
     Closing(session, window)
     settings = TrainSettings.of(minutes=30, filters=4, dims="2d")
-    examples = [make_example(*make_phantom(0, (8, 32, 32)), settings)]
+    examples = [make_example(*make_phantom(0, (8, 32, 32)), settings.annotation)]
     job = ViewerJob(
         "Training", lambda listener: session.worker.train(examples, settings, listener), True
     )

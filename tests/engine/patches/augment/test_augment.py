@@ -21,7 +21,7 @@ THICK = (5.0, 0.7, 0.7)
 
 def plan(patch, spacing_mm=(1.0, 1.0, 1.0), **given):
     return Plan(
-        dims=len(patch), patch=patch, spacing_mm=spacing_mm, labels=(0, 1), depth=2, **given
+        dims=f"{len(patch)}d", patch=patch, spacing_mm=spacing_mm, labels=(0, 1), depth=2, **given
     )
 
 
