@@ -19,7 +19,7 @@ def examples(count, slices=3):
     settings = TrainSettings.of(annotated="slices")
     return [
         make_example(
-            volume(np.zeros(labels.shape, np.float32), f"c{i}"), volume(labels.copy()), settings
+            volume(np.zeros(labels.shape, np.float32), f"c{i}"), volume(labels.copy()), settings.annotation
         )
         for i in range(count)
     ]
@@ -38,7 +38,7 @@ def test_many_cases_are_split_by_case_and_by_seed():
 
 
 def test_a_tenth_and_eight_cases_at_most_are_held_out_where_nothing_is_set():
-    share = TrainSettings().validation
+    share = TrainSettings().hold_out.validation
     for cases, held in ((5, 1), (30, 3), (84, 8), (200, 8)):
         assert len(split_examples(examples(cases), share, seed=0)[1]) == held
     labels = np.zeros((20, 8, 10), np.uint8)

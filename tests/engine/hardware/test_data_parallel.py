@@ -29,7 +29,7 @@ from napari_medunet.engine.parallel import Together, all_devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-plan = Plan(
+plan = Plan.of(
     dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 both = all_devices()
@@ -78,7 +78,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 from napari_medunet.engine.training.run_folder import RunFolder
 
-settings = TrainSettings(
+settings = TrainSettings.of(
     minutes=60, epochs=2, filters=4, depth=2, dims="2d", annotated="slices", self_training=True
 )
 pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(3)]

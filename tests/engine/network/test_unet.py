@@ -7,9 +7,10 @@ from napari_medunet.engine.network.upsampling import in_blocks
 from napari_medunet.engine.plan import Plan
 
 
-def plan(dims="2d", **fields):
+def plan(dims=2, **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (32,) * dims, "labels": (0, 1, 2), "depth": 3}
-    return Plan.of(dims=f"{dims}d", **(given | {"filters": 4} | fields))
+    given["dims"] = f"{dims}d"
+    return Plan.of(**(given | {"filters": 4} | fields))
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -23,7 +24,17 @@ def test_logits_have_the_images_size_and_one_channel_per_class(dims, normalisati
 
 
 def test_neighbouring_slices_are_channels_of_the_input():
-    assert build_unet(plan(channels=3, context=1)).input_shape == (None, None, None, 9)
+    assert build_unet(
+        Plan.of(
+            dims="2.5d",
+            context=1,
+            channels=3,
+            spacing_mm=(1, 1, 1),
+            patch=(32, 32),
+            labels=(0, 1),
+            depth=3,
+        )
+    ).input_shape == (None, None, None, 9)
 
 
 def test_an_axis_of_thick_slices_is_pooled_and_convolved_later():

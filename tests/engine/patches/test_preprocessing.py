@@ -19,7 +19,7 @@ spacings = st.tuples(*[st.floats(0.4, 4.0)] * 3)
 
 def plan(**fields):
     given_fields = {
-        "dims": 2, "spacing_mm": (1.0, 1.0, 1.0), "patch": (8, 8), "labels": (0, 3, 200), "depth": 2,
+        "dims": "2d", "spacing_mm": (1.0, 1.0, 1.0), "patch": (8, 8), "labels": (0, 3, 200), "depth": 2,
     }  # fmt: skip
     return Plan.of(**(given_fields | fields))
 
@@ -32,7 +32,8 @@ def volume(shape, spacing_mm=(1.0, 1.0, 1.0), seed=0):
 @settings(deadline=None)
 @given(shape=shapes, spacing_mm=spacings, axis=st.integers(0, 2), dims=st.sampled_from([2, 3]))
 def test_to_the_grid_and_back_keeps_the_shape(shape, spacing_mm, axis, dims):
-    a_plan = plan(dims=dims, axis=axis if dims == 2 else 0, patch=(8,) * dims)
+    across = "zyx"[axis] if dims == 2 else "z"
+    a_plan = plan(dims=f"{dims}d", looked_across=across, patch=(8,) * dims)
     image = volume(shape, spacing_mm)
     grid = image_to_grid(image, a_plan)
     own = np.moveaxis(image.voxels, a_plan.axis, 0).shape
@@ -98,7 +99,7 @@ def test_channels_are_normalised_each_by_itself():
 
 @given(axis=st.integers(0, 2), seed=st.integers(0, 99))
 def test_labels_survive_the_way_to_classes_and_back(axis, seed):
-    a_plan = plan(axis=axis)
+    a_plan = plan(looked_across="zyx"[axis])
     labels = np.random.default_rng(seed).choice([0, 3, 200], (4, 5, 6))
     image = volume(labels.shape)
     classes = classes_to_grid(labels, np.ones(labels.shape, bool), image, a_plan)

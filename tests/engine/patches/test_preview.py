@@ -4,9 +4,15 @@ import pytest
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.hardware import machine
-from napari_medunet.engine.patches.preview import preview
+from napari_medunet.engine.patches.preview import Preview
+from napari_medunet.engine.patches.preview import preview as draw
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
+
+
+def preview(examples, settings, **chosen) -> Preview:
+    return draw(examples, make_plan(examples, settings), **chosen)
 
 
 def example(seed=0):

@@ -9,25 +9,30 @@ from hypothesis import strategies as st
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.patches.augment import (
     NO_AUGMENTATION,
-    PARTS,
     Augmentation,
     AugmentationParams,
-    augmentation_of,
     draw_params,
     identity_params,
 )
 from napari_medunet.engine.patches.batches import batches, draw_batch
 from napari_medunet.engine.patches.sampler import IGNORED, PatchSampler, _cut
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.planning.rules.augmentation import strengths
+from napari_medunet.engine.settings.schedule import Strengths, StrengthSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
-STRONG = augmentation_of("strong", TrainSettings())
+
+def varied(preset):
+    return Augmentation(mirror=True, strengths=strengths(preset, StrengthSettings()))
+
+
+STRONG = varied("strong")
 
 
 def plan(patch, **fields):
     given = {"spacing_mm": (1.0, 1.0, 1.0), "labels": (0, 1, 2), "depth": 2, "batch": 4}
-    return Plan.of(dims=f"{len(patch)}d", patch=patch, **(given | fields))
+    given["dims"] = f"{len(patch)}d"
+    return Plan.of(patch=patch, **(given | fields))
 
 
 def example(shape=(6, 20, 24), held=(2,), channels=None):
@@ -51,7 +56,7 @@ def test_patches_hold_annotated_voxels_only(patch, augmentation):
     samples = PatchSampler([example(held=(2, 3))], plan(patch, flip_axes=(0, 1)))
     rng = np.random.default_rng(0)
     for _ in range(30):
-        image, classes = samples.draw(rng, augmentation_of(augmentation, TrainSettings()))
+        image, classes = samples.draw(rng, varied(augmentation))
         assert image.shape == (*patch, 1)
         assert classes.shape == patch
         assert np.isfinite(image).all()
@@ -123,7 +128,7 @@ def test_without_variation_a_patch_is_the_volume_itself():
 def test_neighbouring_slices_are_channels_and_the_last_repeats(channels):
     case = example((6, 20, 24), held=(0, 2, 5), channels=channels)
     case.image.voxels[...] += np.arange(6, dtype=np.float32)[:, None, None] * 30
-    samples = PatchSampler([case], plan((20, 24), context=1, channels=channels or 1))
+    samples = PatchSampler([case], plan((20, 24), dims="2.5d", context=1, channels=channels or 1))
     prepared = samples._cases[0].image
     rng = np.random.default_rng(0)
     met = set()
@@ -217,17 +222,17 @@ def test_the_same_seed_gives_the_same_batch():
     np.testing.assert_array_equal(one[1], again[1])
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", Strengths.model_fields)
 def test_a_part_alone_changes_images_and_at_zero_none(part):
     """Labels follow where the part moves voxels, and stay where it changes intensities only."""
     samples = PatchSampler([example(held=range(6))], plan((4, 32, 32)))
     still = draw_batch(samples, 20, np.random.default_rng(0))
-    off = Augmentation(**{part: 0.0})
+    off = Augmentation(strengths=Strengths(**{part: 0.0}))
     np.testing.assert_array_equal(
         draw_batch(samples, 20, np.random.default_rng(0), off)[0], still[0]
     )
 
-    alone = Augmentation(**{part: PARTS[part].strong})
+    alone = Augmentation(strengths=Strengths(**{part: getattr(STRONG.strengths, part)}))
     seen, moved = False, False
     for seed in range(40):
         image, classes = samples.draw(np.random.default_rng(seed), alone)

@@ -9,44 +9,45 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import compute_budget
 from napari_medunet.engine.planning.compute_budget import budget_tflop, expected_steps
 from napari_medunet.engine.planning.network_size import step_gflop
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.loop import steps_per_epoch
 
 
 def plan(dims="3d", **fields):
-    given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": (16, 32, 32)[-dims:], "labels": (0, 1, 2)}
-    return Plan.of(dims=f"{dims}d", **(given | {"depth": 3, "filters": 8, "batch": 2} | fields))
+    patch = (16, 32, 32) if dims == "3d" else (32, 32)
+    given = {"spacing_mm": (1.0, 1.0, 1.0), "patch": patch, "labels": (0, 1, 2)}
+    return Plan.of(dims=dims, **(given | {"depth": 3, "filters": 8, "batch": 2} | fields))
 
 
 @pytest.mark.parametrize(
     "a_plan",
-    [plan(2), plan(2, context=1, filters=4), plan(3), plan(3, pools=((1, 2, 2), (2, 2, 2)))],
+    [
+        plan("2d"),
+        plan("2.5d", context=1, filters=4),
+        plan(),
+        plan(pools=((1, 2, 2), (2, 2, 2))),
+    ],
 )
 def test_the_arithmetic_of_a_step_is_that_of_the_networks_convolutions(a_plan):
     products = 0.0
     for layer in build_unet(a_plan).layers:
         if "conv" in layer.name or "upsample" in layer.name:
             way, level = layer.name.split("_")[:2]
-            level = a_plan.depth - 1 if way == "bottom" else int(level)
+            level = a_plan.network.depth - 1 if way == "bottom" else int(level)
             # A transposed convolution goes through the voxels of the level below.
-            halved = a_plan.pools[: level + ("upsample" in layer.name)]
-            voxels = math.prod(a_plan.patch) / math.prod(f for pool in halved for f in pool)
+            halved = a_plan.network.pools[: level + ("upsample" in layer.name)]
+            voxels = math.prod(a_plan.grid.patch) / math.prod(f for pool in halved for f in pool)
             products += voxels * math.prod(layer.kernel.shape)
     # Forward, to the gradient of what came in, and to that of the weights.
-    assert step_gflop(a_plan) == pytest.approx(3 * 2 * a_plan.batch * products / 1e9)
+    assert step_gflop(a_plan) == pytest.approx(3 * 2 * a_plan.schedule.batch * products / 1e9)
 
 
 def test_more_minutes_and_threads_are_more_steps_and_larger_networks_fewer():
-    a_plan, minute = plan(), TrainSettings.of(minutes=1, threads=1)
-    steps = expected_steps(a_plan, minute)
-    assert expected_steps(a_plan, TrainSettings.of(minutes=3, threads=1)) == pytest.approx(
-        3 * steps
-    )
-    wider = a_plan.changed(filters=16)
-    assert expected_steps(wider, minute) < steps / 3
-    assert budget_tflop(TrainSettings.of(minutes=1)) == pytest.approx(
-        budget_tflop(minute) * machine.cores()
-    )
+    a_plan = plan(minutes=1, threads=1)
+    steps = expected_steps(a_plan)
+    assert expected_steps(a_plan.changed(minutes=3)) == pytest.approx(3 * steps)
+    assert expected_steps(a_plan.changed(minutes=3, networks=3)) == pytest.approx(steps)
+    assert expected_steps(a_plan.changed(filters=16)) < steps / 3
+    assert budget_tflop(1, None) == pytest.approx(budget_tflop(1, 1) * machine.cores())
     assert machine.gflops(1000) == machine.gflops()
 
 
@@ -83,12 +84,12 @@ def gpu_packages(tmp_path, monkeypatch):
 def test_a_gpu_is_expected_where_the_backend_was_installed_for_one(gpu_packages, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert devices.expects_gpu()
-    assert budget_tflop(TrainSettings.of(minutes=1)) == pytest.approx(240)
+    assert budget_tflop(1, None) == pytest.approx(240)
     assert "GPU" in compute_budget.describe()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert not devices.expects_gpu()
     on_the_processor = machine.gflops() * 60 / 1000
-    assert budget_tflop(TrainSettings.of(minutes=1)) == pytest.approx(on_the_processor)
+    assert budget_tflop(1, None) == pytest.approx(on_the_processor)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a program on the path is told otherwise there")

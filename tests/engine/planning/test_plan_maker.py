@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.hardware import devices, machine
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.planning.plan_file import check_plan
-from napari_medunet.engine.planning.plan_maker import check_given_plan, make_plan, reasoned_plan
+from napari_medunet.engine.planning.given_plan import beside_plan, check_given_plan, check_plan
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -37,6 +38,13 @@ def example(shape, spacing_mm=(1.0, 1.0, 1.0), channels=None, offset=0.0):
     return Example(image, labels, np.ones(shape, bool))
 
 
+def painted(case, across=0):
+    """The same example with every other slice annotated."""
+    annotated = np.zeros(case.annotated.shape, bool)
+    np.moveaxis(annotated, across, 0)[::2] = True
+    return replace(case, annotated=annotated)
+
+
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(4, 300), st.integers(4, 300)),
     dims=st.sampled_from(["auto", "2d", "2.5d", "3d"]),
@@ -53,17 +61,13 @@ def test_every_shape_gets_a_plan_whose_patch_the_network_divides(shape, dims, de
     assert plan.network.depth == (depth or plan.network.depth)
     assert len(plan.grid.patch) == plan.spatial_dims
     if dims != "auto":
-        assert (plan.spatial_dims, plan.grid.context) == {
-            "2d": (2, 0),
-            "2.5d": (2, 1),
-            "3d": (3, 0),
-        }[dims]
+        assert (plan.grid.dims, plan.grid.context) == (dims, int(dims == "2.5d"))
 
 
 def test_slices_lie_across_the_coarsest_axis():
     assert make_plan([example((40, 40, 9), (1, 1, 5))], TrainSettings()).axis == 2
     assert make_plan([example((40, 40, 40))], TrainSettings.of(dims="2d")).axis == 0
-    chosen = TrainSettings.of(dims="2d", axis="y")
+    chosen = TrainSettings.of(dims="2d", looked_across="y")
     assert make_plan([example((40, 40, 9), (1, 1, 5))], chosen).axis == 1
 
 
@@ -90,80 +94,99 @@ def test_many_slices_in_a_row_do_not_look_painted_across_another_axis():
 
 
 @pytest.mark.parametrize(
-    ("shape", "spacing_mm", "settings", "dims", "context"),
+    ("shape", "spacing_mm", "settings", "dims"),
     [
-        ((40, 50, 40), (1, 1, 1), {}, 3, 0),
-        ((40, 50, 40), (1, 1, 1), {"minutes": 0.1}, 2, 0),
-        ((40, 50, 40), (1, 1, 1), {"annotated": "slices"}, 3, 0),
-        ((70, 70, 70), (1, 1, 1), {"annotated": "slices", "minutes": 30}, 2, 1),
-        ((70, 70, 70), (1, 1, 1), {"minutes": 30}, 3, 0),
-        ((70, 70, 70), (1, 1, 1), {"minutes": 10}, 2, 1),
-        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels"}, 3, 0),
-        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels", "minutes": 0.1}, 2, 1),
-        ((70, 70, 70), (1, 1, 1), {"annotated": "voxels", "minutes": 30}, 2, 1),
-        ((40, 50, 40), (1, 1, 1), {"patch": "16x16"}, 2, 0),
-        ((40, 50, 40), (1, 1, 1), {"axis": "x"}, 2, 0),
-        ((200, 200, 200), (1, 1, 1), {}, 2, 1),
-        ((200, 200, 200), (1, 1, 1), {"patch": "16x16x16"}, 3, 0),
-        ((30, 200, 200), (5, 0.7, 0.7), {}, 2, 1),
-        ((30, 200, 200), (5, 0.7, 0.7), {"annotated": "slices"}, 2, 1),
-        ((4, 60, 60), (1, 1, 1), {}, 2, 1),
-        ((1, 60, 60), (1, 1, 1), {}, 2, 0),
-        ((60, 60, 1), (1, 1, 1), {}, 2, 0),
+        ((40, 50, 40), (1, 1, 1), {}, "3d"),
+        ((40, 50, 40), (1, 1, 1), {"minutes": 0.1}, "2d"),
+        ((40, 50, 40), (1, 1, 1), {"annotated": "slices"}, "3d"),
+        ((70, 70, 70), (1, 1, 1), {"annotated": "slices", "minutes": 30}, "2.5d"),
+        ((70, 70, 70), (1, 1, 1), {"minutes": 30}, "3d"),
+        ((70, 70, 70), (1, 1, 1), {"minutes": 10}, "2.5d"),
+        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels"}, "3d"),
+        ((40, 50, 40), (1, 1, 1), {"annotated": "voxels", "minutes": 0.1}, "2.5d"),
+        ((70, 70, 70), (1, 1, 1), {"annotated": "voxels", "minutes": 30}, "2.5d"),
+        ((40, 50, 40), (1, 1, 1), {"patch": "16x16"}, "2d"),
+        ((40, 50, 40), (1, 1, 1), {"looked_across": "x"}, "2d"),
+        ((200, 200, 200), (1, 1, 1), {}, "2.5d"),
+        ((200, 200, 200), (1, 1, 1), {"patch": "16x16x16"}, "3d"),
+        ((30, 200, 200), (5, 0.7, 0.7), {}, "2.5d"),
+        ((30, 200, 200), (5, 0.7, 0.7), {"annotated": "slices"}, "2.5d"),
+        ((4, 60, 60), (1, 1, 1), {}, "2.5d"),
+        ((1, 60, 60), (1, 1, 1), {}, "2d"),
+        ((60, 60, 1), (1, 1, 1), {}, "2d"),
     ],
 )
-def test_dimensions_follow_the_data(shape, spacing_mm, settings, dims, context):
-    plan, reasons = reasoned_plan([example(shape, spacing_mm)], TrainSettings.of(**settings))
-    assert (plan.spatial_dims, plan.grid.context) == (dims, context)
-    assert all(reason.what and reason.choice and reason.why for reason in reasons)
+def test_dimensions_follow_the_data(shape, spacing_mm, settings, dims):
+    case = example(shape, spacing_mm)
+    case = painted(case) if "annotated" in settings else case
+    plan = make_plan([case], TrainSettings.of(**settings))
+    assert plan.grid.dims == dims
+    assert all(reason.choice and reason.why for reason in plan.reasons.values())
+
+
+def test_what_was_painted_across_says_nothing_of_what_is_looked_at():
+    case = [painted(example((40, 50, 40)))]
+    slices = {"annotated": "slices"}
+    axial = make_plan(case, TrainSettings.of(painted_across="z", **slices))
+    assert axial.grid.dims == "3d"
+    assert axial.annotation.painted_across == "z"
+    looked = make_plan(case, TrainSettings.of(looked_across="z", **slices))
+    assert (looked.grid.dims, looked.grid.looked_across) == ("2d", "z")
+    coronal = [painted(example((40, 50, 40)), across=1)]
+    found = make_plan(coronal, TrainSettings.of(painted_across="y", dims="2d", **slices))
+    assert found.grid.looked_across == "y"
 
 
 def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
     case = [example((40, 50, 40))]
-    fast, reasons = reasoned_plan(case, TrainSettings.of(minutes=2))
-    assert (fast.dims, fast.filters, fast.batch) == (3, 16, 2)
-    assert ("steps", "about 2300") in [reason[:2] for reason in reasons]
+    fast = make_plan(case, TrainSettings.of(minutes=2))
+    assert (fast.grid.dims, fast.network.filters, fast.schedule.batch) == ("3d", 16, 2)
+    assert fast.reasons["steps"].choice == "about 2300"
     monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
     monkeypatch.setattr(machine, "cpu_has_bfloat16", lambda: False)
-    slow, reasons = reasoned_plan(case, TrainSettings.of(minutes=2))
-    assert (slow.dims, slow.filters) == (3, 8)
-    assert slow == fast.changed(filters=8)
-    assert ("steps", "about 1400") in [reason[:2] for reason in reasons]
-    assert make_plan(case, TrainSettings.of(minutes=2, filters=24)).filters == 24
-    assert make_plan(case, TrainSettings.of(minutes=12)).filters == 16
-    assert make_plan(case, TrainSettings.of(minutes=0.5)).dims == 2
-    painted = make_plan(case, TrainSettings.of(annotated="slices", minutes=0.5))
-    assert (painted.dims, painted.context) == (2, 1)
+    slow = make_plan(case, TrainSettings.of(minutes=2))
+    assert (slow.grid.dims, slow.network.filters) == ("3d", 8)
+    for branch in ("grid", "schedule", "budget"):
+        assert getattr(slow, branch) == getattr(fast, branch)
+    assert slow.network == fast.network.changed(filters=8)
+    assert slow.reasons["steps"].choice == "about 1400"
+    assert make_plan(case, TrainSettings.of(minutes=2, filters=24)).network.filters == 24
+    assert make_plan(case, TrainSettings.of(minutes=12)).network.filters == 16
+    assert make_plan(case, TrainSettings.of(minutes=0.5)).grid.dims == "2d"
+    in_part = make_plan([painted(case[0])], TrainSettings.of(annotated="slices", minutes=0.5))
+    assert in_part.grid.dims == "2.5d"
 
 
 def test_a_network_in_half_precision_is_no_narrower_than_its_kernels(monkeypatch):
     monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    plan, reasons = reasoned_plan([example((40, 50, 40))], TrainSettings.of(minutes=2))
-    assert (plan.spatial_dims, plan.network.filters) == (3, 16)
-    assert "half precision" in {reason.what: reason.why for reason in reasons}["filters"]
+    plan = make_plan([example((40, 50, 40))], TrainSettings.of(minutes=2))
+    assert (plan.grid.dims, plan.network.filters) == ("3d", 16)
+    assert "half precision" in plan.reasons["network.filters"].why
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     monkeypatch.setattr(devices, "find_spec", lambda name: object())  # as if it were installed
-    assert make_plan([example((40, 50, 40))], TrainSettings.of(minutes=2)).filters == 8
+    assert make_plan([example((40, 50, 40))], TrainSettings.of(minutes=2)).network.filters == 8
 
 
 @pytest.mark.parametrize(("minutes", "networks"), [(1, 1), (1.5, 2), (2, 3)])
 def test_networks_share_the_minutes_where_each_has_seven_hundred_steps(minutes, networks):
     settings = TrainSettings.of(minutes=minutes, annotated="slices")
-    plan, reasons = reasoned_plan([example((40, 50, 40))], settings)
-    steps = {reason.what: reason.choice for reason in reasons}["steps"]
+    plan = make_plan([painted(example((40, 50, 40)))], settings)
+    steps = plan.reasons["steps"].choice
     assert plan.network.networks == networks
     assert int(steps.removeprefix("about ")) >= 700
 
 
 def test_what_was_painted_is_learned_slowly_in_slices():
-    def rate(**settings):
-        return make_plan([example((40, 50, 40))], TrainSettings.of(**settings)).learning_rate
+    def rate(case, **settings):
+        return make_plan([case], TrainSettings.of(**settings)).schedule.learning_rate
 
-    assert rate(dims="2d") == 0.006
-    assert rate(dims="2d", annotated="slices") == 0.002
-    assert rate(dims="3d") == rate(dims="3d", annotated="slices") == 0.003
-    assert rate(dims="2d", annotated="slices", learning_rate=0.01) == 0.01
+    whole = example((40, 50, 40))
+    part = painted(whole)
+    assert rate(whole, dims="2d") == rate(whole, dims="2d", annotated="slices") == 0.006
+    assert rate(part, dims="2d", annotated="slices") == 0.002
+    assert rate(whole, dims="3d") == rate(part, dims="3d", annotated="slices") == 0.003
+    assert rate(part, dims="2d", annotated="slices", learning_rate=0.01) == 0.01
 
 
 def test_large_slices_on_a_slow_machine_come_in_smaller_batches_then_with_fewer_filters(
@@ -187,32 +210,49 @@ def test_large_slices_on_a_slow_machine_come_in_smaller_batches_then_with_fewer_
 
 def test_little_annotation_is_varied_much():
     few, many = [example((16, 40, 40))], [example((16, 40, 40))] * 20
-    assert make_plan(few, TrainSettings()).augmentation == "strong"
-    assert make_plan(few, TrainSettings.of(augmentation="light")).augmentation == "light"
-    assert make_plan(few, TrainSettings.of(dims="2d")).augmentation == "standard"
-    assert make_plan(many, TrainSettings()).augmentation == "standard"
+    assert make_plan(few, TrainSettings()).schedule.augmentation == "strong"
+    assert make_plan(few, TrainSettings.of(augmentation="light")).schedule.augmentation == "light"
+    assert make_plan(few, TrainSettings.of(dims="2d")).schedule.augmentation == "standard"
+    assert make_plan(many, TrainSettings()).schedule.augmentation == "standard"
 
 
 def test_images_are_not_varied_at_the_end_where_all_is_annotated():
-    cases = [example((40, 50, 40))]
-    assert 0 < make_plan(cases, TrainSettings()).unaugmented_tail < 0.5
-    assert make_plan(cases, TrainSettings.of(annotated="slices")).unaugmented_tail == 0
-    assert make_plan(cases, TrainSettings.of(augmentation="none")).unaugmented_tail == 0
-    set_by_user = TrainSettings.of(annotated="slices", unaugmented_tail=0.2)
-    assert ("unvaried end", "20%", "as set") in reasoned_plan(cases, set_by_user)[1]
+    whole, part = example((40, 50, 40)), painted(example((40, 50, 40)))
+
+    def decided(case, **settings):
+        plan = make_plan([case], TrainSettings.of(**settings))
+        return plan.schedule.unaugmented_tail, plan.reasons["schedule.unaugmented_tail"]
+
+    assert 0 < decided(whole)[0] < 0.5
+    assert decided(part, annotated="slices")[0] == 0
+    assert decided(whole, augmentation="none")[0] == 0
+    tail, reason = decided(part, annotated="slices", unaugmented_tail=0.2)
+    assert (tail, reason.choice, reason.why) == (0.2, "20%", "as set")
+
+
+def test_what_is_not_annotated_teaches_too_but_for_beside_scribbles():
+    whole, part = example((40, 50, 40)), painted(example((40, 50, 40)))
+
+    def decided(case, **settings):
+        return make_plan([case], TrainSettings.of(**settings)).schedule.self_training
+
+    assert not decided(whole)
+    assert decided(part, annotated="slices")
+    assert not decided(part, annotated="slices", self_training=False)
+    assert not decided(part, annotated="voxels")
 
 
 def test_what_is_set_goes_before_the_rules():
-    chosen = TrainSettings(
-        dims="2.5d", axis="x", spacing_mm="2x1x1", patch="20, 30", depth=3, filters=8, batch=3,
+    chosen = TrainSettings.of(
+        dims="2.5d", looked_across="x", spacing_mm="2x1x1", patch="20, 30", depth=3, filters=8, batch=3,
         learning_rate=0.01, intensity="ct",
     )  # fmt: skip
-    plan, reasons = reasoned_plan([example((20, 40, 40))], chosen)
+    plan = make_plan([example((20, 40, 40))], chosen)
     assert (plan.grid.context, plan.axis, plan.grid.spacing_mm) == (1, 2, (2.0, 1.0, 1.0))
     assert plan.grid.patch == (20, 32)  # rounded up to what three levels divide
     assert (plan.network.depth, plan.network.filters, plan.schedule.batch) == (3, 8, 3)
     assert (plan.schedule.learning_rate, plan.grid.intensity) == (0.01, "ct")
-    assert [reason.why for reason in reasons].count("as set") == 8
+    assert [reason.why for reason in plan.reasons.values()].count("as set") == 8
 
 
 def test_a_patch_of_other_dimensions_is_refused():
@@ -232,7 +272,7 @@ def test_thick_slices_are_not_halved_before_the_rest_is_as_coarse():
     assert plan.multiples == (2, 8, 8)
     assert plan.grid.patch == (14, 80, 80)
     even = make_plan([example((40, 50, 40))], TrainSettings.of(dims="3d"))
-    assert even.pools == ((2, 2, 2),) * 3
+    assert even.network.pools == ((2, 2, 2),) * 3
     assert {even.kernel(level) for level in range(4)} == {(3, 3, 3)}
 
 
@@ -250,7 +290,7 @@ def test_no_level_of_blocks_is_two_voxels_thick(shape, spacing_mm, depth):
 def test_an_edited_plan_that_is_two_voxels_thick_somewhere_is_refused():
     case = example((16, 32, 32))
     plan = make_plan([case], TrainSettings.of(dims="3d", depth=4, filters=4))
-    thin = plan.changed(patch=(16, 32, 32))
+    thin = plan.changed(patch=(16, 32, 32), pools=((2, 2, 2),) * 3)
     with pytest.raises(ValueError, match="2 voxels thick on level 3"):
         check_plan(thin, [case])
 
@@ -269,16 +309,19 @@ def test_a_plan_of_other_examples_is_refused():
 def test_a_plan_from_before_is_checked_and_leaves_nothing_to_choose(monkeypatch):
     cases = [example((40, 50, 40))]
     plan = make_plan(cases, TrainSettings())
-    again, reasons = check_given_plan(plan, cases, TrainSettings.of(minutes=2, axis="y", seed=3))
-    assert again == plan
-    assert [reason.what for reason in reasons] == ["steps", "memory"]
-    with pytest.raises(ValueError, match="batch, dims cannot be chosen beside it"):
-        check_given_plan(plan, cases, TrainSettings.of(batch=4, dims="3d"))
-    for_one = plan.changed(networks=3)
-    assert check_given_plan(for_one, cases, TrainSettings.of(folds=2))[0].networks == 1
+    assert beside_plan(plan, TrainSettings()) == plan
+    beside = beside_plan(plan, TrainSettings.of(minutes=2, painted_across="y", seed=3))
+    assert beside == plan.changed(minutes=2, painted_across="y", seed=3)
+    again = check_given_plan(beside, cases)
+    assert again.schedule == plan.schedule
+    assert list(again.reasons) == ["steps", "memory"]
+    with pytest.raises(MedunetError, match="batch, dims cannot be chosen beside it"):
+        beside_plan(plan, TrainSettings.of(batch=4, dims="3d"))
+    for_three = plan.changed(networks=3)
+    assert beside_plan(for_three, TrainSettings.of(folds=2)).network.networks == 1
     monkeypatch.setattr(machine, "free_memory_mib", lambda: 200.0)
-    with pytest.raises(ValueError, match="GiB are free"):
-        check_given_plan(plan, cases, TrainSettings())
+    with pytest.raises(MedunetError, match="GiB are free"):
+        check_given_plan(plan, cases)
 
 
 def test_what_no_network_can_be_is_refused_in_one_line():
@@ -293,15 +336,14 @@ def test_what_no_network_can_be_is_refused_in_one_line():
 
 
 def test_a_strip_longer_than_any_patch_is_shown_in_parts():
-    plan, reasons = reasoned_plan([example((1, 60, 1100))], TrainSettings())
+    plan = make_plan([example((1, 60, 1100))], TrainSettings())
     assert max(plan.grid.patch) == 1024
-    (why,) = [reason.why for reason in reasons if reason.what == "patch"]
-    assert "a part is seen at a time" in why
+    assert "a part is seen at a time" in plan.reasons["grid.patch"].why
 
 
 def test_spacing_is_the_median():
     cases = [example((20, 20, 20), (mm, 1, 1)) for mm in (1.0, 2.0, 9.0)]
-    assert make_plan(cases, TrainSettings()).spacing_mm == (2.0, 1.0, 1.0)
+    assert make_plan(cases, TrainSettings()).grid.spacing_mm == (2.0, 1.0, 1.0)
 
 
 def test_ct_is_told_by_air_and_gets_a_window_from_what_is_labelled():
@@ -313,9 +355,11 @@ def test_ct_is_told_by_air_and_gets_a_window_from_what_is_labelled():
     assert plan.grid.intensity == "ct"
     assert 0 < low < mean < high < 130
     assert deviation == pytest.approx(20, abs=5)
-    assert make_plan([example((20, 20, 20), offset=100)], TrainSettings()).intensity == "zscore"
+    assert (
+        make_plan([example((20, 20, 20), offset=100)], TrainSettings()).grid.intensity == "zscore"
+    )
     phases = make_plan([example((20, 20, 20), channels=2)], TrainSettings.of(intensity="ct"))
-    assert (phases.intensity, phases.channels) == ("ct", 2)
+    assert (phases.grid.intensity, phases.channels) == ("ct", 2)
 
 
 def test_images_of_different_channels_are_refused_by_name():
@@ -326,7 +370,7 @@ def test_images_of_different_channels_are_refused_by_name():
 def test_mirroring_follows_left_and_right():
     def axes(flip, shape=(20, 20, 20), spacing_mm=(1, 1, 1), **more):
         settings = TrainSettings.of(flip=flip, **({"dims": "2d"} | more))
-        return make_plan([example(shape, spacing_mm)], settings).flip_axes
+        return make_plan([example(shape, spacing_mm)], settings).schedule.flip_axes
 
     assert axes("left-right") == (1,)
     assert axes("left-right", spacing_mm=(1, 1, 4)) == ()  # sagittal slices have no left and right
@@ -344,9 +388,8 @@ def test_labels_that_are_left_and_right_of_a_pair_are_not_mirrored():
         pair.labels[...] = 0
         for label, (y, x, width) in enumerate(boxes, 1):
             pair.labels[5:15, y : y + width, x : x + width] = label
-        plan, reasons = reasoned_plan([pair], TrainSettings.of(dims="2d"))
-        (why,) = (reason.why for reason in reasons if reason.what == "mirrored")
-        return plan.schedule.flip_axes, why
+        plan = make_plan([pair], TrainSettings.of(dims="2d"))
+        return plan.schedule.flip_axes, plan.reasons["schedule.flip_axes"].why
 
     kidneys, spine = [(15, 8, 10), (15, 42, 10)], (18, 26, 8)
     axes, why = flip_axes(spine, *kidneys)
@@ -372,14 +415,15 @@ def test_labels_that_are_left_and_right_of_a_pair_are_not_mirrored():
         ({"filters": 128, "depth": 6}, "more than 1024"),
         ({"spacing_mm": (1.0, float("nan"), 1.0)}, "finite number"),
         ({"channels": 10**9}, "less than or equal"),
-        ({"surprise": 1}, "not permitted"),
-        ({"pools": ((2, 2),)}, "not 3 times 2 factors"),
-        ({"dims": 3, "patch": (32, 32, 32), "context": 1}, "no context"),
+        ({"rotate": 300}, "less than or equal"),
+        ({"pools": [[2, 2]]}, "not 3 times 2 factors"),
+        ({"dims": "3d", "patch": (32, 32, 32), "context": 1}, "no context"),
+        ({"dims": "2.5d"}, "cannot see 0 slices"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(change, message):
     fields = {
-        "dims": 2, "spacing_mm": (1.0, 1.0, 1.0), "patch": (32, 32), "labels": (0, 1), "depth": 4,
+        "dims": "2d", "spacing_mm": (1.0, 1.0, 1.0), "patch": (32, 32), "labels": (0, 1), "depth": 4,
     }  # fmt: skip
     Plan.of(**fields)
     with pytest.raises(ValidationError, match=message):

@@ -36,7 +36,8 @@ class LeftHalf(Threshold):
 
 def plan(patch=(8, 8), **fields):
     given_fields = {"spacing_mm": (1.0, 1.0, 1.0), "labels": (0, 300), "depth": 2, "batch": 4}
-    return Plan.of(dims=f"{len(patch)}d", patch=patch, **(given_fields | fields))
+    given_fields["dims"] = f"{len(patch)}d"
+    return Plan.of(patch=patch, **(given_fields | fields))
 
 
 def volume(shape, seed=0, spacing_mm=(1.0, 1.0, 1.0)):
@@ -52,7 +53,11 @@ def volume(shape, seed=0, spacing_mm=(1.0, 1.0, 1.0)):
     tta=st.booleans(),
 )
 def test_tiles_and_mirroring_change_nothing_for_a_voxelwise_network(shape, axis, three, tta):
-    a_plan = plan((8, 8, 8), flip_axes=(0, 2)) if three else plan(axis=axis, flip_axes=(0, 1))
+    a_plan = (
+        plan((8, 8, 8), flip_axes=(0, 2))
+        if three
+        else plan(looked_across="zyx"[axis], flip_axes=(0, 1))
+    )
     image = volume(shape)
     labels = predict(Threshold(a_plan), image, PredictSettings(tta=tta))
     above = image.voxels > image.voxels.mean(dtype=np.float64).astype(np.float32)
@@ -77,7 +82,9 @@ def test_a_slice_is_seen_with_its_neighbours_and_the_last_repeats(axis, which, m
         "napari_medunet.engine.prediction.sliding_window._SLAB_BYTES", 1
     )  # slabs of one batch
     image = volume((7, 20, 7))
-    network = Neighbours(plan((8, 8), axis=axis, context=1, flip_axes=(1,)))
+    network = Neighbours(
+        plan((8, 8), dims="2.5d", looked_across="zyx"[axis], context=1, flip_axes=(1,))
+    )
     network.which = which
     labels = np.moveaxis(predict(network, image, PredictSettings(tta=True)), axis, 0)
     seen = np.moveaxis(image.voxels, axis, 0)[(np.arange(7) + which - 1).clip(0, 6)]

@@ -1,4 +1,4 @@
-"""`.medunet` files: what is written comes back, older files are read, and damaged ones are refused."""
+"""`.medunet` files: what is written comes back, and damaged ones are refused."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import (
@@ -19,9 +20,11 @@ from napari_medunet.engine.prediction.card import (
 )
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.prediction.segmenter import Segmenter
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.progress import EpochScores, Part, Scores
 
 PLAN = Plan.of(dims="2d", spacing_mm=(1, 1, 1), patch=(8, 8), labels=(0, 7), depth=2, filters=4)
+LOSS = Scores(0.25, 0.5, 0.4, 0.5, math.nan, 0.9)
+EPOCH = EpochScores(1, 0.1, 1e-3, LOSS, label_dice={7: 0.5}, part=Part("fold", 1, 2))
 IMAGES = np.random.default_rng(0).normal(size=(1, 8, 8, 1)).astype(np.float32)
 
 
@@ -35,12 +38,12 @@ def segmenter(count, scores=None):
     about = tuple(
         NetworkCard(
             training_cases=("a", "b"), validation_cases=("b",), validation_dice={"organ": 0.5},
-            history=({"epoch": 1.0, "loss": 0.25},), best_epoch=1, minutes=0.5,
+            history=(EPOCH,), best_epoch=1, minutes=0.5,
         )
         for _ in range(count)
     )  # fmt: skip
     card = Card(
-        plan=PLAN, classes=(SegmentClass(value=7, name="organ"),), settings=TrainSettings(),
+        plan=PLAN, classes=(SegmentClass(value=7, name="organ"),),
         networks=about, cross_validation=scores, created="today", trained_with={"device": "a CPU"},
     )  # fmt: skip
     return Segmenter(tuple(build_unet(PLAN) for _ in range(count)), card)
@@ -108,23 +111,6 @@ def test_the_card_comes_back_with_scores_that_json_has_no_number_for(saved):
     assert "trained on 2 cases in 1.0 min" in text
 
 
-def test_files_of_format_1_are_read(tmp_path):
-    original = segmenter(1)
-    path = original.save(tmp_path / "new")
-    card = json.loads(member(path, "card.json"))
-    (network,) = card.pop("networks")
-    del card["cross_validation"], network["warnings"]  # which format 1 did not have
-    old = rewritten(
-        path,
-        tmp_path / "old.medunet",
-        {"network-1.weights.h5": "network.weights.h5"}.items(),
-        card=json.dumps(card | network | {"format": 1}),
-    )
-    assert read_card(old) == read_card(path)
-    found = Segmenter.load(old).probabilities(IMAGES)
-    np.testing.assert_array_equal(found, Segmenter.load(path).probabilities(IMAGES))
-
-
 def test_weights_that_were_changed_are_refused(saved, tmp_path):
     path, _ = saved
     flipped = bytearray(member(path, "network-2.weights.h5"))
@@ -163,8 +149,11 @@ def test_cards_that_say_what_cannot_be_are_refused(saved, tmp_path):
     def with_card(**changed):
         return rewritten(path, tmp_path / "c.medunet", card=json.dumps(card | changed))
 
+    def with_filters(filters):
+        return card["plan"] | {"network": card["plan"]["network"] | {"filters": filters}}
+
     with pytest.raises(ValueError, match=r"card is not valid \(plan.network.filters"):
-        read_card(with_card(plan=card["plan"] | {"filters": 10**6}))
+        read_card(with_card(plan=with_filters(10**6)))
     with pytest.raises(ValueError, match="not as many folds as networks"):
         read_card(with_card(networks=card["networks"][:1]))
     with pytest.raises(ValueError, match="networks: Tuple should have at most 20 items"):
@@ -172,10 +161,11 @@ def test_cards_that_say_what_cannot_be_are_refused(saved, tmp_path):
     scores = card["cross_validation"]
     with pytest.raises(ValueError, match="labels that were cross-validated"):
         read_card(with_card(cross_validation=scores | {"mean": {"8": scores["mean"]["7"]}}))
-    with pytest.raises(ValueError, match=r"format: .*of a newer version"):
-        read_card(with_card(format=3))
+    for other in (2, 4):
+        with pytest.raises(MedunetError, match=rf"format {other}.*Update napari-medunet, or train"):
+            read_card(with_card(format=other))
     with pytest.raises(ValueError, match="do not fit the network"):
-        Segmenter.load(with_card(plan=card["plan"] | {"filters": 8}))
+        Segmenter.load(with_card(plan=with_filters(8)))
 
 
 def test_what_is_no_segmenter_is_refused(tmp_path):

@@ -12,7 +12,7 @@ from napari_medunet.engine.training import checks
 from napari_medunet.engine.training.clock import Clock
 from napari_medunet.engine.training.loop import HeldOut, Loop, LossNotFinite
 
-PLAN = Plan(
+PLAN = Plan.of(
     dims="2d", spacing_mm=(2, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 NAMES = {1: "organ", 2: "lesion"}

@@ -21,7 +21,7 @@ from napari_medunet.engine.training.fine_tuning import (
 )
 
 SHAPE = (12, 32, 32)
-BASE = TrainSettings(
+BASE = TrainSettings.of(
     minutes=5, epochs=10, filters=8, depth=3, dims="2d", flip="none", augmentation="light"
 )
 FURTHER = TrainSettings.of(minutes=5, epochs=12, flip="none", augmentation="light")

@@ -15,7 +15,7 @@ from napari_medunet.engine.training.prior_correction import class_prior_ratios, 
 
 BACKGROUND = 9
 SETTINGS = TrainSettings.of(annotated="voxels", background_label=BACKGROUND)
-PLAN = Plan(
+PLAN = Plan.of(
     dims="2d", patch=(32, 32), spacing_mm=(1.0, 1.0, 1.0), labels=(0, 1, 2), depth=2, filters=4
 )
 

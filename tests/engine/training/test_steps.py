@@ -11,7 +11,7 @@ from napari_medunet.engine.training.clock import Clock
 from napari_medunet.engine.training.loop import Loop
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-PLAN = Plan(
+PLAN = Plan.of(
     dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 

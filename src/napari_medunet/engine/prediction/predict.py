@@ -24,11 +24,6 @@ from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 
-# What each member's plan says of the images that all of them are shown.
-_SHARED = {"dims", "axis", "context", "spacing_mm", "labels", "channels", "intensity", "window"}
-_SHARED |= {"pools", "flip_axes"}
-
-
 class Ensemble:
     """Several segmenters as one: the mean of their probabilities.
 
@@ -45,10 +40,10 @@ class Ensemble:
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         self._members = members
-        shared = [member.plan.model_dump(include=_SHARED) for member in members]
-        for other in shared[1:]:
-            if other != shared[0]:
-                differing = [name for name, value in shared[0].items() if other[name] != value]
+        first, *others = (_seen(member.plan) for member in members)
+        for other in others:
+            differing = [name for name, value in first.items() if other[name] != value]
+            if differing:
                 raise MedunetError(
                     f"The segmenters differ in {', '.join(differing)}; wanted the same in all, to average "
                     "them. Predict with each alone, or train them on the same data."
@@ -63,6 +58,13 @@ class Ensemble:
         """Mean class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
         total = sum(member.probabilities(images) for member in self._members)
         return np.asarray(total / np.float32(len(self._members)), dtype=np.float32)
+
+
+def _seen(plan: Plan) -> dict[str, object]:
+    """What a plan says of the images that all members of an ensemble are shown."""
+    grid = plan.grid.model_dump(exclude={"patch"})
+    kinds = {"labels": plan.labels, "channels": plan.channels}
+    return grid | kinds | {"pools": plan.network.pools, "flip_axes": plan.schedule.flip_axes}
 
 
 def load_segmenters(paths: list[Path]) -> Predictor:

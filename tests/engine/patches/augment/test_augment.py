@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,21 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_medunet.engine.patches.augment import (
-    PARTS,
     Augmentation,
-    augmentation_of,
     draw_params,
 )
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.planning.rules.augmentation import strengths
+from napari_medunet.engine.settings.schedule import Strengths, StrengthSettings
 
+PARTS = tuple(Strengths.model_fields)
 PRESETS = ("none", "light", "standard", "strong")
-STRONG = augmentation_of("strong", TrainSettings())
+STRONG = Augmentation(mirror=True, strengths=strengths("strong", StrengthSettings()))
 THICK = (5.0, 0.7, 0.7)
 
 
 def plan(patch, spacing_mm=(1.0, 1.0, 1.0), **given):
-    return Plan(
+    return Plan.of(
         dims=f"{len(patch)}d", patch=patch, spacing_mm=spacing_mm, labels=(0, 1), depth=2, **given
     )
 
@@ -31,8 +31,8 @@ def in_mm(matrix, spacing_mm):
 
 
 def test_presets_go_further_one_after_the_other():
-    none, light, standard, strong = (augmentation_of(preset, TrainSettings()) for preset in PRESETS)
-    assert none == Augmentation(mirror=True)  # along the plan's axes: by its rule there are none
+    none, light, standard, strong = (strengths(preset, StrengthSettings()) for preset in PRESETS)
+    assert none == Strengths()  # mirrored along the plan's axes at most: by its rule there are none
     for name in PARTS:
         reach = [getattr(one, name) for one in (none, light, standard, strong)]
         assert reach == sorted(reach)
@@ -40,14 +40,13 @@ def test_presets_go_further_one_after_the_other():
 
 
 def test_every_part_has_a_setting_of_its_own():
-    assert {field.name for field in fields(Augmentation)} == {"mirror", *PARTS}
     for name in PARTS:
         for preset in PRESETS:
-            by_preset = augmentation_of(preset, TrainSettings())
-            chosen = augmentation_of(preset, TrainSettings.of(**{name: 0.05}))
-            assert chosen == replace(by_preset, **{name: 0.05})
-            off = augmentation_of(preset, TrainSettings.of(**{name: 0}))
-            assert off == replace(by_preset, **{name: 0})
+            by_preset = strengths(preset, StrengthSettings())
+            chosen = strengths(preset, StrengthSettings(**{name: 0.05}))
+            assert chosen == by_preset.changed(**{name: 0.05})
+            off = strengths(preset, StrengthSettings(**{name: 0}))
+            assert off == by_preset.changed(**{name: 0})
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -60,7 +59,10 @@ def test_to_change_a_part_leaves_the_others_as_they_were(part):
         "rotate": "matrix", "scale": "matrix", "shift": "shift", "elastic": "bend", "blur": "blur",
         "low_resolution": "downsampling",
     }.get(part, part)  # fmt: skip
-    with_it, without = draws(STRONG), draws(replace(STRONG, **{part: 0.0}))
+    with_it, without = (
+        draws(STRONG),
+        draws(replace(STRONG, strengths=STRONG.strengths.changed(**{part: 0.0}))),
+    )
     for name in (
         "matrix",
         "shift",
@@ -86,7 +88,7 @@ def test_to_change_a_part_leaves_the_others_as_they_were(part):
     angle=st.floats(1, 90),
 )
 def test_a_turn_is_a_turn_in_mm(seed, spacing_mm, angle):
-    only = Augmentation(rotate=angle)
+    only = Augmentation(strengths=Strengths(rotate=angle))
     for _ in range(4):
         variation = draw_params(np.random.default_rng(seed), plan((8, 16, 16), spacing_mm), only)
         turn = in_mm(variation.matrix, spacing_mm)
@@ -96,7 +98,7 @@ def test_a_turn_is_a_turn_in_mm(seed, spacing_mm, angle):
 
 def test_turns_reach_as_far_as_asked_and_less_through_thick_slices():
     rng = np.random.default_rng(0)
-    only = Augmentation(rotate=40)
+    only = Augmentation(strengths=Strengths(rotate=40))
     flat = [draw_params(rng, plan((16, 16)), only).matrix for _ in range(400)]
     angles = np.degrees([np.arctan2(m[1, 0], m[0, 0]) for m in flat])
     assert 35 < angles.max() <= 40
@@ -113,7 +115,7 @@ def test_turns_reach_as_far_as_asked_and_less_through_thick_slices():
 
 def test_scales_lie_between_the_factor_and_its_inverse():
     rng = np.random.default_rng(0)
-    only = Augmentation(scale=0.25)
+    only = Augmentation(strengths=Strengths(scale=0.25))
     factors = np.array(
         [draw_params(rng, plan((16, 16)), only).matrix.diagonal() for _ in range(400)]
     )
@@ -123,7 +125,7 @@ def test_scales_lie_between_the_factor_and_its_inverse():
 
 def test_shifts_are_whole_voxels_and_shares_of_the_patch():
     rng = np.random.default_rng(0)
-    only = Augmentation(shift=0.25)
+    only = Augmentation(strengths=Strengths(shift=0.25))
     shifts = np.array([draw_params(rng, plan((8, 32)), only).shift for _ in range(400)])
     np.testing.assert_array_equal(shifts, np.round(shifts))
     np.testing.assert_array_equal(np.abs(shifts).max(axis=0), (2, 8))
@@ -137,7 +139,7 @@ def test_shifts_are_whole_voxels_and_shares_of_the_patch():
 )
 def test_a_bend_leaves_no_fold_and_moves_the_same_in_mm(seed, patch, spacing_mm):
     drawn = (
-        draw_params(rng, plan(patch, spacing_mm), Augmentation(elastic=1.0))
+        draw_params(rng, plan(patch, spacing_mm), Augmentation(strengths=Strengths(elastic=1.0)))
         for rng in map(np.random.default_rng, range(seed, seed + 60))
     )
     bend = next(variation.bend for variation in drawn if variation.bend is not None)
@@ -155,7 +157,7 @@ def test_a_bend_leaves_no_fold_and_moves_the_same_in_mm(seed, patch, spacing_mm)
 
 def test_blur_and_larger_voxels_keep_to_the_fine_axes():
     rng = np.random.default_rng(0)
-    only = Augmentation(blur=1.0, low_resolution=1.0)
+    only = Augmentation(strengths=Strengths(blur=1.0, low_resolution=1.0))
     drawn = [draw_params(rng, plan((8, 16, 16), THICK), only) for _ in range(60)]
     blurs = np.array([one.blur for one in drawn if one.blur])
     np.testing.assert_allclose(blurs[:, 0], blurs[:, 1] * 0.7 / 5)
@@ -172,4 +174,4 @@ def test_mirroring_keeps_to_the_plans_axes_and_to_augmentation():
 
     assert 0.35 < mirrored(STRONG, flip_axes=(1,)) < 0.65
     assert mirrored(STRONG) == 0
-    assert mirrored(Augmentation(rotate=20), flip_axes=(1,)) == 0
+    assert mirrored(Augmentation(strengths=Strengths(rotate=20)), flip_axes=(1,)) == 0
