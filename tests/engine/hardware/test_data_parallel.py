@@ -36,7 +36,6 @@ both = all_devices()
 one = Together()
 
 def trained(together):
-    keras.utils.set_random_seed(0)
     learner = new_learner(plan, "float32", together)
     learn, measure = compile_steps(learner)
     rng = np.random.default_rng(0)

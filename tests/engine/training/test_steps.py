@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 
@@ -17,7 +16,6 @@ PLAN = Plan(
 
 
 def learner(precision="float32"):
-    keras.utils.set_random_seed(0)
     return new_learner(PLAN, precision, all_devices())
 
 
