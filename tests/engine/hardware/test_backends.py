@@ -36,6 +36,7 @@ print(json.dumps(segmenter.card.trained_with))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", ["2d", "3d"])
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_what_another_backend_trains_predicts_the_same_in_tensorflow(backend, dims, tmp_path):
@@ -53,6 +54,7 @@ def test_what_another_backend_trains_predicts_the_same_in_tensorflow(backend, di
     assert np.mean(here == there) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "tests"),
     [

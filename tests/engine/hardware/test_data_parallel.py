@@ -103,6 +103,7 @@ def run(backend, script, *arguments):
     return json.loads(ran.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", START)
 def test_two_devices_learn_what_one_learns_from_the_same_batches(backend):
     count, variances_differ, weights_differ, scores_differ = run(backend, SAME_BATCHES)
@@ -115,6 +116,7 @@ def test_two_devices_learn_what_one_learns_from_the_same_batches(backend):
     assert scores_differ < 5e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", START)
 def test_a_whole_training_on_two_devices(backend, tmp_path):
     about, epochs, finite, same, kept = run(backend, WHOLE_TRAINING, tmp_path / "two.medunet")

@@ -39,6 +39,7 @@ told += [name for name in ("keras", "tensorflow") if name in sys.modules]
     assert told(code) == ["tensorflow", "tensorflow", "3"]
 
 
+@pytest.mark.slow
 def test_the_process_of_a_caller_who_has_imported_keras_is_left_as_it_is():
     code = """
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"

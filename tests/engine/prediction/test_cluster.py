@@ -47,6 +47,7 @@ def model(tmp_path_factory):
     return segmenter.save(tmp_path_factory.mktemp("model") / "organ.medunet")
 
 
+@pytest.mark.slow
 def test_the_cluster_gives_the_same_labels_and_names_what_failed(scheduler, model, tmp_path):
     files = {}
     for seed in range(2):

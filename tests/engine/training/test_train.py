@@ -20,6 +20,8 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import one_network, train
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
+pytestmark = pytest.mark.slow
+
 SMALL = TrainSettings.of(minutes=5, epochs=3, filters=4, depth=2, annotated="slices")
 SHAPE = (12, 32, 32)
 
