@@ -124,6 +124,7 @@ def test_folds_are_scored_as_their_files_are_and_averaged(folder, tmp_path):
     assert "cross-validated on 2 folds" in told
 
 
+@pytest.mark.slow
 def test_folds_that_cannot_be_are_one_line(folder, tmp_path):
     arguments = ("train", "--images", folder / "images", "--labels", folder / "labels", "--model",
                  tmp_path / "m")  # fmt: skip
@@ -167,6 +168,7 @@ def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_p
     assert "one minus two, 2 cases" in shown.stdout
 
 
+@pytest.mark.slow
 def test_evaluate_refuses_another_grid_and_resamples_where_asked(folder, tmp_path):
     given = nibabel.load(folder / "truth" / "phantom_00.nii.gz")
     voxels = np.pad(np.asarray(given.dataobj), ((0, 2), (0, 0), (0, 0)))
@@ -271,6 +273,7 @@ def test_a_broken_pair_does_not_stop_a_training(folder, tmp_path):
     assert (tmp_path / "m.medunet").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
@@ -328,6 +331,7 @@ def test_wrong_usage_is_one_line_and_code_2(arguments, message, folder, tmp_path
     assert message in one_line_error(ran, 2)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_takes_no_other_options(tmp_path):
     run_folder = RunFolder.new(tmp_path / "run")
     image, truth = make_phantom(0, (10, 32, 32))
@@ -384,6 +388,7 @@ def test_an_unwritable_output_is_found_before_the_work(folder, model, tmp_path):
     assert "Cannot write" in one_line_error(ran, 1)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_none_is_refused(folder, tmp_path):
     path = tmp_path / "fake.medunet"
     path.write_bytes(gzip.compress(b"no model"))
@@ -477,6 +482,7 @@ def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
         assert said in one_line_error(ran, 1)
 
 
+@pytest.mark.slow
 def test_doctor_says_what_will_run():
     facts = json.loads(run("doctor", "--json").stdout)
     assert facts["backend"].startswith("tensorflow 2")

@@ -30,6 +30,7 @@ def module_names(room):
         yield ".".join(part for part in parts if part != "__init__")
 
 
+@pytest.mark.slow
 def test_the_engine_imports_no_viewer_no_worker_and_no_plugin():
     names, packages = modules_after("\n".join(f"import {m}" for m in module_names("engine")))
     assert not packages & VIEWER
@@ -45,6 +46,7 @@ def test_the_worker_imports_no_viewer_and_no_plugin():
     assert not [n for n in names if n.startswith(("napari_medunet.plugin", "napari_medunet.cli"))]
 
 
+@pytest.mark.slow
 def test_the_command_line_and_the_plugin_never_meet():
     names, packages = modules_after("\n".join(f"import {m}" for m in module_names("cli")))
     assert not packages & VIEWER

@@ -22,6 +22,7 @@ import numpy as np
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 
@@ -29,7 +30,8 @@ folder, dims = sys.argv[1:]
 shape = (12, 32, 32)
 settings = TrainSettings.of(minutes=60, epochs=3, filters=4, depth=2, dims=dims)
 pairs = [make_phantom(seed, shape) for seed in range(3)]
-segmenter = train([make_example(*pair, settings.annotation) for pair in pairs[:2]], settings)
+examples = [make_example(*pair, settings.annotation) for pair in pairs[:2]]
+segmenter = train(examples, make_plan(examples, settings))
 segmenter.save(f"{folder}/own.medunet")
 np.save(f"{folder}/labels.npy", predict(segmenter, pairs[2][0]))
 print(json.dumps(segmenter.card.trained_with))

@@ -29,7 +29,7 @@ from napari_medunet.engine.hardware.data_parallel import DeviceGroup, all_device
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-plan = Plan(
+plan = Plan.of(
     dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 both = all_devices()
@@ -44,14 +44,14 @@ def trained(group):
         classes = rng.integers(-1, 3, (4, 16, 16)).astype(np.int32)
         classes[: 2 * (number == 2)] = -1  # one device alone sees no annotated voxel
         learn(images, classes)
-    learned = learner.results()
+    learned = vars(learner.results())
     learner.reset()
     measure(images, classes)
     weights = learner.network.get_weights()
     with learner.average.in_place():
         weights += learner.network.get_weights()
     paths = [weight.path for weight in learner.network.weights] * 2
-    measured = {f"val_{name}": value for name, value in learner.results().items()}
+    measured = {f"val_{name}": value for name, value in vars(learner.results()).items()}
     return list(zip(paths, weights)), learned | measured
 
 (weights, scores), (other_weights, other_scores) = trained(one), trained(both)
@@ -73,23 +73,27 @@ from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 from napari_medunet.engine.training.run_folder import RunFolder
 
-settings = TrainSettings(
+settings = TrainSettings.of(
     minutes=60, epochs=2, filters=4, depth=2, dims="2d", annotated="slices", self_training=True
 )
 pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(3)]
-examples = [make_example(image, annotate_slices(truth, 4), settings.annotation) for image, truth in pairs[:2]]
+examples = [
+    make_example(image, annotate_slices(truth, 4), settings.annotation) for image, truth in pairs[:2]
+]
 run = RunFolder.new(Path(sys.argv[1]).parent / "run")
-segmenter = train(examples, settings, run=run)
+segmenter = train(examples, make_plan(examples, settings), run=run)
 kept = run.checkpoints.latest().epochs
 loaded = Segmenter.load(segmenter.save(sys.argv[1]))
 image = pairs[2][0]
 same = float((predict(loaded, image) == predict(segmenter, image)).mean())
 history = segmenter.card.networks[0].history
-print(json.dumps([describe(), len(history), all(np.isfinite(list(history[-1].values()))), same, kept]))
+finite = bool(np.isfinite(list(history[-1].as_row().values())).all())
+print(json.dumps([describe(), len(history), finite, same, kept]))
 """
 
 

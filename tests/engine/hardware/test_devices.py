@@ -55,6 +55,7 @@ told = [same, backend_name(), describe().split()[2]]
     assert told(code) == [True, "tensorflow", "tensorflow"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "environment", "remedy"),
     [
