@@ -73,6 +73,7 @@ def model(folder):
     return path
 
 
+@pytest.mark.slow
 def test_train_predict_evaluate_on_files(folder, model, tmp_path):
     out = tmp_path / "predictions"
     ran = run("predict", model, "--images", folder / "images", "--out", out, "--json")
@@ -97,6 +98,7 @@ def test_train_predict_evaluate_on_files(folder, model, tmp_path):
     assert "phantom_01" in (tmp_path / "scores.csv").read_text()
 
 
+@pytest.mark.slow
 def test_folds_are_scored_as_their_files_are_and_averaged(folder, tmp_path):
     path = tmp_path / "folds.medunet"
     ran = run("train", "--images", folder / "images", "--labels", folder / "labels", "--model", path,
@@ -122,6 +124,7 @@ def test_folds_are_scored_as_their_files_are_and_averaged(folder, tmp_path):
     assert "cross-validated on 2 folds" in told
 
 
+@pytest.mark.slow
 def test_folds_that_cannot_be_are_one_line(folder, tmp_path):
     arguments = ("train", "--images", folder / "images", "--labels", folder / "labels", "--model",
                  tmp_path / "m")  # fmt: skip
@@ -131,6 +134,7 @@ def test_folds_that_cannot_be_are_one_line(folder, tmp_path):
     assert "needs --folds" in one_line_error(run(*arguments, "--out-of-fold", tmp_path), 2)
 
 
+@pytest.mark.slow
 def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_path):
     truth = folder / "truth"
     for kind in ("one", "two"):
@@ -164,6 +168,7 @@ def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_p
     assert "one minus two, 2 cases" in shown.stdout
 
 
+@pytest.mark.slow
 def test_evaluate_refuses_another_grid_and_resamples_where_asked(folder, tmp_path):
     given = nibabel.load(folder / "truth" / "phantom_00.nii.gz")
     voxels = np.pad(np.asarray(given.dataobj), ((0, 2), (0, 0), (0, 0)))
@@ -185,6 +190,7 @@ def test_a_group_that_cannot_be_read_is_wrong_usage(folder):
     assert "--group" in one_line_error(ran, 2)
 
 
+@pytest.mark.slow
 def test_one_file_in_place_of_a_folder(folder, model, tmp_path):
     image = folder / "images" / "phantom_00.nii.gz"
     assert run("predict", model, "--images", image, "--out", tmp_path).returncode == 0
@@ -201,6 +207,7 @@ def test_truth_against_itself_is_perfect(folder):
         assert metrics["hd"]["mean"] == 0
 
 
+@pytest.mark.slow
 def test_pictures_in_colour_with_masks(tmp_path):
     rng = np.random.default_rng(0)
     for number in range(3):
@@ -229,6 +236,7 @@ def test_pictures_in_colour_with_masks(tmp_path):
     assert json.loads(ran.stdout)["summary"]["255"]["dice"]["mean"] > 0.8
 
 
+@pytest.mark.slow
 def test_several_models_are_averaged(folder, model, tmp_path):
     image = folder / "images" / "phantom_00.nii.gz"
     ran = run("predict", model, model, "--images", image, "--out", tmp_path / "two", "--tta",
@@ -237,6 +245,7 @@ def test_several_models_are_averaged(folder, model, tmp_path):
     assert (tmp_path / "two" / "phantom_00.nii.gz").exists()
 
 
+@pytest.mark.slow
 def test_a_broken_file_does_not_stop_the_others(folder, model, tmp_path):
     images = tmp_path / "images"
     shutil.copytree(folder / "images", images)
@@ -249,6 +258,7 @@ def test_a_broken_file_does_not_stop_the_others(folder, model, tmp_path):
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_broken_pair_does_not_stop_a_training(folder, tmp_path):
     shutil.copytree(folder / "images", tmp_path / "images")
     shutil.copytree(folder / "labels", tmp_path / "labels")
@@ -263,6 +273,7 @@ def test_a_broken_pair_does_not_stop_a_training(folder, tmp_path):
     assert (tmp_path / "m.medunet").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
@@ -320,6 +331,7 @@ def test_wrong_usage_is_one_line_and_code_2(arguments, message, folder, tmp_path
     assert message in one_line_error(ran, 2)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_takes_no_other_options(tmp_path):
     run_folder = RunFolder.new(tmp_path / "run")
     image, truth = make_phantom(0, (10, 32, 32))
@@ -332,6 +344,7 @@ def test_a_resumed_training_takes_no_other_options(tmp_path):
     assert "leave all others out" in one_line_error(ran, 2)
 
 
+@pytest.mark.slow
 def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
     path = tmp_path / "more.medunet"
     given = ("train", "--images", folder / "images", "--labels", folder / "labels", "--model", path)
@@ -364,6 +377,7 @@ def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
     assert "filters cannot be chosen" in one_line_error(ran, 1)
 
 
+@pytest.mark.slow
 def test_an_unwritable_output_is_found_before_the_work(folder, model, tmp_path):
     (tmp_path / "file").write_text("in the way")
     ran = run("train", "--images", folder / "images", "--labels", folder / "labels", "--model",
@@ -374,6 +388,7 @@ def test_an_unwritable_output_is_found_before_the_work(folder, model, tmp_path):
     assert "Cannot write" in one_line_error(ran, 1)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_none_is_refused(folder, tmp_path):
     path = tmp_path / "fake.medunet"
     path.write_bytes(gzip.compress(b"no model"))
@@ -382,6 +397,7 @@ def test_a_model_that_is_none_is_refused(folder, tmp_path):
     assert "no segmenter" in one_line_error(run("info", path), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
 def test_interrupting_a_training_keeps_the_best(folder, tmp_path):
     path = tmp_path / "stopped.medunet"
@@ -425,6 +441,7 @@ def test_an_interrupt_that_a_library_swallows_is_not_lost(capsys):
     assert json.loads(capsys.readouterr().out)["message"] == "Training"
 
 
+@pytest.mark.slow
 def test_info_speaks_of_images_labels_and_segmenters(folder, model):
     image = run("info", folder / "images" / "phantom_00.nii.gz").stdout
     assert "2 x 1 x 1" in image
@@ -434,6 +451,7 @@ def test_info_speaks_of_images_labels_and_segmenters(folder, model):
     assert "D U-Net, 2 levels from 4 filters" in run("info", model).stdout
 
 
+@pytest.mark.slow
 def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
     data = ("--images", folder / "images", "--labels", folder / "truth")
     file, model = tmp_path / "plan.json", tmp_path / "edited"
@@ -464,6 +482,7 @@ def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
         assert said in one_line_error(ran, 1)
 
 
+@pytest.mark.slow
 def test_doctor_says_what_will_run():
     facts = json.loads(run("doctor", "--json").stdout)
     assert facts["backend"].startswith("tensorflow 2")

@@ -30,6 +30,7 @@ def module_names(room):
         yield ".".join(part for part in parts if part != "__init__")
 
 
+@pytest.mark.slow
 def test_the_engine_imports_no_viewer_no_worker_and_no_plugin():
     names, packages = modules_after("\n".join(f"import {m}" for m in module_names("engine")))
     assert not packages & VIEWER
@@ -45,6 +46,7 @@ def test_the_worker_imports_no_viewer_and_no_plugin():
     assert not [n for n in names if n.startswith(("napari_medunet.plugin", "napari_medunet.cli"))]
 
 
+@pytest.mark.slow
 def test_the_command_line_and_the_plugin_never_meet():
     names, packages = modules_after("\n".join(f"import {m}" for m in module_names("cli")))
     assert not packages & VIEWER
@@ -64,11 +66,11 @@ def test_importing_the_package_costs_nothing():
 @pytest.mark.parametrize(
     "module",
     [
-        "plugin.train_widget",
-        "plugin.segment_widget",
-        "plugin.metrics_widget",
-        "plugin.reader",
-        "engine.preview",
+        "plugin.train.widget",
+        "plugin.segment.widget",
+        "plugin.measure.widget",
+        "plugin.opening.reader",
+        "engine.patches.preview",
     ],
 )
 def test_opening_a_widget_imports_no_backend(module):
@@ -79,9 +81,9 @@ def test_opening_a_widget_imports_no_backend(module):
 def test_reading_and_measuring_import_no_backend(tmp_path):
     code = f"""
 from pathlib import Path
-from napari_medunet.engine.phantoms import make_phantom
+from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.files.nifti import read_volume, write_labels
-from napari_medunet.engine.report import evaluate_case
+from napari_medunet.engine.evaluation.metrics.scores import evaluate_case
 from napari_medunet.engine.settings import EvaluateSettings
 image, truth = make_phantom(0, (8, 16, 16))
 path = Path({str(tmp_path)!r}, "labels.nii.gz")

@@ -20,6 +20,7 @@ def blocks(language=""):
     )
 
 
+@pytest.mark.slow
 def test_the_commands_and_the_python_example_run_one_after_the_other(tmp_path):
     lines = [line for block in blocks() for line in block.splitlines()]
     commands = [part.strip() for line in lines for part in line.split("&&")]

@@ -16,6 +16,8 @@ from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 SMALL = TrainSettings.of(minutes=10.0, filters=8, depth=3, dims="2d")
 
 

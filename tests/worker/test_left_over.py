@@ -36,6 +36,7 @@ def temporary(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_another_viewer_goes_on_where_the_killed_one_was(temporary):
     kill_a_training(SETTINGS)
@@ -62,6 +63,7 @@ def test_another_viewer_goes_on_where_the_killed_one_was(temporary):
         worker.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_what_is_discarded_is_gone(temporary):
     kill_a_training(SETTINGS)
@@ -100,6 +102,7 @@ def test_what_is_no_left_over_of_ours_is_passed_over(temporary, folder, request_
     assert job.exists()
 
 
+@pytest.mark.slow
 def test_a_viewer_that_closes_leaves_nothing(temporary):
     image, labels = make_phantom(0, (12, 48, 48))
     worker, ears = Worker(), Ears()

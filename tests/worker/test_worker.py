@@ -104,6 +104,7 @@ def test_cancel_is_heard_through_a_library_that_wraps_exceptions(bench):
     assert ears.wait() == CANCELLED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["deaf", "stubborn"])
 def test_a_job_that_does_not_hear_cancel_is_killed(bench, name):
     job, ears = bench.run(name)
@@ -324,6 +325,7 @@ time.sleep(3600)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "end"),
     [("until_told", "kill"), ("deaf", "kill"), ("deaf", "leave"), ("deaf", "early")],

@@ -19,7 +19,11 @@ def can_be_mended(error: BaseException) -> bool:
 
 
 def one_line(message: object) -> str:
-    """A message, perhaps of several lines, as a notification shows it."""
+    r"""A message, perhaps of several lines, as a notification shows it.
+
+    >>> one_line("Nothing to read.\n  Choose a file.")
+    'Nothing to read. Choose a file.'
+    """
     return " ".join(str(message).split())
 
 

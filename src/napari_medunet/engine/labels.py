@@ -108,6 +108,11 @@ def smallest_dtype(labels: npt.NDArray[Any], name: str) -> np.dtype[Any]:
     ------
     ValueError
         If they are no integers, or some is negative.
+
+    Examples
+    --------
+    >>> smallest_dtype(np.array([0, 300]), "organ")
+    dtype('uint16')
     """
     if labels.dtype.kind not in "bui":
         raise MedunetError(

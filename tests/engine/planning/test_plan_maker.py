@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -159,6 +160,7 @@ def test_a_slow_machine_has_a_smaller_network_and_more_steps(monkeypatch):
 
 def test_a_network_in_half_precision_is_no_narrower_than_its_kernels(monkeypatch):
     monkeypatch.setattr(machine, "gflops", lambda threads=None: 80.0)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)  # which has chosen its backend
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     plan = make_plan([example((40, 50, 40))], TrainSettings.of(minutes=2))
     assert (plan.grid.dims, plan.network.filters) == ("3d", 16)

@@ -47,6 +47,7 @@ def model(tmp_path_factory):
     return segmenter.save(tmp_path_factory.mktemp("model") / "organ.medunet")
 
 
+@pytest.mark.slow
 def test_the_cluster_gives_the_same_labels_and_names_what_failed(scheduler, model, tmp_path):
     files = {}
     for seed in range(2):
@@ -70,6 +71,7 @@ def test_the_cluster_gives_the_same_labels_and_names_what_failed(scheduler, mode
         np.testing.assert_array_equal(nifti.read_volume(target).voxels, here)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_one_line():
     pytest.importorskip("distributed")
     with pytest.raises(OSError, match="No Dask scheduler answers"):

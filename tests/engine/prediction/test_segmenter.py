@@ -46,7 +46,8 @@ def segmenter(count, scores=None):
         plan=PLAN, classes=(SegmentClass(value=7, name="organ"),),
         networks=about, cross_validation=scores, created="today", trained_with={"device": "a CPU"},
     )  # fmt: skip
-    return Segmenter(tuple(build_unet(PLAN) for _ in range(count)), card)
+    networks = (build_unet(PLAN.changed(seed=number)) for number in range(count))
+    return Segmenter(tuple(networks), card)
 
 
 def cross_validated():

@@ -136,6 +136,7 @@ def run_loop(bad, epochs=3):
     return loop, [report.warning for report in reports if report.warning]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_sends_training_back_once():
     loop, told = run_loop(bad={6})
     assert any("epoch 2: training goes on from the best weights" in one for one in told)
@@ -146,6 +147,7 @@ def test_a_loss_that_is_no_number_sends_training_back_once():
     assert rates[1] < 0.11 * rates[0]
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_again_ends_training_with_the_best_weights():
     loop, told = run_loop(bad={6, 14})
     assert "once more: the training has ended early" in told[-1]
@@ -153,6 +155,7 @@ def test_a_loss_that_is_no_number_again_ends_training_with_the_best_weights():
     assert all(np.isfinite(weight).all() for weight in loop.best.weights)
 
 
+@pytest.mark.slow
 def test_a_loss_that_was_never_a_number_is_an_error():
     with pytest.raises(LossNotFinite, match="Check the images"):
         run_loop(bad={1, 5})

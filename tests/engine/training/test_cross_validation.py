@@ -44,6 +44,7 @@ def found():
     return cross_validate_by(SMALL, examples(), reports.append, PHANTOM_LABELS), reports
 
 
+@pytest.mark.slow
 def test_every_case_is_left_out_once_by_a_network_that_never_saw_it(found):
     card = found[0].segmenter.card
     assert len(card.networks) == len(card.cross_validation.folds) == 2
@@ -55,11 +56,13 @@ def test_every_case_is_left_out_once_by_a_network_that_never_saw_it(found):
         assert seen == everything - set(fold.cases)
 
 
+@pytest.mark.slow
 def test_predictions_lie_on_their_cases_own_grids(found):
     assert [labels.shape for labels in found[0].labels.values()] == list(SHAPES)
     assert set(found[0].labels) == {0, 1, 2, 3}
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_evaluating_the_predictions_as_files(found, tmp_path):
     result = found[0]
     pairs = {}
@@ -78,6 +81,7 @@ def test_scores_are_those_of_evaluating_the_predictions_as_files(found, tmp_path
             np.testing.assert_equal(ours, scores.as_dict())
 
 
+@pytest.mark.slow
 def test_the_card_has_the_means_of_each_fold_and_their_spread(found):
     result = found[0]
     scores = result.segmenter.card.cross_validation
@@ -92,6 +96,7 @@ def test_the_card_has_the_means_of_each_fold_and_their_spread(found):
     assert result.segmenter.card.validation_dice["organ"] == scores.mean[1].dice
 
 
+@pytest.mark.slow
 def test_the_networks_are_one_segmenter_and_differ(found, tmp_path):
     segmenter = found[0].segmenter
     first, second = (network.get_weights() for network in segmenter.networks)
@@ -107,6 +112,7 @@ def test_the_networks_are_one_segmenter_and_differ(found, tmp_path):
     assert "2 networks" in loaded.card.describe()
 
 
+@pytest.mark.slow
 def test_progress_goes_through_the_folds(found):
     reports = found[1]
     fractions = [report.fraction for report in reports]
@@ -117,6 +123,7 @@ def test_progress_goes_through_the_folds(found):
     assert reports[-1].message.startswith("Fold 2 of 2: Segmenting")
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_fold(found):
     table = fold_table(found[0].segmenter.card)
     first = list(table.columns[0].cells)
@@ -136,6 +143,7 @@ def test_folds_share_the_minutes_and_begin_differently():
     assert len(seeds) == 15  # no network is trained twice where trainings are compared
 
 
+@pytest.mark.slow
 def test_a_later_fold_whose_loss_is_lost_is_left_out_and_named(monkeypatch, tmp_path):
     first = SMALL.of_fold(0).seed
 
@@ -153,6 +161,7 @@ def test_a_later_fold_whose_loss_is_lost_is_left_out_and_named(monkeypatch, tmp_
     assert said in (run.path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_the_finished_folds_and_drops_the_unfinished():
     def stop_in_the_second(report):
         if report.message.startswith("Fold 2 of 2: Epoch 1, step 1"):
@@ -166,6 +175,7 @@ def test_a_stop_keeps_the_finished_folds_and_drops_the_unfinished():
     assert set(result.evaluation.cases) == set(card.cross_validation.folds[0].cases)
 
 
+@pytest.mark.slow
 def test_folds_go_on_where_they_were_ended(tmp_path):
     folder, network = tmp_path / "run", tmp_path / "run" / "fold-1" / "checkpoint.medunet"
 

@@ -31,6 +31,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_they_are_trained_one_after_the_other_and_predict_together(tmp_path):
     heard = []
     segmenter = train_by(SMALL, phantoms(SMALL), heard.append)
@@ -51,6 +52,7 @@ def test_they_are_trained_one_after_the_other_and_predict_together(tmp_path):
     np.testing.assert_array_equal(predict(loaded, image), predict(segmenter, image))
 
 
+@pytest.mark.slow
 def test_after_a_stop_the_finished_ones_are_kept():
     def report(progress):
         if progress.scores.get("network") == 2:
@@ -60,6 +62,7 @@ def test_after_a_stop_the_finished_ones_are_kept():
     assert len(segmenter.networks) == segmenter.plan.network.networks == 1
 
 
+@pytest.mark.slow
 def test_a_later_network_whose_loss_is_lost_is_left_out_and_named(monkeypatch):
     def lost_in_the_second(training, validation, plan, classes, settings, *others):
         if settings.seed != SMALL.seed:
@@ -73,6 +76,7 @@ def test_a_later_network_whose_loss_is_lost_is_left_out_and_named(monkeypatch):
     assert warning == "Network 2 is left out: its loss was no longer a number."
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_with_the_network_it_was_at(tmp_path):
     examples = phantoms(SMALL)
 

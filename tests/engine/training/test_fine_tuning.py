@@ -20,6 +20,8 @@ from napari_medunet.engine.training.fine_tuning import (
     pseudo_label_known,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (12, 32, 32)
 BASE = TrainSettings.of(
     minutes=5, epochs=10, filters=8, depth=3, dims="2d", flip="none", augmentation="light"

@@ -23,6 +23,8 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 from napari_medunet.engine.training.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = TrainSettings.of(minutes=5, epochs=4, filters=4, depth=2, annotated="slices")
 
 

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 
@@ -17,7 +16,6 @@ PLAN = Plan.of(
 
 
 def learner(precision="float32"):
-    keras.utils.set_random_seed(0)
     return new_learner(PLAN, precision, all_devices())
 
 
@@ -48,6 +46,7 @@ def test_scores_are_of_all_batches_and_not_of_the_last():
     assert set(one.results().values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_learning_lowers_the_loss_of_what_was_seen():
     one = learner()
     learn, measure = compile_steps(one)
@@ -85,6 +84,7 @@ def test_the_loss_that_is_minimised_is_the_one_that_is_told():
     assert float(learn(images, classes)) == pytest.approx(wanted, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_float16_learns_from_given_weights():
     settings = TrainSettings.of(epochs=1)
     with pytest.MonkeyPatch.context() as patch:
@@ -99,6 +99,7 @@ def test_float16_learns_from_given_weights():
     assert any((weight != before).any() for weight, before in zip(last, first, strict=True))
 
 
+@pytest.mark.slow
 def test_float16_learns_with_a_scaled_loss():
     one = learner("mixed_float16")
     learn, measure = compile_steps(one)

@@ -35,6 +35,7 @@ def segment(widget: SegmentWidget, until: Until) -> None:
     until(lambda: not widget.session.busy)
 
 
+@pytest.mark.slow
 def test_it_says_in_one_line_what_is_missing(
     viewer: Any,
     widget: SegmentWidget,
@@ -62,6 +63,7 @@ def test_it_says_in_one_line_what_is_missing(
     assert widget.segment_button.text() == "Segment phantom_00"
 
 
+@pytest.mark.slow
 def test_predictions_are_new_layers_on_the_image_s_grid(
     viewer: Any, widget: SegmentWidget, segmenter: Path, add_phantom: AddPhantom, until: Until
 ) -> None:
@@ -86,6 +88,7 @@ def test_predictions_are_new_layers_on_the_image_s_grid(
     assert viewer.layers.selection.active == annotation
 
 
+@pytest.mark.slow
 def test_a_prediction_is_replaced_until_somebody_edits_it(
     viewer: Any, widget: SegmentWidget, segmenter: Path, add_phantom: AddPhantom, until: Until
 ) -> None:
@@ -105,6 +108,7 @@ def test_a_prediction_is_replaced_until_somebody_edits_it(
     np.testing.assert_array_equal(edited.data, kept)
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_segmented_does_not_hold_up_a_flat_one(
     viewer: Any,
     widget: SegmentWidget,
@@ -128,6 +132,7 @@ def test_an_image_that_cannot_be_segmented_does_not_hold_up_a_flat_one(
     assert "'phantom_00' has 8192 voxels that are NaN" in message
 
 
+@pytest.mark.slow
 def test_cancel_ends_it_and_layers_may_go_meanwhile(
     viewer: Any,
     widget: SegmentWidget,

@@ -21,7 +21,10 @@ Until = Callable[..., None]
 
 SETTINGS = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's"),
+]
 
 
 def show_widget(viewer: Any) -> TrainWidget:

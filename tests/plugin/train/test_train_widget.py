@@ -163,6 +163,7 @@ def test_all_voxels_count_where_every_slice_holds_a_label_unless_the_user_says_e
     assert widget.form.settings().annotated == "slices"
 
 
+@pytest.mark.slow
 def test_which_voxels_count_is_of_the_ticked_pairs_also_where_training_begins_at_once(
     widget: TrainWidget,
     add_phantom: AddPhantom,
@@ -205,6 +206,7 @@ def test_the_preview_shows_slices_as_training_will_see_them_and_follows_the_form
     assert [layer.name for layer in viewer.layers] == names
 
 
+@pytest.mark.slow
 def test_cross_validation_shows_each_fold_and_segments_what_its_network_never_saw(
     viewer: Any,
     widget: TrainWidget,
@@ -239,6 +241,7 @@ def answer(button: str) -> None:
     QTimer.singleShot(50, press)
 
 
+@pytest.mark.slow
 def test_a_segmenter_goes_on_learning_a_label_more(
     viewer: Any,
     widget: TrainWidget,
@@ -299,6 +302,7 @@ def test_closing_the_window_asks_for_a_segmenter_that_was_not_saved(
     assert kept.read_bytes() == b"weights"
 
 
+@pytest.mark.slow
 def test_closing_the_window_can_stop_a_training_and_save_what_there_is(
     qtbot: Any, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,6 +329,7 @@ def test_closing_the_window_can_stop_a_training_and_save_what_there_is(
     session.close()
 
 
+@pytest.mark.slow
 def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_saved(
     viewer: Any,
     widget: TrainWidget,
@@ -362,6 +367,7 @@ def test_a_training_outlives_its_widget_and_ends_with_a_segmenter_that_can_be_sa
     assert not {"keras", "tensorflow"} & set(sys.modules)
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_leaves_nothing_and_the_layers_may_go(
     viewer: Any,
     widget: TrainWidget,
@@ -385,6 +391,7 @@ def test_a_cancelled_training_leaves_nothing_and_the_layers_may_go(
     assert list(notifications) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_killed_child_is_a_notification_and_another_one_is_started(
     viewer: Any,
@@ -407,6 +414,7 @@ def test_a_killed_child_is_a_notification_and_another_one_is_started(
     until(lambda: widget.session.worker.pid not in (None, killed))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_training_that_broke_off_can_be_gone_on_with(
     viewer: Any,
@@ -439,6 +447,7 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
     assert not widget.save_button.isHidden()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
     viewer: Any,
@@ -481,6 +490,7 @@ def test_errors_of_the_layers_are_one_line_each(
     assert budget.startswith("Minutes: ")
 
 
+@pytest.mark.slow
 def test_a_closed_viewer_leaves_no_process(
     display: None, make_napari_viewer: Any, until: Until
 ) -> None:

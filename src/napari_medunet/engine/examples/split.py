@@ -72,6 +72,16 @@ def split_folds(held: Sequence[set[int]], count: int, seed: int) -> list[list[in
     ------
     ValueError
         If there are fewer cases than folds.
+
+    Examples
+    --------
+    Five cases, of which two hold the rare label 2: each of two folds has one of them.
+
+    >>> folds = split_folds([{1}, {1, 2}, {1}, {1, 2}, {1}], count=2, seed=0)
+    >>> sorted(len(fold) for fold in folds)
+    [2, 3]
+    >>> [len({1, 3} & set(fold)) for fold in folds]
+    [1, 1]
     """
     if len(held) < count:
         raise MedunetError(_too_few(len(held), count))

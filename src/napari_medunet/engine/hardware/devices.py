@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Any
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.hardware import machine
@@ -24,14 +26,21 @@ _CUDA = {
 
 
 def backend_name() -> str:
-    """Name of the backend that Keras will use, without importing it.
+    """Name of the backend that Keras uses, or will use once it is imported; imports nothing.
 
     Raises
     ------
-    ValueError
-        If the backend that `KERAS_BACKEND` asks for is unknown or not installed.
+    MedunetError
+        If the backend that `KERAS_BACKEND` asks for is unknown or not installed, or if Keras was
+        imported with one that cannot train.
     """
-    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    running = _running_backend()
+    name = running or _asked_for()
+    if running and running not in BACKENDS:
+        raise MedunetError(
+            f"Keras was imported on '{running}', which cannot train; wanted one of {', '.join(BACKENDS)}. "
+            "Set KERAS_BACKEND before the first import of Keras, in a new process."
+        )
     if name not in BACKENDS or find_spec(name) is None:
         raise MedunetError(
             f"The Keras backend '{name}' (from KERAS_BACKEND) is not installed; wanted one of "
@@ -40,16 +49,38 @@ def backend_name() -> str:
     return name
 
 
+def _running_backend() -> str | None:
+    """Name of the backend that Keras was imported with; None before that."""
+    backend: Any = getattr(sys.modules.get("keras"), "backend", None)
+    return str(backend.backend()) if hasattr(backend, "backend") else None
+
+
+def _asked_for() -> str:
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
 def set_up_backend() -> None:
-    """Choose the backend before the first import of Keras, and keep its start quick and quiet."""
-    os.environ["KERAS_BACKEND"] = backend_name()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if os.environ["KERAS_BACKEND"] == "jax" and expects_gpu():
+    """Choose the backend before the first import of Keras, and keep its start quick and quiet.
+
+    What was imported before, by a notebook say, is left as it is: its backend is used, and neither the
+    environment nor its logger are changed.
+
+    Raises
+    ------
+    MedunetError
+        See `backend_name`.
+    """
+    name = backend_name()
+    if _running_backend() is None:
+        os.environ["KERAS_BACKEND"] = name
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+        # It warns that several networks are several functions to trace, which they are.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if name == "jax" and "jax" not in sys.modules and expects_gpu():
         # To compile a step takes half a minute, of which two seconds are left once it was compiled before.
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(machine.cache_folder() / "jax"))
-    # It warns that several networks are several functions to trace, which they are.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def start_backend() -> None:
@@ -57,7 +88,7 @@ def start_backend() -> None:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the backend that was asked for is not installed.
     """
     set_up_backend()
@@ -72,7 +103,7 @@ def use_threads(count: int | None) -> None:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the backend has begun to compute with another number of threads.
     """
     if count is None or count == threads():
@@ -116,7 +147,7 @@ def expects_gpu() -> bool:
     It is by the driver and by the packages that a backend needs beside it. Where CUDA has come
     otherwise, as in some images of containers, False; `gpus` knows.
     """
-    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    name = _running_backend() or _asked_for()
     packages = [package_version(package) for package in _CUDA.get(name, ())]
     has_cuda = set(packages) != {_MISSING} or "+cu" in package_version(name)
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from napari_medunet.engine.hardware.data_parallel import is_mirrored
 from napari_medunet.engine.network.batch_normalization import BatchNormalization
@@ -18,6 +19,9 @@ from napari_medunet.engine.plan import Plan
 
 def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
     """Build the network of a plan, with fresh weights.
+
+    The weights and what dropout leaves out follow from the plan's seed alone: no generator of Python, numpy
+    or the backend is read or changed.
 
     Parameters
     ----------
@@ -34,6 +38,7 @@ def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
         plan's `steps`.
     """
     policy = keras.DTypePolicy(precision)
+    seeds = np.random.default_rng(plan.budget.seed)  # one for each layer that draws
     pool = keras.layers.MaxPooling2D if plan.spatial_dims == 2 else keras.layers.MaxPooling3D
 
     # Down: each level halves the size and doubles the filters. An axis of thick slices waits.
@@ -41,33 +46,42 @@ def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
     features = image
     skips = []
     for level in range(plan.network.depth - 1):
-        features = _block(features, level, f"down_{level}", plan, policy)
+        features = _block(features, level, f"down_{level}", plan, policy, seeds)
         skips.append(features)
         features = pool(plan.network.pools[level], dtype=policy, name=f"down_{level}_pool")(
             features
         )
 
     # The deepest level, where dropout regularises the largest share of the weights.
-    features = _block(features, plan.network.depth - 1, "bottom", plan, policy)
+    features = _block(features, plan.network.depth - 1, "bottom", plan, policy, seeds)
     if plan.network.dropout:
-        features = keras.layers.Dropout(plan.network.dropout, dtype=policy, name="bottom_dropout")(
-            features
-        )
+        features = keras.layers.Dropout(
+            plan.network.dropout, seed=_draw(seeds), dtype=policy, name="bottom_dropout"
+        )(features)
 
     # Up: each level doubles the size and takes the details from the way down.
     for level in reversed(range(plan.network.depth - 1)):
-        features = _upsample(features, level, f"up_{level}_upsample", plan, policy)
+        features = _upsample(features, level, f"up_{level}_upsample", plan, policy, seeds)
         features = keras.layers.Concatenate(dtype=policy, name=f"up_{level}_skip")(
             [features, skips[level]]
         )
-        features = _block(features, level, f"up_{level}", plan, policy)
+        features = _block(features, level, f"up_{level}", plan, policy, seeds)
 
     convolution = keras.layers.Conv2D if plan.spatial_dims == 2 else keras.layers.Conv3D
-    logits = convolution(plan.classes, 1, dtype="float32", name="logits")(features)
+    first = keras.initializers.GlorotUniform(_draw(seeds))
+    logits = convolution(plan.classes, 1, kernel_initializer=first, dtype="float32", name="logits")(
+        features
+    )
     return keras.Model(image, logits, name=f"unet_{plan.spatial_dims}d")
 
 
-def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
+def _draw(seeds: np.random.Generator) -> int:
+    return int(seeds.integers(2**31))
+
+
+def _block(
+    features: Any, level: int, name: str, plan: Plan, policy: Any, seeds: np.random.Generator
+) -> Any:
     """Two convolutions, each normalised and rectified."""
     convolution = keras.layers.Conv2D if plan.spatial_dims == 2 else keras.layers.Conv3D
     for number in (1, 2):
@@ -76,7 +90,7 @@ def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any
             plan.kernel(level),
             padding="same",
             use_bias=False,  # the normalisation has one
-            kernel_initializer="he_normal",
+            kernel_initializer=keras.initializers.HeNormal(_draw(seeds)),
             dtype=policy,
             name=f"{name}_conv_{number}",
         )(features)
@@ -97,14 +111,16 @@ def _block(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any
     return features
 
 
-def _upsample(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
+def _upsample(
+    features: Any, level: int, name: str, plan: Plan, policy: Any, seeds: np.random.Generator
+) -> Any:
     transpose = Conv2DTranspose if plan.spatial_dims == 2 else Conv3DTranspose
     factors = plan.network.pools[level]
     return transpose(
         plan.network.filters * 2**level,
         factors,
         strides=factors,
-        kernel_initializer="he_normal",
+        kernel_initializer=keras.initializers.HeNormal(_draw(seeds)),
         dtype=policy,
         name=name,
     )(features)

@@ -87,6 +87,11 @@ def read_groups(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
     ------
     ValueError
         Where one cannot be read, a name is a number, or two are the same.
+
+    Examples
+    --------
+    >>> read_groups(["tumour=1,2", "organ=3"])
+    {'tumour': (1, 2), 'organ': (3,)}
     """
     groups: dict[str, tuple[int, ...]] = {}
     for text in texts:

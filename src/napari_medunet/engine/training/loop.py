@@ -94,11 +94,9 @@ class Loop:
     ) -> None:
         devices.set_up_backend()
         devices.use_threads(plan.budget.threads)
-        import keras
 
         from napari_medunet.engine.training.steps import compile_steps, new_learner
 
-        keras.utils.set_random_seed(plan.budget.seed)
         self.device_group = all_devices()
         self.learner = new_learner(plan, devices.precision(), self.device_group)
         self._learn, self._test = compile_steps(self.learner)
