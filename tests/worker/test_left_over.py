@@ -15,8 +15,9 @@ from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker import Worker
-from napari_medunet.worker.left_over import newest_left_over
+from napari_medunet.worker.left_over import LeftOver, newest_left_over
 from napari_medunet.worker.requests import PredictRequest, TrainRequest
+from napari_medunet.worker.tasks import training
 
 SETTINGS = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
 
@@ -70,13 +71,14 @@ def test_what_is_discarded_is_gone(temporary):
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-def test_a_damaged_array_is_told_with_a_remedy(temporary):
-    kill_a_training(SETTINGS)
-    left = newest_left_over()
-    labels = left.folder / left.request.examples[0].labels.name
-    for content in (labels.read_bytes()[:200], b""):
-        labels.write_bytes(content)
+def test_a_damaged_array_is_told_with_a_remedy(tmp_path):
+    image, labels = make_phantom(0, (12, 48, 48))
+    request = training([make_example(image, labels, SETTINGS)], SETTINGS).pack(tmp_path)
+    left = LeftOver(tmp_path, request)
+    assert np.array_equal(left.examples()[0].labels, labels.voxels)
+    file = tmp_path / request.examples[0].labels.name
+    for content in (file.read_bytes()[:200], b""):
+        file.write_bytes(content)
         with pytest.raises(MedunetError, match=r"is damaged.*Discard that training"):
             left.examples()
 
