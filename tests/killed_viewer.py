@@ -11,6 +11,7 @@ _SCRIPT = """
 import os, signal, sys, time
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.worker import Listener, Worker
 
@@ -19,12 +20,12 @@ examples = [make_example(*make_phantom(seed, (12, 48, 48)), settings.annotation)
 worker = Worker()
 
 def heard(progress):
-    if progress.scores.get("epoch", 0) >= 3:
+    if progress.scores is not None and progress.scores.epoch >= 3:
         print(worker.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
-train = worker.cross_validate if settings.folds else worker.train
-train(examples, settings, Listener(progress=heard), names={1: "organ"})
+train = worker.cross_validate if settings.hold_out.folds else worker.train
+train(examples, make_plan(examples, settings), Listener(progress=heard), names={1: "organ"})
 time.sleep(3600)
 """
 

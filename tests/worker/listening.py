@@ -12,7 +12,7 @@ from napari_medunet.worker import Listener, Worker
 from napari_medunet.worker.handover import ArrayFile
 from napari_medunet.worker.tasks import Task
 
-NEVER = 600.0  # seconds: reached by what hangs only, however busy the machine is
+NEVER = 600.0  # seconds of silence: reached by what hangs only, however busy the machine is
 
 
 class Ears:
@@ -50,14 +50,19 @@ class Ears:
         def came():
             return self.over.is_set() or any(map(condition, self.all("progress")))
 
-        with self._changed:
-            assert self._changed.wait_for(came, NEVER), self.heard
+        self._wait_while_it_talks(came)
         assert any(map(condition, self.all("progress"))), self.heard
 
     def wait(self):
         """Wait for the end; how it ended, without the reports and results."""
-        assert self.over.wait(NEVER), self.heard
+        self._wait_while_it_talks(self.over.is_set)
         return [(kind, value) for kind, value in self.heard if kind not in ("progress", "result")]
+
+    def _wait_while_it_talks(self, condition):
+        """Wait for a condition as long as anything is heard: a busy machine is slow, not silent."""
+        with self._changed:
+            while not condition():
+                assert self._changed.wait(NEVER), self.heard
 
 
 @dataclass
@@ -71,10 +76,10 @@ class Bench:
         """Put a small job in line; the job, and the ears that listen to it."""
         array = np.arange(24.0).reshape(2, 3, 4) if array is None else array
         ears = Ears()
-        return self.worker.run(small_task(name, array, **options), ears.listener), ears
+        return self.worker.run(make_small_task(name, array, **options), ears.listener), ears
 
 
-def small_task(name, array, **options):
+def make_small_task(name, array, **options):
     """One of the small jobs, on an array; its results are arrays."""
 
     def pack(folder):

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
+from napari_medunet.engine.progress import Cancelled, EpochScores, Progress, Scores, StopRequested
 from napari_medunet.worker.handover import ArrayFile
 from napari_medunet.worker.requests import REQUEST_FILE
 
@@ -57,12 +57,8 @@ def double(request, folder, report, deliver):
     array = request.array.map(folder)
     count = request.reports
     for i in range(count):
-        scores = {
-            "epoch": i,
-            "loss": np.float32("nan"),
-            "dice": np.float64(0.5),
-            "best": float("inf"),
-        }
+        validation = Scores(np.float32("nan"), 0.5, 0.5, 0.5, 0.5, 0.5)
+        scores = EpochScores(i, 0.1, float("inf"), validation, label_dice={1: np.float64(0.5)})
         report(Progress((i + 1) / count, f"step {i}", float("nan"), scores))
     deliver("doubled.npy", array * 2)
 

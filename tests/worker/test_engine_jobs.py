@@ -12,6 +12,8 @@ from listening import Ears
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.worker import Worker
@@ -24,6 +26,12 @@ SMALL = TrainSettings.of(minutes=10.0, filters=8, depth=3, dims="2d")
 @pytest.fixture(scope="module")
 def phantoms():
     return [make_phantom(seed, (12, 48, 48)) for seed in range(2)]
+
+
+def prepare(phantoms, settings):
+    """Examples of phantoms, and the plan that settings make of them."""
+    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
+    return examples, make_plan(examples, settings)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +47,10 @@ def worker():
 @pytest.fixture(scope="module")
 def segmenter(worker, phantoms, tmp_path_factory):
     """A segmenter that a stopped training kept, with what was heard meanwhile."""
-    examples = [make_example(image, labels, SMALL.annotation) for image, labels in phantoms]
+    examples, plan = prepare(phantoms, SMALL)
     ears = Ears()
-    job = worker.train(examples, SMALL, ears.listener, {2: "lesion"})
-    ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 1)
+    job = worker.train(examples, plan, ears.listener, {2: "lesion"})
+    ears.wait_for(lambda report: report.scores is not None)
     job.stop()
     assert ears.wait() == [("finished", None)], job.details
     (path,) = ears.all("result")
@@ -62,14 +70,15 @@ def test_a_stopped_training_leaves_its_best(worker, segmenter, phantoms):
     assert card.networks[0].best_epoch >= 1
     assert [(c.value, c.name) for c in card.classes] == [(1, "label 1"), (2, "lesion")]
     scores = next(report.scores for report in ears.all("progress") if report.scores)
-    assert {"epoch", "minutes", "loss", "val_loss", "val_dice"} <= set(scores)
+    assert scores.epoch == 1 and scores.minutes > 0
+    assert np.isfinite([scores.training.loss, scores.validation.loss, scores.validation.dice]).all()
 
 
 def test_a_cross_validation_delivers_segmenter_and_labels(worker, phantoms):
     settings = SMALL.changed(folds=2, epochs=1, filters=4, depth=2)
-    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
+    examples, plan = prepare(phantoms, settings)
     ears = Ears()
-    job = worker.cross_validate(examples, settings, ears.listener, {2: "lesion"})
+    job = worker.cross_validate(examples, plan, ears.listener, {2: "lesion"})
     assert ears.wait() == [("finished", None)], job.details
     (found,) = ears.all("result")
     card = read_card(found.segmenter)
@@ -79,7 +88,7 @@ def test_a_cross_validation_delivers_segmenter_and_labels(worker, phantoms):
     assert {index: labels.shape for index, labels in found.labels.items()} == dict.fromkeys(
         range(2), (12, 48, 48)
     )
-    assert [r.scores["fold"] for r in ears.all("progress") if r.scores] == [1, 2]
+    assert [str(r.scores.part) for r in ears.all("progress") if r.scores] == ["fold 1", "fold 2"]
 
 
 def test_volumes_come_back_one_by_one(worker, segmenter, phantoms):
@@ -119,8 +128,9 @@ def test_a_damaged_segmenter_is_refused(worker, segmenter, phantoms, tmp_path):
 def test_a_segmenter_is_fine_tuned(worker, segmenter, phantoms):
     settings = TrainSettings.of(minutes=0.001, epochs=50)
     examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
+    plan = extend_plan(read_card(segmenter[0]).plan, examples, settings)
     ears = Ears()
-    job = worker.train(examples, settings, ears.listener, start_from=segmenter[0])
+    job = worker.train(examples, plan, ears.listener, start_from=segmenter[0])
     assert ears.wait() == [("finished", None)], job.details
     (path,) = ears.all("result")
     card = read_card(path)
@@ -131,19 +141,18 @@ def test_a_segmenter_is_fine_tuned(worker, segmenter, phantoms):
 
 
 def test_a_training_that_cannot_begin_says_why(worker, phantoms):
-    image, labels = phantoms[0]
-    example = make_example(image, labels, SMALL.annotation)
+    (example, *_), plan = prepare(phantoms, SMALL)
     ears = Ears()
-    worker.train([replace(example, labels=example.labels * 0)], SMALL, ears.listener)
+    worker.train([replace(example, labels=example.labels * 0)], plan, ears.listener)
     ((kind, message), _) = ears.wait()
     assert kind == "failed" and "Paint at least one slice" in message
 
 
 def test_a_cancelled_training_leaves_nothing(worker, phantoms):
-    examples = [make_example(image, labels, SMALL.annotation) for image, labels in phantoms]
+    examples, plan = prepare(phantoms, SMALL)
     before = set(worker.folder.iterdir()) if worker.folder else set()
     ears = Ears()
-    job = worker.train(examples, SMALL, ears.listener)
+    job = worker.train(examples, plan, ears.listener)
     ears.wait_for(lambda report: "step" in report.message)
     job.cancel()
     assert ears.wait() == [("cancelled", None), ("finished", None)]
@@ -152,12 +161,12 @@ def test_a_cancelled_training_leaves_nothing(worker, phantoms):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phantoms):
-    settings = TrainSettings.of(minutes=60, epochs=40, filters=4, depth=2, dims="2d")
-    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
+    settings = TrainSettings.of(minutes=60, epochs=20, filters=4, depth=2, dims="2d")
+    examples, plan = prepare(phantoms, settings)
     examples = [replace(e, labels=e.labels.copy()) for e in examples]
     ears = Ears()
-    job = worker.train(examples, settings, ears.listener)
-    ears.wait_for(lambda report: report.scores.get("epoch", 0) >= 3)
+    job = worker.train(examples, plan, ears.listener)
+    ears.wait_for(lambda report: report.scores is not None and report.scores.epoch >= 3)
     os.kill(worker.pid, signal.SIGKILL)
     assert ears.wait()[0][0] == "failed"
     assert worker.can_resume(job)
@@ -165,30 +174,30 @@ def test_a_training_whose_process_was_killed_goes_on_where_it_was(worker, phanto
     again = Ears()
     resumed = worker.run(job.task, again.listener)
     assert again.wait() == [("finished", None)], resumed.details
-    epochs = [report.scores["epoch"] for report in again.all("progress") if report.scores]
-    assert epochs == list(range(int(epochs[0]), 41))
+    epochs = [report.scores.epoch for report in again.all("progress") if report.scores]
+    assert epochs == list(range(epochs[0], 21))
     assert epochs[0] >= 2
     (path,) = again.all("result")
-    assert len(read_card(path).networks[0].history) == 40
+    assert len(read_card(path).networks[0].history) == 20
     assert not worker.can_resume(resumed)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_folds_whose_process_was_killed_go_on_without_the_finished_ones(worker, phantoms):
-    settings = TrainSettings.of(minutes=60, epochs=20, filters=4, depth=2, dims="2d", folds=2)
-    examples = [make_example(image, labels, settings.annotation) for image, labels in phantoms]
+    settings = TrainSettings.of(minutes=60, epochs=10, filters=4, depth=2, dims="2d", folds=2)
+    examples, plan = prepare(phantoms, settings)
     ears = Ears()
-    job = worker.cross_validate(examples, settings, ears.listener)
-    ears.wait_for(lambda report: report.scores.get("fold") == 2)
+    job = worker.cross_validate(examples, plan, ears.listener)
+    ears.wait_for(lambda report: report.scores is not None and report.scores.part.number == 2)
     os.kill(worker.pid, signal.SIGKILL)
     assert ears.wait()[0][0] == "failed"
     assert worker.can_resume(job)
     again = Ears()
     resumed = worker.run(job.task, again.listener)
     assert again.wait() == [("finished", None)], resumed.details
-    assert {r.scores["fold"] for r in again.all("progress") if r.scores} == {2}
+    assert {r.scores.part.number for r in again.all("progress") if r.scores} == {2}
     (found,) = again.all("result")
-    assert [len(one.history) for one in read_card(found.segmenter).networks] == [20, 20]
+    assert [len(one.history) for one in read_card(found.segmenter).networks] == [10, 10]
     assert set(found.labels) == {0, 1}
     assert not worker.can_resume(resumed)
 

@@ -46,8 +46,9 @@ def test_reports_come_in_order_and_may_hold_nan(bench):
     ears.wait()
     steps = [report for report in ears.all("progress") if report.message.startswith("step")]
     assert [report.message for report in steps] == [f"step {i}" for i in range(200)]
-    assert np.isnan(steps[0].scores["loss"]) and np.isnan(steps[0].seconds_left)
-    assert steps[7].scores["epoch"] == 7 and steps[0].scores["best"] == float("inf")
+    assert np.isnan(steps[0].scores.validation.loss) and np.isnan(steps[0].seconds_left)
+    assert steps[7].scores.epoch == 7 and steps[0].scores.learning_rate == float("inf")
+    assert steps[0].scores.label_dice == {1: 0.5}
     assert [kind for kind, _ in ears.heard[-2:]] == ["result", "finished"]
 
 
@@ -63,9 +64,8 @@ def test_start_and_run_do_not_wait_for_the_imports(bench, monkeypatch, tmp_path)
 
 
 def test_stop_keeps_the_best_and_cancel_drops_it(bench, monkeypatch):
-    monkeypatch.setattr(
-        dispatcher, "CANCEL_SECONDS", NEVER
-    )  # on a busy machine an answer may be slow
+    # A busy machine may take longer to answer than a viewer would wait.
+    monkeypatch.setattr(dispatcher, "CANCEL_SECONDS", NEVER)
     job, ears = bench.run("until_stopped")
     ears.wait_for_message("working")
     pid = bench.worker.pid
@@ -302,11 +302,11 @@ VIEWER = """
 import os, sys, threading, time, warnings
 sys.path.insert(0, sys.argv[1])
 from napari_medunet.worker import Listener, Worker
-from listening import small_task
+from listening import make_small_task
 import numpy as np
 worker = Worker("small_jobs")
 begun = threading.Event()
-task = small_task(sys.argv[2], np.ones(9))
+task = make_small_task(sys.argv[2], np.ones(9))
 worker.run(task, Listener(progress=lambda p: begun.set() if "Waiting" not in p.message else None))
 if sys.argv[3] != "early":
     begun.wait()

@@ -1,7 +1,7 @@
 """The child process: runs one job after the other until the viewer is gone.
 
 Started as ``python -m napari_medunet.worker.child JOBS FOLDER``: the module whose jobs it runs, and the
-worker's temporary folder. Three threads: the main one works, one reads what the viewer wants, one sees
+worker's temporary folder. Three threads: the main one works, one reads the viewer's messages, one sees
 to it that no child outlives its viewer.
 """
 
@@ -47,7 +47,7 @@ class Jobs(Protocol):
 
 
 class Child:
-    """The child's end of the protocol.
+    """Reads the viewer's messages, runs its jobs one after the other, and answers.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Child:
         self._stopped: set[int] = set()
 
     def run(self) -> None:
-        """Import, say so, and work until the viewer is gone."""
+        """Import what jobs need, say that it is done, and run jobs until the viewer is gone."""
         posix = os.name == "posix"
         if posix:
             self._start(self._listen)
@@ -121,7 +121,7 @@ class Child:
             raise StopRequested
 
     def _reply_error(self, job: int, error: Exception) -> None:
-        # TensorFlow turns an exception that passes through it into one of its own: the wish counts.
+        # TensorFlow turns an exception that passes through it into one of its own.
         if job in self._cancelled:
             self._reply(messages.Cancelled(job=job))
             return

@@ -28,7 +28,9 @@ _logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """The worker's own thread, which alone touches the state below; others `post` calls to it.
+    """Runs jobs one after the other, in a thread of its own.
+
+    Only that thread touches the state below: other threads `post` calls to it.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ class Dispatcher:
             self.folder = None
 
     def warm_up(self) -> None:
-        """Start the child, if there is none."""
+        """Start the child if there is none, so that it imports while nobody waits."""
         try:
             self._ensure_child()
         except OSError as error:  # the first job tries again, and tells its listener
@@ -144,14 +146,17 @@ class Dispatcher:
         child.send(messages.Run(job=job.number, folder=folder))
 
     def stop(self, job: Job) -> None:
-        """Pass the wish on, or take the job out of the line."""
+        """Ask the child to stop the job; one that still waits in line is cancelled."""
         if job is self._running and self.child is not None:
             self.child.send(messages.Stop(job=job.number))
         elif job in self._waiting:
             self.cancel(job)
 
     def cancel(self, job: Job) -> None:
-        """Pass the wish on and wait for an answer, but not long; or take the job out of the line."""
+        """Ask the child to cancel the job, and give it `CANCEL_SECONDS` to answer.
+
+        A job that still waits in line is taken out of it.
+        """
         job.cancelled = True
         if job is self._running and self.child is not None:
             self.child.send(messages.Cancel(job=job.number))
@@ -162,7 +167,7 @@ class Dispatcher:
             self._finish(job, job.listener.cancelled)
 
     def _kill_overdue(self) -> None:
-        """The cancelled job does not answer, deep in a library: end its process, start another."""
+        """End the process of a cancelled job that does not answer, deep in a library; start another."""
         job, child = self._running, self.child
         self._deadline = self._running = self.child = None
         if child is not None:
@@ -236,10 +241,11 @@ class Dispatcher:
         self._advance()
 
     def _fail(self, job: Job, error: str) -> None:
-        """End a job, but keep what it could be gone on with."""
+        """End a job with an error, but keep its run folder: it can be resumed."""
         self._end(job, lambda: job.listener.failed(error))
 
     def _finish(self, job: Job, last: Callable[[], None] = ignore) -> None:
+        """End a job that nobody goes on with."""
         if self.folder is not None and job.task.run:
             shutil.rmtree(self.folder / job.task.run, ignore_errors=True)
         self._end(job, last)

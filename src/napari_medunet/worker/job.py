@@ -1,4 +1,4 @@
-"""Listener and Job: who hears of a job, and the hold that the viewer keeps on it."""
+"""Listener and Job: who hears of a job, and with what the viewer stops or cancels it."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Job:
     Parameters
     ----------
     number : int
-        The child's name for it.
+        By which messages to and from the child name it.
     task : Task
     listener : Listener
     stop, cancel : callable
-        Pass a wish of this job on to the worker's thread; return at once.
+        Take this job and have the worker's thread stop or cancel it; return at once.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Job:
     has_result : bool
         Whether something was delivered.
     unread : str
-        Why a result could not be taken over; empty otherwise.
+        Why a result could not be read; empty otherwise.
     details : str
         After a failure: the traceback, or the last lines of the child's log.
     """

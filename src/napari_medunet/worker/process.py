@@ -1,4 +1,4 @@
-"""The viewer's hold on the child process: start it, write to it, read from it, end it."""
+"""The child process as the viewer holds it: start it, write to it, read from it, end it."""
 
 from __future__ import annotations
 

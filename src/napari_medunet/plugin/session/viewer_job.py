@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from napari.layers import Image
@@ -36,7 +37,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
     progressed = Signal(object)  # Progress
     produced = Signal(object)  # one result
     ended = Signal()
-    _told = Signal(str, object)  # from the reader's thread to the GUI's
+    _heard = Signal(object)  # a call for the GUI thread, from the worker's
 
     def __init__(
         self, title: str, begin: Callable[[Listener], Job], can_stop: bool = False
@@ -50,11 +51,11 @@ class ViewerJob(QObject):  # type: ignore[misc]
         self.scores: list[Mapping[str, float]] = []  # of a training, one an epoch
         self.warnings: list[str] = []  # of a training
         self.images: list[Image] = []  # that a training learns from
-        self._wish = ""  # "stop" or "cancel", once the user has asked
+        self._ending: Callable[[Job], None] | None = None  # Job.stop or Job.cancel, once asked for
         self._job: Job | None = None
         self._lock = threading.Lock()
         self._begin = begin
-        self._told.connect(self._hear, Qt.ConnectionType.QueuedConnection)
+        self._heard.connect(self._call, Qt.ConnectionType.QueuedConnection)
         self._bar: Any = None
 
     def start(self) -> None:
@@ -64,11 +65,11 @@ class ViewerJob(QObject):  # type: ignore[misc]
 
     def stop(self) -> None:
         """End now, keeping what there is."""
-        self._ask("stop")
+        self._end_by(Job.stop)
 
     def cancel(self) -> None:
         """End now, dropping everything."""
-        self._ask("cancel")
+        self._end_by(Job.cancel)
 
     @property
     def broken(self) -> Job | None:
@@ -84,55 +85,53 @@ class ViewerJob(QObject):  # type: ignore[misc]
         job.images = self.images
         return job
 
-    def _ask(self, wish: str) -> None:
+    def _end_by(self, ending: Callable[[Job], None]) -> None:
         with self._lock:
-            self._wish = wish
+            self._ending = ending
             job = self._job
         if job is not None and self.running:
-            getattr(job, wish)()
+            ending(job)
 
     def _start(self) -> None:
         listener = Listener(
-            progress=lambda report: self._tell("progress", report),
-            result=lambda value: self._tell("result", value),
-            failed=lambda message: self._tell("failed", message),
-            finished=lambda: self._tell("finished"),
+            progress=lambda report: self._heard.emit(partial(self._hear_progress, report)),
+            result=lambda value: self._heard.emit(partial(self._hear_result, value)),
+            failed=lambda message: self._heard.emit(partial(self._hear_failure, message)),
+            finished=lambda: self._heard.emit(self.leave),
         )
         try:
             job = self._begin(listener)
         except Exception as error:  # a thread's end: whatever it was, the user has to learn of it
-            self._tell("failed", told(error))
-            self._tell("finished")
+            listener.failed(told(error))
+            listener.finished()
             return
         with self._lock:
             self._job = job
-            wish = self._wish
-        if wish:  # asked for while the examples were being copied
-            getattr(job, wish)()
+            ending = self._ending
+        if ending is not None:  # asked for while the examples were being copied
+            ending(job)
 
-    def _tell(self, what: str, value: object = None) -> None:
-        self._told.emit(what, value)
+    def _call(self, call: Callable[[], None]) -> None:
+        if self.running:
+            call()
 
-    def _hear(self, what: str, value: Any) -> None:
-        if not self.running:
-            return
-        if what == "progress":
-            self.last = value
-            if value.scores:
-                self.scores.append(value.scores)
-            if value.warning:
-                self.warnings.append(value.warning)
-            if self._bar is not None:
-                self._bar.update(max(0, int(100 * value.fraction) - self._bar.n))
-            self.progressed.emit(value)
-        elif what == "result":
-            if self._wish != "cancel":
-                self.produced.emit(value)
-        elif what == "failed":
-            self.failed = True
-            show_error(one_line(value))
-        else:
-            self.leave()
+    def _hear_progress(self, report: Progress) -> None:
+        self.last = report
+        if report.scores:
+            self.scores.append(report.scores)
+        if report.warning:
+            self.warnings.append(report.warning)
+        if self._bar is not None:
+            self._bar.update(max(0, int(100 * report.fraction) - self._bar.n))
+        self.progressed.emit(report)
+
+    def _hear_result(self, value: object) -> None:
+        if self._ending is not Job.cancel:
+            self.produced.emit(value)
+
+    def _hear_failure(self, message: str) -> None:
+        self.failed = True
+        show_error(one_line(message))
 
     def leave(self) -> None:
         """Hear no more of the job: it has ended, or its viewer has."""
