@@ -15,13 +15,12 @@ from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.incremental import PREDICTION, TRUTH
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores
-from napari_medunet.engine.evaluation.report import write_csv
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.plugin.measure.form import MetricsForm
 from napari_medunet.plugin.measure.inspection import Inspection, Members
 from napari_medunet.plugin.measure.paint_watch import Edit, PaintWatch
 from napari_medunet.plugin.measure.queue import Case, MeasureQueue, Request, SideEdit, name_cases
-from napari_medunet.plugin.measure.score_model import label_text
+from napari_medunet.plugin.measure.score_rows import label_text
 from napari_medunet.plugin.opening.layer_label_names import names_in_features
 from napari_medunet.plugin.opening.layers import volume_from_layer
 from napari_medunet.plugin.session.closing import follow
@@ -94,7 +93,7 @@ class MetricsWidget(MetricsForm):
         target = Path(path)
         target = target if target.suffix else target.with_suffix(".csv")
         try:
-            write_csv(self.evaluation(), target)
+            self.evaluation().to_csv(target)
         except OSError as error:
             show_error(
                 f"Cannot write '{target}': {error.strerror or error}. Choose another folder."

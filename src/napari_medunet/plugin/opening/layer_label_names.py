@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from napari.layers import Labels
 
+from napari_medunet.engine.files import label_names
+
 _LONGEST = 100  # characters of a name that is shown in tables
 
 
@@ -31,13 +33,10 @@ def names_in_features(layer: Labels) -> dict[int, str]:
 
 def agreed_names(layers: Iterable[Labels]) -> dict[int, str]:
     """Names of labels in all of the layers: those on which they agree, and that name one label only."""
-    said: dict[int, set[str]] = {}
-    for layer in layers:
-        for label, name in names_in_features(layer).items():
-            said.setdefault(label, set()).add(name[:_LONGEST])
-    names = {label: called.pop() for label, called in said.items() if len(called) == 1}
-    used = list(names.values())
-    return {label: name for label, name in names.items() if used.count(name) == 1}
+    return label_names.agreed_names(
+        {label: name[:_LONGEST] for label, name in names_in_features(layer).items()}
+        for layer in layers
+    )
 
 
 def _says_more(name: str, label: int) -> bool:
