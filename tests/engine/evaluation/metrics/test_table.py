@@ -53,6 +53,7 @@ def test_tables_do_not_say_the_same_number_twice():
         ("hd95", 12.3456, "12.35"),
         ("lesions_truth", 3.0, "3"),
         ("lesions_truth", 2.5, "2.500"),
+        ("lesions_truth", 0.9999999, "1"),
         ("dice", nan, "-"),
         ("hd", inf, "inf"),
         ("relative_volume_difference", -inf, "-inf"),

@@ -80,6 +80,9 @@ class Metric:
             return "-"
         if isinf(value):
             return "inf" if value > 0 else "-inf"
-        if self.unit == "count" and value == round(value):
-            return f"{value:.0f}"
-        return f"{value:.{self.decimals}f}"
+        text = f"{value:.{self.decimals}f}"
+        return f"{value:.0f}" if self.unit == "count" and float(text).is_integer() else text
+
+    def span(self, low: float, high: float) -> str:
+        """Write an interval; nothing where it is not defined."""
+        return "" if isnan(low) else f"{self.number(low)} .. {self.number(high)}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # What fits 80 columns; files and reports have all metrics.
 AT_A_GLANCE = ("dice", "iou", "precision", "recall", "hd", "hd95", "assd", "nsd")
 _COLUMNS = 80
-_CAPTION = "-: not defined (the label is absent); inf: only one of the two has the label"
+_CAPTION = "-: not defined; inf: only one of the two has the label"
 
 
 @dataclass(frozen=True)

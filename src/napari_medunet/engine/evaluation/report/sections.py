@@ -169,7 +169,7 @@ def _details(
                     cell.interval,
                     metric.number(one.sd),
                     metric.number(one.median),
-                    _span(metric, one.q1, one.q3),
+                    metric.span(one.q1, one.q3),
                     cell.count,
                     "" if ratio is None else metric.number(ratio),
                 )
@@ -188,7 +188,7 @@ def _comparison(comparison: Comparison, names: Mapping[int, str]) -> ComparisonC
                     label_name(row, names),
                     metric.title,
                     *map(metric.number, (one.first_mean, one.second_mean, one.mean)),
-                    _span(metric, one.ci_low, one.ci_high),
+                    metric.span(one.ci_low, one.ci_high),
                     metric.number(one.median),
                     "-" if isnan(one.p_value) else f"{one.p_value:.3g}",
                     f"{one.first_larger} : {one.second_larger}",
@@ -237,14 +237,10 @@ def _mean_cell(metric: Metric, one: Summary) -> MeanCell:
     return MeanCell(
         metric.number(one.mean),
         metric.number(one.mean_finite) if infinite else "",
-        _span(metric, one.ci_low, one.ci_high),
+        metric.span(one.ci_low, one.ci_high),
         f"{one.n} of {one.of}",
         one.n < one.of,
     )
-
-
-def _span(metric: Metric, low: float, high: float) -> str:
-    return "" if isnan(low) else f"{metric.number(low)} .. {metric.number(high)}"
 
 
 def _svg(figure: Figure) -> Markup:

@@ -34,7 +34,7 @@ def comparison_table(comparison: Comparison, names: Mapping[int, str] | None = N
 
 def _compared(metric: Metric, found: PairedDifference) -> Iterator[str]:
     yield from map(metric.number, (found.first_mean, found.second_mean, found.mean))
-    yield f"{metric.number(found.ci_low)} .. {metric.number(found.ci_high)}"
+    yield metric.span(found.ci_low, found.ci_high) or "-"
     yield f"{found.p_value:.3g}"
     yield f"{found.n} of {found.of}" if found.n < found.of else str(found.n)
 
