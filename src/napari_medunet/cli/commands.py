@@ -203,7 +203,7 @@ def demo(
 ) -> int:
     """Walk the whole path on synthetic volumes: annotate, train, segment, measure."""
     from napari_medunet.cli import demo as engine_demo
-    from napari_medunet.engine.evaluation.report import summary_table, to_json
+    from napari_medunet.engine.evaluation.report.json_content import to_json
     from napari_medunet.engine.files.saving import check_writable
 
     check_writable(out / "demo.medunet")
@@ -215,7 +215,7 @@ def demo(
             event="result", **json.loads(to_json(result.evaluation)), files=result.files
         )
         return DONE
-    console.print_line(summary_table(result.evaluation, result.names))
+    console.print_line(result.evaluation)
     console.print_line(f"Everything is in {out.resolve()}")
     console.print_line("Look at a test volume, its truth and its segmentation in napari:")
     console.print_line(f"  {result.napari_command}")

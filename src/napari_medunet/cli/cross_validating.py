@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
-from napari_medunet.engine.evaluation.report import fold_table, summary_table, write_csv
+from napari_medunet.engine.evaluation.report.tables import fold_table
 from napari_medunet.engine.examples.folders import LoadedExamples
 from napari_medunet.engine.files.files import label_suffix, write_labels_like
 from napari_medunet.engine.files.saving import check_writable
@@ -36,7 +37,8 @@ def cross_validate_and_write(
         found = cross_validate(loaded.examples, plan, stoppable, run=run)
     found.segmenter.save(target)
     predictions = _write_predictions(found, loaded, folder / "predictions")
-    write_csv(found.evaluation, folder / "scores.csv")
+    found = replace(found, evaluation=replace(found.evaluation, names=_names(found.segmenter.card)))
+    found.evaluation.to_csv(folder / "scores.csv")
     _write_report(found, loaded, predictions, folder / "report.html")
     run.finish()
     _print(found, loaded, run, as_json)
@@ -59,8 +61,9 @@ def _write_predictions(
 def _write_report(
     found: CrossValidation, loaded: LoadedExamples, predictions: dict[str, Path], target: Path
 ) -> None:
-    from napari_medunet.engine.evaluation.report.html import ReportParts, write_html
+    from napari_medunet.engine.evaluation.report.html import write_html
     from napari_medunet.engine.evaluation.report.overlays import CaseFiles
+    from napari_medunet.engine.evaluation.report.sections import ReportParts
 
     files = {
         name: CaseFiles(loaded.files[name][1], prediction, loaded.files[name][0])
@@ -68,7 +71,7 @@ def _write_report(
     }
     card = found.segmenter.card
     title = "Cross-validation: cases left out against their truth"
-    write_html(found.evaluation, target, ReportParts(files, _names(card), title, None, card))
+    write_html(found.evaluation, target, ReportParts(files, title, None, card))
 
 
 def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_json: bool) -> None:
@@ -95,7 +98,7 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
         )
         return
     console.print_line(fold_table(card))
-    console.print_line(summary_table(found.evaluation, _names(card)))
+    console.print_line(found.evaluation)
     console.print_line(
         f"Segmenter of {len(card.networks)} networks written to {files.model}, the log and history of "
         f"each fold are in {run.path}"

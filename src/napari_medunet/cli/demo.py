@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_medunet.engine.evaluation.report import Evaluation, evaluate_files, write_csv
+from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.examples.folders import load_examples
 from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom
 from napari_medunet.engine.files.files import pair
@@ -72,9 +72,9 @@ def run_demo(out: Path, minutes: float, report: ProgressCallback = ignore) -> De
     todo, _ = output_files(dict(sorted(cases.items())), files["predictions"], overwrite=True)
     predictions = predict_files(segmenter, todo, PredictSettings(), _part(report, 0.9, 0.97))
     pairs = pair(files["truth"], files["predictions"]).pairs
-    evaluation = evaluate_files(pairs, report=_part(report, 0.97, 1.0))
+    evaluation = evaluate_files(pairs, report=_part(report, 0.97, 1.0), names=PHANTOM_LABELS)
     files["scores"] = out / "scores.csv"
-    write_csv(evaluation, files["scores"])
+    evaluation.to_csv(files["scores"])
     name = min(predictions.done)
     shown = [files["test images"], files["truth"], files["predictions"]]
     opened = " ".join(f"'{folder / f'{name}.nii.gz'}'" for folder in shown)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
 from napari_medunet.engine.evaluation.comparison import Comparison, compare
 from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
-from napari_medunet.engine.evaluation.report import (
-    as_content,
-    case_table,
-    comparison_content,
-    comparison_table,
-    summary_table,
-    write_csv_of,
-)
+from napari_medunet.engine.evaluation.report.json_content import as_content, comparison_content
+from napari_medunet.engine.evaluation.report.tables import comparison_table
+from napari_medunet.engine.evaluation.scores_csv import write_csv
 from napari_medunet.engine.files.files import Pairs, list_cases, pair
 from napari_medunet.engine.files.saving import check_writable
 from napari_medunet.engine.prediction.card import Card
@@ -72,31 +68,36 @@ def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outp
         if path:
             check_writable(path)
     card = read_card(inputs.model) if inputs.model else None
-    first = _measured(inputs.predictions, inputs.truth, settings, outputs)
+    names = {one.value: one.name for one in card.classes} if card else {}
+    first = _measured(inputs.predictions, inputs.truth, settings, names, outputs)
     evaluations = {inputs.names[0]: first}
     comparison = None
     if inputs.versus:
-        second = _measured(inputs.versus, inputs.truth, settings, outputs)
+        second = _measured(inputs.versus, inputs.truth, settings, names, outputs)
         evaluations[inputs.names[1]] = second
         comparison = compare(first, second, inputs.names)
     for evaluation in evaluations.values():
         _warn(evaluation)
     if outputs.csv:
-        write_csv_of(evaluations, outputs.csv)
+        write_csv({name: one.cases for name, one in evaluations.items()}, outputs.csv)
     if outputs.html:
         _write_report(inputs, evaluations, comparison, card, outputs.html)
-    _print(evaluations, comparison, card, outputs)
+    _print(evaluations, comparison, outputs)
     return FAILED if any(found.failures for found in evaluations.values()) else DONE
 
 
 def _measured(
-    predictions: Path, truth: Path, settings: EvaluateSettings, outputs: Outputs
+    predictions: Path,
+    truth: Path,
+    settings: EvaluateSettings,
+    names: Mapping[int, str],
+    outputs: Outputs,
 ) -> Evaluation:
     pairs: Pairs = pair(truth, predictions)
     if outputs.as_json:
-        return evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired)
+        return evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired, names=names)
     with console.shown(False, f"Measuring {predictions.name}") as report:
-        return evaluate_files(pairs.pairs, settings, report, pairs.unpaired)
+        return evaluate_files(pairs.pairs, settings, report, pairs.unpaired, names)
 
 
 def _warn(evaluation: Evaluation) -> None:
@@ -111,7 +112,6 @@ def _warn(evaluation: Evaluation) -> None:
 def _print(
     evaluations: dict[str, Evaluation],
     comparison: Comparison | None,
-    card: Card | None,
     outputs: Outputs,
 ) -> None:
     first, *others = evaluations.values()
@@ -122,17 +122,13 @@ def _print(
             content["comparison"] = comparison_content(comparison)
         console.print_json(**content)
         return
-    names = _label_names(card)
     for called, evaluation in evaluations.items():
         if len(evaluations) > 1:
             console.print_line(called)
-        if len(evaluation.cases) == 1:
-            case = next(iter(evaluation.cases.values()))
-            console.print_line(case_table(case, evaluation.settings, names))
-        elif evaluation.cases:
-            console.print_line(summary_table(evaluation, names))
+        if evaluation.cases:
+            console.print_line(evaluation)
     if comparison:
-        console.print_line(comparison_table(comparison, names))
+        console.print_line(comparison_table(comparison, first.names))
     for path in (outputs.csv, outputs.html):
         if path:
             console.print_line(f"Written to {path}")
@@ -145,8 +141,9 @@ def _write_report(
     card: Card | None,
     target: Path,
 ) -> None:
-    from napari_medunet.engine.evaluation.report.html import ReportParts, write_html
+    from napari_medunet.engine.evaluation.report.html import write_html
     from napari_medunet.engine.evaluation.report.overlays import CaseFiles
+    from napari_medunet.engine.evaluation.report.sections import ReportParts
 
     first, *others = evaluations.values()
     images = list_cases(inputs.images) if inputs.images else {}
@@ -156,8 +153,4 @@ def _write_report(
     files = {n: CaseFiles(*paths, images.get(n)) for n, paths in pairs.items() if n in first.cases}
     versus = (inputs.names[1], others[0], comparison) if comparison else None
     title = f"{inputs.names[0]} against {inputs.truth.name}"
-    write_html(first, target, ReportParts(files, _label_names(card), title, versus, card))
-
-
-def _label_names(card: Card | None) -> dict[int, str]:
-    return {c.value: c.name for c in card.classes} if card else {}
+    write_html(first, target, ReportParts(files, title, versus, card))

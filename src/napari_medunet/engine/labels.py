@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,13 @@ def integer_labels(labels: Volume) -> npt.NDArray[np.integer[Any]]:
 
 
 LabelArray = npt.NDArray[Any]
+
+
+def label_name(label: int | str, names: Mapping[int, str] | None = None) -> str:
+    """Give the name of a label, its number where it has none, or that of a group of labels."""
+    if isinstance(label, str):
+        return label
+    return (names or {}).get(label, "background" if label == 0 else str(label))
 
 
 def as_labels(array: npt.ArrayLike, name: str = "labels") -> LabelArray:

@@ -10,7 +10,8 @@ import pytest
 from planned import cross_validate_by, train_by
 
 from napari_medunet.cli.demo import annotate_slices
-from napari_medunet.engine.evaluation.report import evaluate_files, fold_table
+from napari_medunet.engine.evaluation.evaluation import evaluate_files
+from napari_medunet.engine.evaluation.report.tables import fold_table
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom
 from napari_medunet.engine.files.nifti import write_labels

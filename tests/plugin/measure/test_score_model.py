@@ -12,14 +12,10 @@ from qtpy.QtCore import Qt
 
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.incremental import IncrementalScores
-from napari_medunet.engine.evaluation.metrics.scores import (
-    METRICS,
-    CaseScores,
-    LabelScores,
-    score_labels,
-)
-from napari_medunet.plugin.measure.score_columns import COLUMNS, SLOW
-from napari_medunet.plugin.measure.score_model import ScoreModel, body_rows, mean_rows
+from napari_medunet.engine.evaluation.metrics.scores import CaseScores, score_labels
+from napari_medunet.engine.evaluation.metrics.table import METRICS, SLOW, LabelScores
+from napari_medunet.plugin.measure.score_model import ScoreModel
+from napari_medunet.plugin.measure.score_rows import body_rows, mean_rows
 
 VALUES = st.lists(
     st.sampled_from([0.0, 0.25, 0.5, 1.0, math.nan, math.inf]), min_size=1, max_size=8
@@ -48,10 +44,6 @@ def model_of(found: Evaluation) -> ScoreModel:
     model.show_metrics(["dice"])
     model.show(body_rows(found, {}), mean_rows(found, {}, (), ["dice"]))
     return model
-
-
-def test_every_metric_has_a_column() -> None:
-    assert set(COLUMNS) == set(METRICS)
 
 
 def test_what_waits_for_the_brush_to_rest_is_what_following_leaves_out() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isinf, isnan, nan
 
 import numpy as np
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.evaluation.evaluation import Evaluation
-from napari_medunet.engine.evaluation.metrics.scores import ABSENT, METRICS
+from napari_medunet.engine.evaluation.metrics.table import ABSENT, METRICS
 from napari_medunet.engine.evaluation.summary import mean_interval, summarise_values
+from napari_medunet.engine.settings import EvaluateSettings
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,15 @@ class Comparison:
     left_out : list of str
         What only one of them measured.
     differences : dict of label or group to dict of metric to PairedDifference
+    settings : EvaluateSettings
+        How the first was measured.
     """
 
     names: tuple[str, str]
     cases: list[str]
     left_out: list[str]
     differences: dict[int | str, dict[str, PairedDifference]]
+    settings: EvaluateSettings = field(default_factory=EvaluateSettings)
 
 
 def compare(
@@ -100,7 +104,7 @@ def compare(
             for metric in METRICS
         }
     alone = [name for name in {**first.cases, **second.cases} if name not in cases]
-    return Comparison(names, cases, alone, differences)
+    return Comparison(names, cases, alone, differences, first.settings)
 
 
 def paired_difference(

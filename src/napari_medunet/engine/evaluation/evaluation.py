@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_medunet.engine.errors import told
 from napari_medunet.engine.evaluation.metrics import ratios
 from napari_medunet.engine.evaluation.metrics.confusion import Confusion, Counts, pooled, summed
-from napari_medunet.engine.evaluation.metrics.scores import (
-    ABSENT,
-    CaseScores,
-    LabelScores,
-    evaluate_case,
-)
+from napari_medunet.engine.evaluation.metrics.score_table import ScoreTable
+from napari_medunet.engine.evaluation.metrics.scores import CaseScores, evaluate_case
+from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores
+from napari_medunet.engine.evaluation.scores_csv import write_csv
 from napari_medunet.engine.evaluation.summary import Summary, summarise, summarise_cases
+from napari_medunet.engine.evaluation.tables import case_table, summary_table
+from napari_medunet.engine.files.label_names import names_beside
 from napari_medunet.engine.progress import (
     Cancelled,
     Progress,
@@ -39,12 +40,15 @@ class Evaluation:
     unpaired : tuple of str
         Names that had no partner.
     settings : EvaluateSettings
+    names : mapping of label to str
+        What to call the labels, where that is known.
     """
 
     cases: dict[str, CaseScores]
     failures: dict[str, str] = field(default_factory=dict)
     unpaired: tuple[str, ...] = ()
     settings: EvaluateSettings = field(default_factory=EvaluateSettings)
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         labels = self.labels
@@ -124,12 +128,41 @@ class Evaluation:
         every = [confusion.counts(label) for label in self.labels]
         return ratios(summed(every), self.settings.beta)
 
+    def table(self) -> ScoreTable:
+        """Lay out the mean of each label over the cases; of a single case, its scores."""
+        if len(self.cases) == 1:
+            return case_table(next(iter(self.cases.values())), self.settings, self.names)
+        return summary_table(self.summary(), len(self.cases), self.settings, self.names)
+
+    def __rich__(self) -> ScoreTable:
+        """Show the table in a terminal."""
+        return self.table()
+
+    def __str__(self) -> str:
+        """Write the table as text."""
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        return self.table()._repr_html_()
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a line for each case and label, with a column for each metric.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written; an earlier one is then still whole.
+        """
+        write_csv({"": self.cases}, path)
+
 
 def evaluate_files(
     pairs: Mapping[str, tuple[Path, Path]],
     settings: EvaluateSettings | None = None,
     report: ProgressCallback = ignore,
     unpaired: Iterable[str] = (),
+    names: Mapping[int, str] | None = None,
 ) -> Evaluation:
     """Measure predictions in files against truths in files.
 
@@ -143,6 +176,9 @@ def evaluate_files(
         Called before each case and at the end; raise `Cancelled` in it to stop.
     unpaired : iterable of str
         Names without a partner, to be carried into the evaluation.
+    names : mapping of label to str, optional
+        What to call labels. The others are called what the tables beside the truths say, else those
+        beside the predictions (`label_names.find_label_names`).
     """
     settings = settings or EvaluateSettings()
     cases: dict[str, CaseScores] = {}
@@ -157,7 +193,14 @@ def evaluate_files(
         except Exception as error:  # one case must not end the others; a bug is told as one
             failures[name] = told(error)
     report(Progress(1.0, f"Measured {len(cases)} of {len(pairs)} cases"))
-    return Evaluation(cases, failures, tuple(unpaired), settings)
+    called = _names_beside(list(pairs.values())) | dict(names or {})
+    return Evaluation(cases, failures, tuple(unpaired), settings, called)
+
+
+def _names_beside(pairs: Sequence[tuple[Path, Path]]) -> dict[int, str]:
+    """Names in tables beside the files, those of the truths first."""
+    truths, predictions = zip(*pairs, strict=True) if pairs else ((), ())
+    return names_beside(predictions) | names_beside(truths)
 
 
 def _measure_files(truth: Path, prediction: Path, settings: EvaluateSettings) -> CaseScores:

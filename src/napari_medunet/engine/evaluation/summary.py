@@ -15,7 +15,7 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.evaluation.metrics.scores import METRICS, LabelScores
+from napari_medunet.engine.evaluation.metrics.table import METRICS, LabelScores
 
 FloatArray = npt.NDArray[np.float64]
 

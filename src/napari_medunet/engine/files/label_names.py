@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,24 @@ def find_label_names(path: Path) -> tuple[LabelNames, Path] | None:
         except (OSError, MedunetError):
             continue
     return None
+
+
+def agreed_names(tables: Iterable[Mapping[int, str]]) -> dict[int, str]:
+    """Names of labels on which all tables agree that have them, and that name one label only."""
+    said: dict[int, set[str]] = {}
+    for table in tables:
+        for label, name in table.items():
+            said.setdefault(label, set()).add(name)
+    names = {label: called.pop() for label, called in said.items() if len(called) == 1}
+    used = Counter(names.values())
+    return {label: name for label, name in names.items() if used[name] == 1}
+
+
+def names_beside(paths: Iterable[Path]) -> dict[int, str]:
+    """Names of labels in the tables beside some label files, where they agree."""
+    found = (find_label_names(path) for path in paths)
+    tables = (table[0] for table in found if table is not None)
+    return agreed_names({label: one.name for label, one in names.items()} for names in tables)
 
 
 def write_label_names(path: Path, names: LabelNames) -> Path | None:

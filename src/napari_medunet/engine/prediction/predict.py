@@ -24,6 +24,7 @@ from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 
+
 class Ensemble:
     """Several segmenters as one: the mean of their probabilities.
 

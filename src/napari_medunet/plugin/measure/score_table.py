@@ -9,13 +9,14 @@ from qtpy.QtGui import QAction, QFontMetrics, QKeyEvent, QKeySequence, QResizeEv
 from qtpy.QtWidgets import QApplication, QHeaderView, QMenu, QTableView
 
 from napari_medunet.engine.evaluation.evaluation import Evaluation
-from napari_medunet.plugin.measure.score_columns import (
-    COLUMNS,
-    MANY_CASES,
-    ONE_CASE,
-    ONE_CASE_NAMED,
-)
-from napari_medunet.plugin.measure.score_model import ScoreModel, ScoreRow, body_rows, mean_rows
+from napari_medunet.engine.evaluation.metrics.table import shown_metrics
+from napari_medunet.plugin.measure.score_model import ScoreModel
+from napari_medunet.plugin.measure.score_rows import ScoreRow, body_rows, mean_rows
+
+# What fits a narrow dock: names of labels and of cases take the room of numbers.
+_ONE_CASE = ("dice", "iou", "precision", "recall", "hd", "hd95")
+_ONE_CASE_NAMED = ("dice", "iou", "hd", "hd95")
+_MANY_CASES = ("dice", "iou", "hd95")
 
 _ROW_PX = 24
 _PADDING_PX = 13
@@ -62,7 +63,7 @@ class ScoreTable(QTableView):  # type: ignore[misc]
         header.customContextMenuRequested.connect(self._offer_columns)
         self.setSortingEnabled(True)
         self.clicked.connect(self._go)
-        self._rows.show_metrics(ONE_CASE)
+        self._rows.show_metrics(_ONE_CASE)
         self._fit_columns()
 
     def show_evaluation(
@@ -71,15 +72,15 @@ class ScoreTable(QTableView):  # type: ignore[misc]
         """Show the scores of some cases; of the quick ones the slow metrics are still to come."""
         self._many = len(evaluation.cases) > 1
         self._shown = evaluation, names, quick
-        self._rows.percentile = evaluation.settings.percentile
+        self._rows.describe(evaluation.settings)
         self.show_metrics(None)
 
     def show_metrics(self, metrics: Collection[str] | None) -> None:
         """Choose the columns; None for those that the user chose, or else that fit a narrow dock."""
         if metrics is not None:
-            self._chosen = [metric for metric in COLUMNS if metric in metrics]
+            self._chosen = [metric for metric in shown_metrics() if metric in metrics]
         named = self._shown is not None and any(self._shown[1].values())
-        usual = MANY_CASES if self._many else ONE_CASE_NAMED if named else ONE_CASE
+        usual = _MANY_CASES if self._many else _ONE_CASE_NAMED if named else _ONE_CASE
         shown = list(usual if self._chosen is None else self._chosen)
         if shown != self._rows.metrics:
             self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
@@ -111,9 +112,9 @@ class ScoreTable(QTableView):  # type: ignore[misc]
     def columns_menu(self) -> QMenu:
         """Make a menu of all metrics, the shown ones ticked."""
         menu = QMenu(self)
-        for metric, column in COLUMNS.items():
-            action = QAction(column.heading.replace("\n", " "), menu)
-            action.setToolTip(column.tooltip)
+        for metric, found in self._rows.known.items():
+            action = QAction(found.narrow_heading.replace("\n", " "), menu)
+            action.setToolTip(found.tip)
             action.setCheckable(True)
             action.setChecked(metric in self._rows.metrics)
             action.toggled.connect(lambda on, metric=metric: self._show_metric(metric, on))

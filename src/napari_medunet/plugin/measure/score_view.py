@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QTabWidget, QVBoxLayout, QWidget
 
 from napari_medunet.engine.evaluation.evaluation import Evaluation
-from napari_medunet.plugin.measure.score_columns import COLUMNS
+from napari_medunet.engine.evaluation.metrics.table import shown_metrics
 from napari_medunet.plugin.measure.score_plots import ConfusionPlot, SpreadPlot
 from napari_medunet.plugin.measure.score_table import ScoreTable
 
@@ -31,8 +31,8 @@ class ScoreView(QTabWidget):  # type: ignore[misc]
         self.confusion = ConfusionPlot(theme)
         self.spread = SpreadPlot(theme)
         self.metric = QComboBox()
-        for metric, column in COLUMNS.items():
-            self.metric.addItem(column.heading.replace("\n", " "), metric)
+        for metric in shown_metrics().values():
+            self.metric.addItem(metric.title, metric.name)
         spread = QWidget()
         layout = QVBoxLayout(spread)
         layout.setContentsMargins(0, 4, 0, 0)

@@ -15,14 +15,13 @@ from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.incremental import PREDICTION, TRUTH
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores
-from napari_medunet.engine.evaluation.report import write_csv
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.plugin.measure.cases import Case, name_cases
 from napari_medunet.plugin.measure.form import MetricsForm
 from napari_medunet.plugin.measure.inspection import Inspection, Members
 from napari_medunet.plugin.measure.paint_watch import Edit, PaintWatch
 from napari_medunet.plugin.measure.queue import MeasureQueue, Request, SideEdit
-from napari_medunet.plugin.measure.score_model import label_text
+from napari_medunet.plugin.measure.score_rows import label_text
 from napari_medunet.plugin.opening.label_features import names_in_features
 from napari_medunet.plugin.session.closing import follow
 from napari_medunet.plugin.session.made_layers import is_comparison
@@ -94,7 +93,7 @@ class MetricsWidget(MetricsForm):
         target = Path(path)
         target = target if target.suffix else target.with_suffix(".csv")
         try:
-            write_csv(self.evaluation(), target)
+            self.evaluation().to_csv(target)
         except OSError as error:
             show_error(
                 f"Cannot write '{target}': {error.strerror or error}. Choose another folder."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from napari_medunet.engine.files import label_names
 from napari_medunet.engine.files.label_names import LabelNames
 
 if TYPE_CHECKING:
@@ -70,21 +71,10 @@ def names_in_features(layer: Labels) -> dict[int, str]:
 
 def agreed_names(layers: Iterable[Labels]) -> dict[int, str]:
     """Names of labels in all of the layers: those on which they agree, and that name one label only."""
-    names = agreed(
+    return label_names.agreed_names(
         {label: name[:_LONGEST] for label, name in names_in_features(layer).items()}
         for layer in layers
     )
-    used = list(names.values())
-    return {label: name for label, name in names.items() if used.count(name) == 1}
-
-
-def agreed(tables: Iterable[Mapping[int, str]]) -> dict[int, str]:
-    """Names of labels that no other table contradicts."""
-    said: dict[int, set[str]] = {}
-    for table in tables:
-        for label, name in table.items():
-            said.setdefault(label, set()).add(name)
-    return {label: names.pop() for label, names in said.items() if len(names) == 1}
 
 
 def says_more(name: str, label: int) -> bool:

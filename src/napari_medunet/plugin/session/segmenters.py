@@ -10,9 +10,10 @@ from pathlib import Path
 from napari.utils.notifications import show_error, show_info
 
 from napari_medunet.engine.errors import MedunetError, one_line
+from napari_medunet.engine.files.label_names import agreed_names
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
-from napari_medunet.plugin.opening.label_features import agreed, says_more
+from napari_medunet.plugin.opening.label_features import says_more
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def names_in_segmenters(segmenters: Iterable[KnownSegmenter]) -> dict[int, str]:
         except (OSError, MedunetError):
             continue  # the file is gone: whoever segments with it will hear of that
         tables.append({one.value: one.name for one in classes})
-    return {label: name for label, name in agreed(tables).items() if says_more(name, label)}
+    return {label: name for label, name in agreed_names(tables).items() if says_more(name, label)}
 
 
 def save_segmenter(source: Path, target: str | Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, Qt, Signal
 
 from napari_medunet.engine.errors import one_line, told
-from napari_medunet.engine.progress import Progress
+from napari_medunet.engine.progress import EpochScores, Progress
 from napari_medunet.worker import Job, Listener, Worker
 
 
@@ -48,7 +48,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
         self.running = True
         self.failed = False
         self.last: Progress | None = None
-        self.scores: list[Mapping[str, float]] = []  # of a training, one an epoch
+        self.scores: list[EpochScores] = []  # of a training, one an epoch
         self.warnings: list[str] = []  # of a training
         self.images: list[Image] = []  # that a training learns from
         self._ending: Callable[[Job], None] | None = None  # Job.stop or Job.cancel, once asked for

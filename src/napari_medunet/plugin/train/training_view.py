@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from math import isnan
 
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from napari_medunet.engine.prediction.card import Card, CrossValidationScores, SegmentClass
-from napari_medunet.engine.progress import Progress
+from napari_medunet.engine.progress import EpochScores, Progress
 from napari_medunet.plugin.session.job_bar import JobBar
 from napari_medunet.plugin.session.viewer_job import ViewerJob
 from napari_medunet.plugin.widgets.form import as_tooltip, note_label
@@ -82,7 +82,7 @@ class TrainingView(QWidget):  # type: ignore[misc]
         self.warnings.setText("<br>".join(f"<b>!</b> {escape(text)}" for text in sentences))
         self.warnings.setVisible(bool(sentences))
 
-    def _add(self, scores: Mapping[str, float]) -> None:
+    def _add(self, scores: EpochScores) -> None:
         """Draw one epoch; where it has scores of each label, let them be chosen."""
         self.curve.add(scores)
         if self.curve.has_labels and self.measure.findData(BY_LABEL) < 0:

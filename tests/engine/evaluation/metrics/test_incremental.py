@@ -12,7 +12,8 @@ from napari_medunet.engine.evaluation.metrics.incremental import (
     TRUTH,
     IncrementalScores,
 )
-from napari_medunet.engine.evaluation.metrics.scores import METRICS, CaseScores, score_labels
+from napari_medunet.engine.evaluation.metrics.scores import CaseScores, score_labels
+from napari_medunet.engine.evaluation.metrics.table import METRICS
 from napari_medunet.engine.settings import EvaluateSettings
 
 SHAPE = (9, 7, 8)

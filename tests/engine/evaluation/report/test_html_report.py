@@ -1,6 +1,7 @@
 """The report: everything in one file, no links, right numbers, and a script that only sorts."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import nibabel as nib
@@ -9,16 +10,17 @@ import pytest
 
 from napari_medunet.engine.evaluation.comparison import compare
 from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
-from napari_medunet.engine.evaluation.metrics.scores import METRICS, score_labels
-from napari_medunet.engine.evaluation.report.definitions import definitions
+from napari_medunet.engine.evaluation.metrics.scores import score_labels
+from napari_medunet.engine.evaluation.metrics.table import METRICS, metric_table
 from napari_medunet.engine.evaluation.report.figures import (
     as_svg,
     confusion_figure,
     spread_figure,
     training_figure,
 )
-from napari_medunet.engine.evaluation.report.html import ReportParts, html_report, write_html
+from napari_medunet.engine.evaluation.report.html import html_report, write_html
 from napari_medunet.engine.evaluation.report.overlays import CaseFiles, best_and_worst
+from napari_medunet.engine.evaluation.report.sections import ReportParts
 from napari_medunet.engine.settings import EvaluateSettings
 
 VOID = {"meta", "br", "path", "use", "image", "rect", "circle", "line"}
@@ -83,9 +85,9 @@ def evaluation(files) -> Evaluation:
 def test_the_page_is_whole_and_links_to_nothing(evaluation, files, tmp_path):
     other = Evaluation(dict(list(evaluation.cases.items())[1:]), settings=evaluation.settings)
     versus = ("B & C", other, compare(evaluation, other, ("A", "B & C")))
-    parts = ReportParts(files, {1: "<tumour>", 2: "liver"}, "A & B", versus)
+    parts = ReportParts(files, "A & B", versus)
     path = tmp_path / "report.html"
-    write_html(evaluation, path, parts)
+    write_html(replace(evaluation, names={1: "<tumour>", 2: "liver"}), path, parts)
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
@@ -97,6 +99,7 @@ def test_the_page_is_whole_and_links_to_nothing(evaluation, files, tmp_path):
     }
     shown = "".join(page.text)
     assert "<tumour>" in shown
+    assert ">F1<" not in text  # it is the same number as Dice
     assert "no <partner>" in shown
     assert "was measured for one of the two only" in shown
     assert page.tags.count("figure") == 5  # 3 best, 2 worst
@@ -113,7 +116,7 @@ def test_the_numbers_are_the_evaluations(evaluation):
     row = evaluation.cases["case_3"].labels[1]
     assert f"<td>case_3</td><td>1</td><td>{row.dice:.3f}</td>" in text
     assert "<b>inf</b>" in text  # the label that one prediction lacks
-    assert f"({summary[2]['hd95'].mean_finite:.3f})" in text
+    assert f"({summary[2]['hd95'].mean_finite:.2f})" in text
     assert "4 of 5" in text
 
 
@@ -150,23 +153,24 @@ def test_a_single_case_and_empty_labels_make_a_report():
 
 
 def test_plots_hold_words_as_words_and_no_metadata(evaluation):
-    svg = as_svg(spread_figure({"a": evaluation, "b": evaluation}, names={1: "tumour"}))
+    named = replace(evaluation, names={1: "tumour"})
+    svg = as_svg(spread_figure({"a": named, "b": named}))
     assert svg.startswith("<svg")
     assert ">tumour</text>" in svg
     assert "rdf" not in svg
-    assert "<text" in as_svg(confusion_figure(evaluation.confusion()))
+    assert "<text" in as_svg(confusion_figure(evaluation))
     history = [{"minutes": m, "loss": 1 / m, "dice": 0.5, "val_loss": 1.0} for m in (1.0, 2.0)]
     assert "stroke-dasharray" in as_svg(training_figure(history))
 
 
 def test_a_matrix_of_many_labels_is_drawn():
     truth = np.arange(400).reshape(20, 20)
-    confusion = Evaluation({"a": score_labels(truth, truth.T)}).confusion()
-    assert as_svg(confusion_figure(confusion)).startswith("<svg")
+    found = Evaluation({"a": score_labels(truth, truth.T)})
+    assert as_svg(confusion_figure(found)).startswith("<svg")
 
 
 def test_every_metric_is_defined_with_what_the_settings_chose():
-    known = definitions(EvaluateSettings(percentile=90, beta=0.5, boundary_mm=7))
+    known = metric_table(EvaluateSettings(percentile=90, beta=0.5, boundary_mm=7))
     assert tuple(known) == METRICS
     assert known["hd95"].heading == "HD90"
     assert "90th percentiles" in known["hd95"].text

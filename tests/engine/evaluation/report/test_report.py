@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from dataclasses import replace
 from io import StringIO
 from math import inf, isnan, nan
 
@@ -11,20 +12,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from napari_medunet.engine.evaluation.report import (
-    METRICS,
-    CaseScores,
-    Evaluation,
-    LabelScores,
-    case_table,
-    evaluate_case,
-    evaluate_files,
-    score_labels,
-    summarise,
-    summary_table,
-    to_json,
-    write_csv,
-)
+from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
+from napari_medunet.engine.evaluation.metrics.scores import CaseScores, evaluate_case, score_labels
+from napari_medunet.engine.evaluation.metrics.table import METRICS, LabelScores
+from napari_medunet.engine.evaluation.report.json_content import to_json
+from napari_medunet.engine.evaluation.summary import summarise
+from napari_medunet.engine.evaluation.tables import case_table
 from napari_medunet.engine.progress import Cancelled
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
@@ -271,7 +264,7 @@ def test_json_is_of_the_promised_shape(evaluation):
 
 def test_csv_has_a_line_for_each_case_and_label(evaluation, tmp_path):
     path = tmp_path / "scores.csv"
-    write_csv(evaluation, path)
+    evaluation.to_csv(path)
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["case"], row["label"]) for row in rows] == [
@@ -289,14 +282,65 @@ def test_csv_that_cannot_be_written_is_one_line(evaluation, tmp_path):
     folder = tmp_path / "scores.csv"
     folder.mkdir()
     with pytest.raises(OSError, match=r"scores\.csv"):
-        write_csv(evaluation, folder)
+        evaluation.to_csv(folder)
     assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_tables_say_what_their_means_leave_out(evaluation):
-    text = shown(summary_table(evaluation, {200: "tumour"}))
+    text = shown(replace(evaluation, names={200: "tumour"}))
     assert "tumour" in text
-    assert "(1.000)" in text
+    assert "(1.00)" in text
     assert "1 of 2" in text  # precision of the label that one prediction lacks
     assert "inf" in shown(case_table(evaluation.cases["b"]))
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_evaluation_prints_as_a_table_and_shows_as_one_in_a_notebook(evaluation):
+    named = replace(evaluation, names={200: "<b>"})
+    assert "<b>" in str(named)
+    assert "2 cases" in str(named)
+    assert max(map(len, str(named).splitlines())) <= 80
+    page = named._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "<td" in page
+
+
+def test_a_single_case_prints_its_own_scores(evaluation):
+    case = evaluation.cases["a"]
+    alone = Evaluation({"a": case})
+    assert f"{case.labels[1].dice:.3f}" in str(alone)
+    assert "mean" in str(alone)
+    assert f"{case.labels[1].dice:.3f}" in str(case)
+    group = replace(case, name="<i>", groups={"<b>": case.labels[1]})
+    page = group._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "&lt;i&gt;" in page
+    assert "<b>" not in page
+
+
+def test_a_case_says_how_it_was_measured():
+    settings = EvaluateSettings(percentile=50, tolerance_mm=3)
+    text = str(score_labels(block(1), block(1), SPACING, settings))
+    assert "HD50" in text
+    assert "NSD at 3 mm" in text
+
+
+def test_labels_are_called_what_the_tables_beside_their_files_say(tmp_path):
+    pairs = {}
+    for name in ("a", "b"):
+        for kind in ("truth", "prediction"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            write(tmp_path / kind / f"{name}.nii.gz", block(1, 2, 3))
+        pairs[name] = (
+            tmp_path / "truth" / f"{name}.nii.gz",
+            tmp_path / "prediction" / f"{name}.nii.gz",
+        )
+    table = "index\tname\n1\t{}\n2\t{}\n"
+    (tmp_path / "truth" / "labels.tsv").write_text("index\tname\n1\tliver\n")
+    (tmp_path / "prediction" / "a.tsv").write_text(table.format("lung", "spleen"))
+    assert evaluate_files(pairs).names == {1: "liver", 2: "spleen"}
+    (tmp_path / "prediction" / "b.tsv").write_text(table.format("lung", "kidney"))
+    assert evaluate_files(pairs).names == {1: "liver"}  # of 2 they say different things
+    assert evaluate_files(pairs, names={1: "mine", 3: "bone"}).names == {1: "mine", 3: "bone"}
+    assert evaluate_files({}).names == {}

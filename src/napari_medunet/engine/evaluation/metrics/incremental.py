@@ -143,7 +143,7 @@ class IncrementalScores:
         for label, scores in labels.items():
             distances = self._distances.get(label, NOTHING)
             labels[label] = fill(scores, distances, self._settings)
-        return CaseScores(name, labels, confusion, partial=self._partial)
+        return CaseScores(name, labels, confusion, partial=self._partial, settings=self._settings)
 
     def _begin(self) -> None:
         """Count everything."""

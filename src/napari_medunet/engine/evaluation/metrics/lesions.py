@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_medunet.engine.evaluation.metrics.regions import LabelMasks
+from napari_medunet.engine.settings import EvaluateSettings
 
 IntArray = npt.NDArray[np.int64]
 
@@ -72,6 +73,21 @@ def match_lesions(masks: LabelMasks, threshold: float, diagonal: bool = True) ->
             taken_truth[first[i]] = taken_prediction[second[i]] = True
             kept.append(iou[i])
     return LesionMatch(int(truths), int(predictions), np.array(kept, dtype=np.float64))
+
+
+def lesion_metrics(masks: LabelMasks, settings: EvaluateSettings) -> dict[str, float]:
+    """Give all metrics of lesions, by name."""
+    match = match_lesions(masks, settings.lesion_iou, settings.lesion_neighbours == "corners")
+    return {
+        "lesions_truth": float(match.truth),
+        "lesions_prediction": float(match.prediction),
+        "lesions_matched": float(match.matched),
+        "lesion_sensitivity": detection_sensitivity(match),
+        "lesion_precision": detection_precision(match),
+        "lesion_f1": detection_f1(match),
+        "segmentation_quality": segmentation_quality(match),
+        "panoptic_quality": panoptic_quality(match),
+    }
 
 
 def detection_sensitivity(match: LesionMatch) -> float:

@@ -35,6 +35,18 @@ def ratios(counts: Counts, beta: float) -> dict[str, float]:
     }
 
 
+def overlap_metrics(counts: Counts, voxel_ml: float, beta: float) -> dict[str, float]:
+    """Give all metrics that follow from counts, by name; the volume of a voxel is in ml."""
+    return {
+        **ratios(counts, beta),
+        "volume_truth_ml": counts.truth * voxel_ml,
+        "volume_prediction_ml": counts.prediction * voxel_ml,
+        "volume_similarity": volume_similarity(counts),
+        "volume_difference_ml": (counts.prediction - counts.truth) * voxel_ml,
+        "relative_volume_difference": relative_volume_difference(counts),
+    }
+
+
 def dice(counts: Counts) -> float:
     """Dice coefficient, 2 TP / (2 TP + FP + FN), 0..1; the same as F1.
 

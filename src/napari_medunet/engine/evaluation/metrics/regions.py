@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from napari_medunet.engine.evaluation.metrics.label_pairs import LabelPair
 from napari_medunet.engine.evaluation.metrics.surface_points import Points
+from napari_medunet.engine.settings import EvaluateSettings
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -71,6 +72,14 @@ def label_masks(pair: LabelPair, label: int, points: tuple[Points, Points]) -> L
         surfaces=(points[0].index - low, points[1].index - low),
         spacing_mm=pair.spacing_mm,
     )
+
+
+def region_metrics(masks: LabelMasks, settings: EvaluateSettings) -> dict[str, float]:
+    """Give the metrics of boundaries and centres, by name."""
+    return {
+        "centre_distance": centre_distance(masks),
+        "boundary_iou": boundary_iou(masks, settings.boundary_mm),
+    }
 
 
 def boundary_iou(masks: LabelMasks, distance_mm: float) -> float:

@@ -13,10 +13,7 @@ from napari_medunet.engine.evaluation.metrics import surfaces
 from napari_medunet.engine.evaluation.metrics.confusion import Confusion, confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import LabelPair, pair_labels
 from napari_medunet.engine.evaluation.metrics.label_scores import (
-    ABSENT,
-    METRICS,
     CaseScores,
-    LabelScores,
     overlap_scores,
     with_distances,
     with_known_distances,
@@ -26,11 +23,12 @@ from napari_medunet.engine.evaluation.metrics.mask import evaluation_mask
 from napari_medunet.engine.evaluation.metrics.regions import label_masks
 from napari_medunet.engine.evaluation.metrics.resampling import grid_difference, labels_on_grid_of
 from napari_medunet.engine.evaluation.metrics.surface_points import surface_points
+from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores
 from napari_medunet.engine.labels import as_labels
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid
 
-__all__ = ["ABSENT", "METRICS", "CaseScores", "LabelScores", "evaluate_case", "score_labels"]
+__all__ = ["CaseScores", "evaluate_case", "score_labels"]
 
 
 def score_labels(
@@ -70,7 +68,7 @@ def score_labels(
     groups = {
         group: _group_scores(pair, members, settings) for group, members in settings.groups.items()
     }
-    return CaseScores(name, labels, confusion, groups, partial=pair.partial)
+    return CaseScores(name, labels, confusion, groups, partial=pair.partial, settings=settings)
 
 
 def evaluate_case(

@@ -21,6 +21,7 @@ from napari_medunet.engine.evaluation.metrics.label_pairs import LabelPair
 from napari_medunet.engine.evaluation.metrics.nearest import Search, nearest
 from napari_medunet.engine.evaluation.metrics.surface_elements import element_areas, element_codes
 from napari_medunet.engine.evaluation.metrics.surface_points import Points
+from napari_medunet.engine.settings import EvaluateSettings
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -87,6 +88,18 @@ def all_surface_distances(
     found = nearest([search for pair in points.values() for search in _searches(*pair, spacing_mm)])
     sides = zip(found[::2], found[1::2], strict=True)
     return {label: SurfaceDistances(*both) for label, both in zip(points, sides, strict=True)}
+
+
+def distance_metrics(distances: SurfaceDistances, settings: EvaluateSettings) -> dict[str, float]:
+    """Give all metrics that follow from the distances between surface points, by name."""
+    by_border = settings.nsd == "border"
+    return {
+        "hd": hausdorff(distances),
+        "hd95": hausdorff(distances, settings.percentile),
+        "assd": assd(distances),
+        "masd": masd(distances),
+        "nsd": border_dice(distances, settings.tolerance_mm) if by_border else nan,
+    }
 
 
 def hausdorff(distances: SurfaceDistances, percentile: float = 100.0) -> float:
