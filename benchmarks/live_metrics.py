@@ -139,6 +139,8 @@ def measure(dtype: str, strokes: int) -> None:
     pulse.reset()
     rest(2)
     print(f"  ... and with nothing to do: {1000 * pulse.worst:.0f} ms")
+    # Qt aborts a process that ends before its threads.
+    wait_for(lambda: not widget.measure_queue.busy)
     viewer.close()
 
 
