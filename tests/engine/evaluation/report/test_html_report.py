@@ -21,6 +21,7 @@ from napari_medunet.engine.evaluation.report.figures import (
 from napari_medunet.engine.evaluation.report.html import html_report, write_html
 from napari_medunet.engine.evaluation.report.overlays import CaseFiles, best_and_worst
 from napari_medunet.engine.evaluation.report.sections import ReportParts
+from napari_medunet.engine.progress import EpochScores, Scores
 from napari_medunet.engine.settings import EvaluateSettings
 
 VOID = {"meta", "br", "path", "use", "image", "rect", "circle", "line"}
@@ -159,7 +160,8 @@ def test_plots_hold_words_as_words_and_no_metadata(evaluation):
     assert ">tumour</text>" in svg
     assert "rdf" not in svg
     assert "<text" in as_svg(confusion_figure(evaluation))
-    history = [{"minutes": m, "loss": 1 / m, "dice": 0.5, "val_loss": 1.0} for m in (1.0, 2.0)]
+    scores = Scores(loss=1.0, dice=0.5, iou=0.4, precision=0.5, recall=0.5, accuracy=0.9)
+    history = [EpochScores(epoch, epoch / 2, 1e-3, scores, scores) for epoch in (1, 2)]
     assert "stroke-dasharray" in as_svg(training_figure(history))
 
 
