@@ -3,6 +3,7 @@
 Most commands run in this process, by the function that the program calls: the backend starts once. What is
 interrupted, and what looks at the machine, has a process of its own; `test_readme` runs the commands as a
 person does.
+"""
 
 import contextlib
 import gzip
