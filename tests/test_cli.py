@@ -1,40 +1,67 @@
-"""The command line as a person runs it: in a process of its own, on real files."""
+"""The command line on real files.
+
+Most commands run in this process, by the function that the program calls: the backend starts once. What is
+interrupted, and what looks at the machine, has a process of its own; `test_readme` runs the commands as a
+person does.
+"""
 
 import contextlib
 import gzip
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 
 import nibabel
 import numpy as np
 import PIL.Image
 import pytest
+from rich.console import Console
 
+from napari_medunet import cli
 from napari_medunet.cli import console
 from napari_medunet.cli.demo import annotate_slices
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.files.nifti import write_labels, write_volume
+from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.run_folder import RunFolder
 
-QUICK = ("--minutes", "2", "--epochs", "1", "--filters", "4", "--depth", "2")
+QUICK = ("--minutes", "2", "--epochs", "1", "--filters", "4", "--depth", "2", "--dims", "2d")
 
 
-def run(*arguments, timeout=180):
-    return subprocess.run(
-        [sys.executable, "-m", "napari_medunet", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+@dataclass
+class Ran:
+    """What a command has left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments):
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    shown = Console(file=err, highlight=False, soft_wrap=True)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(console, "_errors", shown)
+        code = cli.run([str(argument) for argument in arguments])
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def run_alone(*arguments):
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "napari_medunet", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=180)
 
 
 def one_line_error(ran, code):
@@ -51,7 +78,7 @@ def folder(tmp_path_factory):
     """Images and labels of three phantoms, and a segmenter trained on them."""
     root = tmp_path_factory.mktemp("cli")
     for seed in range(3):
-        image, truth = make_phantom(seed, (10, 32, 32))
+        image, truth = make_phantom(seed, (8, 32, 32))
         write_volume(root / "images" / f"{image.name}.nii.gz", image)
         write_labels(root / "truth" / f"{image.name}.nii.gz", truth.voxels, image)
         sparse = annotate_slices(truth, 3)
@@ -211,24 +238,24 @@ def test_truth_against_itself_is_perfect(folder):
 def test_pictures_in_colour_with_masks(tmp_path):
     rng = np.random.default_rng(0)
     for number in range(3):
-        mask = np.zeros((40, 52), np.uint8)
-        row, column = rng.integers(5, 20, 2)
-        mask[row : row + 15, column : column + 20] = 255
-        colour = rng.integers(0, 60, (40, 52, 3)).astype(np.uint8)
+        mask = np.zeros((24, 36), np.uint8)
+        row, column = rng.integers(3, 10, 2)
+        mask[row : row + 10, column : column + 15] = 255
+        colour = rng.integers(0, 60, (24, 36, 3)).astype(np.uint8)
         colour[..., 1] += mask // 2
         for kind, pixels in (("images", colour), ("masks", mask)):
             (tmp_path / kind).mkdir(exist_ok=True)
             PIL.Image.fromarray(pixels).save(tmp_path / kind / f"cell {number}.png")
     model = tmp_path / "cells.medunet"
     ran = run("train", "--images", tmp_path / "images", "--labels", tmp_path / "masks", "--model", model,
-              "--minutes", "2", "--epochs", "15", "--filters", "8", "--depth", "3",
+              "--minutes", "2", "--epochs", "8", "--filters", "8", "--depth", "2", "--batch", "4",
               "--flip", "all")  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "3 channels" in ran.stdout
     ran = run("predict", model, "--images", tmp_path / "images", "--out", tmp_path / "out")
     assert ran.returncode == 0, ran.stderr
     with PIL.Image.open(tmp_path / "out" / "cell 1.png") as predicted:
-        assert predicted.size == (52, 40)
+        assert predicted.size == (36, 24)
         assert set(np.unique(np.asarray(predicted))) == {0, 255}
     ran = run(
         "evaluate", "--predictions", tmp_path / "out", "--truth", tmp_path / "masks", "--json"
@@ -268,7 +295,7 @@ def test_a_broken_pair_does_not_stop_a_training(folder, tmp_path):
     ran = run("train", "--images", tmp_path / "images", "--labels", tmp_path / "labels",
               "--model", tmp_path / "m", *QUICK)  # fmt: skip
     assert ran.returncode == 1
-    assert "another grid than image 'phantom_01' (9 x 32 x 32 against 10 x 32 x 32" in ran.stderr
+    assert "another grid than image 'phantom_01' (9 x 32 x 32 against 8 x 32 x 32" in ran.stderr
     assert "'phantom_02' in" in ran.stderr
     assert (tmp_path / "m.medunet").exists()
 
@@ -334,7 +361,7 @@ def test_wrong_usage_is_one_line_and_code_2(arguments, message, folder, tmp_path
 @pytest.mark.slow
 def test_a_resumed_training_takes_no_other_options(tmp_path):
     run_folder = RunFolder.new(tmp_path / "run")
-    image, truth = make_phantom(0, (10, 32, 32))
+    image, truth = make_phantom(0, (8, 32, 32))
     examples = [make_example(image, truth, TrainSettings().annotation)]
     run_folder.begin(examples, make_plan(examples, TrainSettings()))
     ran = run("train", "--resume", run_folder.path)
@@ -355,9 +382,10 @@ def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
     said = [json.loads(line) for line in ran.stdout.splitlines()]
     (plan,) = [line for line in said if line["event"] == "plan"]
     assert plan["plan"] == read_card(path).plan.model_dump(mode="json")
-    reasons = {reason["what"]: reason["why"] for reason in plan["reasons"]}
-    assert {"network", "unvaried end"} <= reasons.keys()
-    assert reasons["replayed"] == "of which slices count, as in the segmenter's last training"
+    reasons = plan["plan"]["reasons"]
+    assert {"network", "schedule.unaugmented_tail"} <= reasons.keys()
+    why = "of which slices count, as in the segmenter's last training"
+    assert reasons["replayed"]["why"] == why
     result = said[-1]
     assert (tmp_path / "more-run" / "history.csv").exists()
     assert result["run"] == str(tmp_path / "more-run")
@@ -451,17 +479,31 @@ def test_info_speaks_of_images_labels_and_segmenters(folder, model):
     assert "D U-Net, 2 levels from 4 filters" in run("info", model).stdout
 
 
+def edited(plan, **changes):
+    """The JSON of a plan with other values of some options, as somebody edits it."""
+    plan = json.loads(json.dumps(plan))
+    for name, value in changes.items():
+        *branches, last = Plan.leaves()[name].path
+        inner = plan
+        for branch in branches:
+            inner = inner[branch]
+        inner[last] = value
+    return plan
+
+
 @pytest.mark.slow
 def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
     data = ("--images", folder / "images", "--labels", folder / "truth")
     file, model = tmp_path / "plan.json", tmp_path / "edited"
-    ran = run("plan", *data, "--patch", "16x16", "--axis", "x", "--out", file)
+    ran = run("plan", *data, "--patch", "16x16", "--looked-across", "x", "--out", file)
     assert ran.returncode == 0, ran.stderr
     said = [line.split(maxsplit=1)[0] for line in ran.stdout.splitlines()]
     assert {"Plan:", "spacing", "dimensions", "patch", "batch"} <= set(said)
     assert "Warning" not in ran.stderr
     plan = json.loads(file.read_text())
-    assert plan["patch"] == [16, 16]
+    assert plan["grid"]["patch"] == [16, 16]
+    assert plan["grid"]["looked_across"] == "x"
+    assert "reasons" not in plan
     scattered = shutil.copytree(folder / "truth", tmp_path / "scattered")
     for path in scattered.iterdir():
         on_disk = nibabel.load(path)
@@ -470,21 +512,25 @@ def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
         nibabel.save(nibabel.Nifti1Image(labels, on_disk.affine), path)
     ran = run("plan", "--images", folder / "images", "--labels", scattered)
     assert "are not annotated yet, give --annotated slices" in ran.stderr
-    file.write_text(json.dumps(plan | {"filters": 4, "batch": 3}))
+    file.write_text(json.dumps(edited(plan, filters=4, batch=3)))
     ran = run("train", *data, "--model", model, "--plan", file, "--epochs", "1", "--json")
     assert ran.returncode == 0, ran.stderr
     (event,) = (e for e in map(json.loads, ran.stdout.splitlines()) if e["event"] == "plan")
     assert event["plan"] == json.loads(run("info", f"{model}.medunet", "--json").stdout)["plan"]
-    assert (event["plan"]["filters"], event["plan"]["batch"]) == (4, 3)
-    for wrong, said in (({"batch": 0}, "batch: Input"), ({"channels": 3}, "of 3 channels")):
-        file.write_text(json.dumps(plan | wrong))
+    assert event["plan"]["network"]["filters"] == 4
+    assert event["plan"]["schedule"]["batch"] == 3
+    for wrong, said in (
+        ({"batch": 0}, "schedule.batch: Input"),
+        ({"channels": 3}, "of 3 channels"),
+    ):
+        file.write_text(json.dumps(edited(plan, **wrong)))
         ran = run("train", *data, "--model", model, "--plan", file)
         assert said in one_line_error(ran, 1)
 
 
 @pytest.mark.slow
 def test_doctor_says_what_will_run():
-    facts = json.loads(run("doctor", "--json").stdout)
+    facts = json.loads(run_alone("doctor", "--json").stdout)
     assert facts["backend"].startswith("tensorflow 2")
     assert facts["precision"] in ("float32", "mixed_bfloat16")
     assert isinstance(facts["advice"], list)
@@ -495,7 +541,7 @@ def test_doctor_says_how_a_gpu_is_put_to_use(tmp_path, monkeypatch):
     tool = tmp_path / "nvidia-smi"  # the driver's: all that is looked for
     tool.touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    facts = json.loads(run("doctor", "--json").stdout)
+    facts = json.loads(run_alone("doctor", "--json").stdout)
     if not facts["device"].startswith("CPU"):
         pytest.skip("a GPU is in use here")
     assert any("KERAS_BACKEND=jax" in advice for advice in facts["advice"])
@@ -512,9 +558,8 @@ def test_every_command_helps(command):
 
 
 def test_help_shows_the_settings_own_words_and_defaults():
-    from napari_medunet.engine.settings import TrainSettings
-
     text = " ".join(run("train", "--help").stdout.split())
-    for name, field in TrainSettings.model_fields.items():
+    for name, leaf in TrainSettings.choices().items():
         assert f"--{name.replace('_', '-')}" in text
-        assert field.description.split(",")[0][:40] in text
+        assert leaf.field.description.split(",")[0][:40] in text
+    assert "--rotate" not in text  # of plans and Python alone

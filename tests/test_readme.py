@@ -11,7 +11,7 @@ import pytest
 README = Path(__file__).parents[1] / "README.md"
 
 # What a reader would wait for and a test need not: the budget is cut after the reader's own.
-SHORTER = {"demo": ["--minutes", "0.05"], "train": ["--minutes", "0.05"]}
+SHORTER = {"demo": ["--minutes", "0.02"], "train": ["--minutes", "0.02"]}
 
 
 def blocks(language=""):
@@ -37,7 +37,7 @@ def test_the_commands_and_the_python_example_run_one_after_the_other(tmp_path):
         run(["-m", "napari_medunet", *words, *SHORTER.get(words[0], [])], tmp_path)
     (example,) = blocks("python")
     assert "minutes=2" in example
-    run(["-c", example.replace("minutes=2", "minutes=0.05")], tmp_path)
+    run(["-c", example.replace("minutes=2", "minutes=0.02")], tmp_path)
     for made in ("organ.medunet", "scores.csv", "phantom_06_organ.nii.gz"):
         assert (tmp_path / made).stat().st_size > 0
 

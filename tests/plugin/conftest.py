@@ -18,6 +18,7 @@ from napari.utils.notifications import notification_manager
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.opening.layers import layer_data_from_volume
 from napari_medunet.worker import Listener, Worker
@@ -105,7 +106,7 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     worker = Worker()
     try:
         listener = Listener(result=answers.put, failed=answers.put)
-        worker.train(examples, settings, listener, {2: "lesion"})
+        worker.train(examples, make_plan(examples, settings), listener, {2: "lesion"})
         path = tmp_path_factory.mktemp("segmenter") / "small.medunet"
         shutil.copy(answers.get(timeout=120), path)
     finally:

@@ -19,7 +19,9 @@ def examples(count, slices=3):
     settings = TrainSettings.of(annotated="slices")
     return [
         make_example(
-            volume(np.zeros(labels.shape, np.float32), f"c{i}"), volume(labels.copy()), settings.annotation
+            volume(np.zeros(labels.shape, np.float32), f"c{i}"),
+            volume(labels.copy()),
+            settings.annotation,
         )
         for i in range(count)
     ]

@@ -10,6 +10,7 @@ import pytest
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.files import nifti
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.cluster import predict_files_on
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
@@ -41,9 +42,10 @@ def scheduler(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    settings = TrainSettings.of(minutes=1, epochs=1, filters=4, depth=2)
+    settings = TrainSettings.of(minutes=1, epochs=1, filters=4, depth=2, dims="2d")
     pairs = [make_phantom(seed, (8, 32, 32)) for seed in range(2)]
-    segmenter = train([make_example(*pair, settings.annotation) for pair in pairs], settings)
+    examples = [make_example(*pair, settings.annotation) for pair in pairs]
+    segmenter = train(examples, make_plan(examples, settings))
     return segmenter.save(tmp_path_factory.mktemp("model") / "organ.medunet")
 
 

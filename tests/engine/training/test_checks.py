@@ -6,6 +6,7 @@ from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.progress import EpochScores, Scores
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.settings.budget import BudgetSettings
 from napari_medunet.engine.training import checks
@@ -27,6 +28,12 @@ def example(slices):
     annotated = np.zeros(image.shape, bool)
     annotated[:slices] = True
     return Example(image, labels, annotated)
+
+
+def scored(epoch, label_dice, dice=0.5):
+    """Scores of an epoch, as far as they are looked at."""
+    validation = Scores(0.5, dice, 0.5, 0.5, 0.5, 0.5)
+    return EpochScores(epoch, 0.1 * epoch, 1e-3, validation, label_dice=label_dice)
 
 
 def test_a_large_training_set_that_was_split_needs_no_warning():
@@ -57,11 +64,11 @@ def test_a_label_that_validation_lacks_is_told():
 
 
 def test_a_label_whose_dice_stays_zero_is_told_after_a_third():
-    history = [{"val_dice_1": 0.1 * epoch, "val_dice_2": 0.0} for epoch in range(5)]
+    history = [scored(epoch, {1: 0.1 * epoch, 2: 0.0}) for epoch in range(1, 6)]
     assert checks.of_history(history, 0.3, NAMES) == []
     (zero,) = checks.of_history(history, 0.4, NAMES)
     assert "'lesion'" in zero and "'organ'" not in zero
-    assert checks.of_history([*history, {"val_dice_2": 0.01}], 0.5, NAMES) == []
+    assert checks.of_history([*history, scored(6, {2: 0.01})], 0.5, NAMES) == []
 
 
 def test_minutes_that_end_a_training_before_its_epochs_are_told():
@@ -130,8 +137,8 @@ def stream(bad):
 
 def run_loop(bad, epochs=3):
     reports = []
-    settings = TrainSettings.of(minutes=5, epochs=epochs)
-    loop = Loop(PLAN, {1: "organ"}, Clock(settings.budget), reports.append)
+    plan = PLAN.changed(minutes=5, epochs=epochs)
+    loop = Loop(plan, {1: "organ"}, Clock(plan.budget), reports.append)
     loop.until_done(stream(bad), HeldOut([next(stream(()))], 1), steps=4)
     return loop, [report.warning for report in reports if report.warning]
 
@@ -140,10 +147,10 @@ def run_loop(bad, epochs=3):
 def test_a_loss_that_is_no_number_sends_training_back_once():
     loop, told = run_loop(bad={6})
     assert any("epoch 2: training goes on from the best weights" in one for one in told)
-    assert [scores["epoch"] for scores in loop.history] == [1, 2, 3]
-    assert np.isfinite([list(scores.values()) for scores in loop.history]).all()
+    assert [scores.epoch for scores in loop.history] == [1, 2, 3]
+    assert np.isfinite([list(scores.as_row().values()) for scores in loop.history]).all()
     assert all(np.isfinite(weight).all() for weight in loop.best.weights)
-    rates = [scores["learning_rate"] for scores in loop.history]
+    rates = [scores.learning_rate for scores in loop.history]
     assert rates[1] < 0.11 * rates[0]
 
 
@@ -166,10 +173,10 @@ def test_a_later_epoch_is_kept_unless_an_earlier_one_was_better_by_more_than_cha
     cases, epochs, kept
 ):
     """Of one case a Dice that is lower by 0.1 says little at the end; of sixteen, or early, it does."""
-    settings = TrainSettings.of(epochs=epochs)
-    loop = Loop(PLAN, {1: "organ"}, Clock(settings.budget), lambda report: None)
+    plan = PLAN.changed(epochs=epochs)
+    loop = Loop(plan, {1: "organ"}, Clock(plan.budget), lambda report: None)
     for epoch, dice in enumerate((0.5, 0.84, 0.79, 0.74, 0.70), 1):
         loop.clock.epochs_done = float(epoch)
-        loop.keep_if_best(epoch, {"val_dice": dice, "val_loss": 0.5}, cases)
+        loop.keep_if_best(scored(epoch, {}, dice), cases)
     assert loop.best.epoch == kept
     assert loop.best.score == 0.84

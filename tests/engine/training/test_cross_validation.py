@@ -15,9 +15,10 @@ from napari_medunet.engine.evaluation.report.tables import fold_table
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom
 from napari_medunet.engine.files.nifti import write_labels
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
-from napari_medunet.engine.progress import Cancelled, Progress, StopRequested
+from napari_medunet.engine.progress import Cancelled, Part, Progress, StopRequested
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import cross_validate, ensemble
 from napari_medunet.engine.training.loop import LossNotFinite
@@ -25,7 +26,9 @@ from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.part_progress import PartAborted, PartReport, StopLatch
 from napari_medunet.engine.training.run_folder import RunFolder
 
-SMALL = TrainSettings.of(minutes=5, epochs=2, filters=4, depth=2, annotated="slices", folds=2)
+SMALL = TrainSettings.of(
+    minutes=5, epochs=2, filters=4, depth=2, dims="2d", batch=4, annotated="slices", folds=2
+)
 SHAPES = ((8, 32, 32), (9, 28, 32), (8, 32, 30), (10, 32, 32))
 
 
@@ -119,8 +122,9 @@ def test_progress_goes_through_the_folds(found):
     fractions = [report.fraction for report in reports]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1)
-    epochs = [(r.scores["fold"], r.scores["epoch"]) for r in reports if r.scores]
-    assert epochs == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    epochs = [(r.scores.part, r.scores.epoch) for r in reports if r.scores]
+    folds = [Part("fold", number, 2) for number in (1, 2)]
+    assert epochs == [(fold, epoch) for fold in folds for epoch in (1, 2)]
     assert reports[-1].message.startswith("Fold 2 of 2: Segmenting")
 
 
@@ -133,29 +137,27 @@ def test_the_table_has_a_row_for_each_fold(found):
 
 
 def test_folds_share_the_minutes_and_begin_differently():
-    settings = SMALL.changed(**{"minutes": 10.0, "folds": 5, "seed": 2**32 - 1})
-    first, last = settings.of_fold(0), settings.of_fold(4)
+    plan = make_plan(examples(), SMALL).changed(minutes=10.0, folds=5, seed=2**32 - 1)
+    first, last = (plan.of_part(number).budget for number in (0, 4))
     assert first.minutes == last.minutes == 2.0
-    assert first.seed == settings.seed
+    assert first.seed == plan.budget.seed
     assert 0 <= last.seed < 2**32
-    assert first.epochs == settings.epochs
-    neighbours = [settings.changed(seed=seed) for seed in range(3)]
-    seeds = {one.of_fold(number).seed for one in neighbours for number in range(5)}
+    assert first.epochs == plan.budget.epochs
+    neighbours = [plan.changed(seed=seed) for seed in range(3)]
+    seeds = {one.of_part(number).budget.seed for one in neighbours for number in range(5)}
     assert len(seeds) == 15  # no network is trained twice where trainings are compared
 
 
 @pytest.mark.slow
 def test_a_later_fold_whose_loss_is_lost_is_left_out_and_named(monkeypatch, tmp_path):
-    first = SMALL.of_fold(0).seed
-
-    def lost_in_the_second(training, validation, plan, classes, settings, *others):
-        if settings.seed != first:
+    def lost_in_the_second(split, plan, *others):
+        if plan.budget.seed != SMALL.budget.seed:
             raise LossNotFinite
-        return train_one_network(training, validation, plan, classes, settings, *others)
+        return train_one_network(split, plan, *others)
 
     monkeypatch.setattr(ensemble, "train_one_network", lost_in_the_second)
     heard, run = [], RunFolder.new(tmp_path / "run")
-    result = cross_validate_by(SMALL, examples(2), heard.append, run=run)
+    result = cross_validate_by(SMALL.changed(epochs=1), examples(2), heard.append, run=run)
     assert len(result.segmenter.networks) == len(result.labels) == 1
     said = "Fold 2 is left out: its loss was no longer a number."
     assert said in {report.warning for report in heard}
@@ -191,8 +193,9 @@ def test_folds_go_on_where_they_were_ended(tmp_path):
         RunFolder.new(folder)
 
     run, reports = RunFolder.open(folder), []
-    resumed = cross_validate(examples(2), run.record.settings, reports.append, run=run)
-    assert [(r.scores["fold"], r.scores["epoch"]) for r in reports if r.scores] == [(2, 2)]
+    resumed = cross_validate(examples(2), run.begun_plan, reports.append, run=run)
+    epochs = [(r.scores.part, r.scores.epoch) for r in reports if r.scores]
+    assert epochs == [(Part("fold", 2, 2), 2)]
     card = resumed.segmenter.card
     assert [len(one.history) for one in card.networks] == [2, 2]
     assert len(resumed.labels) == len(card.cross_validation.folds) == 2
@@ -217,14 +220,15 @@ def asking(progress):
 
 
 def test_a_wish_to_stop_ends_the_first_training_and_drops_a_later_one():
-    for number, wanted in enumerate((StopRequested, PartAborted)):
+    for number, wanted in ((1, StopRequested), (2, PartAborted)):
+        part = Part("fold", number, 2)
         with pytest.raises(wanted):
-            PartReport(StopLatch(asking), number, 2).to_training(Progress(0.5, "training"))
+            PartReport(StopLatch(asking), part).to_training(Progress(0.5, "training"))
 
 
 def test_a_wish_to_stop_is_remembered_while_a_fold_is_measured():
     wish = StopLatch(asking)
-    PartReport(wish, 0, 2).to_predictions(Progress(0.5, "segmenting"))
+    PartReport(wish, Part("fold", 1, 2)).to_predictions(Progress(0.5, "segmenting"))
     assert wish.stop
 
 
@@ -232,7 +236,7 @@ def test_a_cancel_travels_through_both():
     def cancel(progress):
         raise Cancelled
 
-    listen = PartReport(StopLatch(cancel), 1, 2)
+    listen = PartReport(StopLatch(cancel), Part("fold", 2, 2))
     for tell in (listen.to_training, listen.to_predictions):
         with pytest.raises(Cancelled):
             tell(Progress(0.5, "working"))
@@ -241,7 +245,7 @@ def test_a_cancel_travels_through_both():
 def test_what_cannot_be_cross_validated_is_refused_before_the_work():
     cases = examples(3)
     with pytest.raises(ValueError, match="3 cases cannot be divided into 5 folds"):
-        cross_validate(cases, SMALL.changed(folds=5))
+        cross_validate_by(SMALL.changed(folds=5), cases)
     with pytest.raises(ValueError, match="leaves out whole cases"):
         cross_validate_by(SMALL, cases[:1])
     with pytest.raises(ValueError, match="Two cases are called 'phantom_00'"):
@@ -249,7 +253,7 @@ def test_what_cannot_be_cross_validated_is_refused_before_the_work():
     empty = replace(cases[1], labels=cases[1].labels * 0)
     with pytest.raises(ValueError, match=r"Fold . leaves out phantom_00, and the other cases hold"):
         cross_validate_by(SMALL, [cases[0], empty])
-    with pytest.raises(ValueError, match="have no folds"):
-        cross_validate(cases, SMALL.changed(folds=None))
-    with pytest.raises(ValueError, match="ask for folds"):
+    with pytest.raises(ValueError, match="has no folds"):
+        cross_validate_by(SMALL.changed(folds=None), cases)
+    with pytest.raises(ValueError, match="The plan has folds"):
         train_by(SMALL, cases)

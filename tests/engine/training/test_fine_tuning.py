@@ -8,12 +8,11 @@ from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.hardware import machine
 from napari_medunet.engine.network.unet import build_unet
-from napari_medunet.engine.planning.fine_tuning_plan import extended_plan, reasoned_extension
+from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import fine_tune
 from napari_medunet.engine.training.fine_tuning import (
     extended_weights,
     mask_doubtful,
@@ -54,7 +53,7 @@ def known():
 
 def test_a_new_label_begins_unlikely_and_old_ones_as_they_were(known):
     examples = [case(5, lesion)]
-    plan = extended_plan(known.plan, examples, FURTHER)
+    plan = extend_plan(known.plan, examples, FURTHER)
     assert plan.labels == (0, 2, 3)
     network = build_unet(plan)
     network.set_weights(extended_weights(known, plan))
@@ -64,47 +63,53 @@ def test_a_new_label_begins_unlikely_and_old_ones_as_they_were(known):
     assert (before == after).mean() > 0.999  # bfloat16 rounds differently with another width
 
 
-def test_how_images_are_varied_can_be_chosen_anew_and_what_the_network_is_cannot(known):
+def test_how_images_are_varied_can_be_chosen_anew(known):
     examples = [case(5, lesion)]
     varied = TrainSettings.of(flip="all", augmentation="strong", unaugmented_tail=0.4, batch=3)
-    plan, reasons = reasoned_extension(known.plan, examples, varied)
-    assert (plan.schedule.flip_axes, plan.schedule.augmentation, plan.schedule.batch) == (
-        (0, 1),
-        "strong",
-        3,
-    )
-    assert plan.schedule.unaugmented_tail == 0.4
-    assert plan.network.pools == known.plan.network.pools
-    assert {"new labels": "2", "learning rate": "0.006"}.items() <= {
-        reason.what: reason.choice for reason in reasons
-    }.items()
+    plan = extend_plan(known.plan, examples, varied)
+    schedule = plan.schedule
+    assert (schedule.flip_axes, schedule.augmentation, schedule.batch) == ((0, 1), "strong", 3)
+    assert schedule.unaugmented_tail == 0.4
+    assert (plan.grid, plan.network) == (known.plan.grid, known.plan.network)
+    assert plan.reasons["new labels"].choice == "2"
+    assert plan.reasons["schedule.learning_rate"].choice == "0.006"
     mirrored = known.plan.changed(flip_axes=(1,))
-    assert extended_plan(mirrored, examples, FURTHER).flip_axes == ()  # as set
+    assert extend_plan(mirrored, examples, FURTHER).schedule.flip_axes == ()  # as set
     for augmentation, flip_axes in (("none", ()), ("light", (1,))):
         as_is = TrainSettings.of(augmentation=augmentation)
-        assert extended_plan(mirrored, examples, as_is).flip_axes == flip_axes
-    kept, reasons = reasoned_extension(known.plan, [case(5, organ)], TrainSettings())
-    assert kept == known.plan
-    assert kept.unaugmented_tail > 0
-    painted = TrainSettings.of(annotated="slices")
-    assert extended_plan(known.plan, [case(5, organ)], painted).unaugmented_tail == 0
-    found = {reason.what: reason.choice for reason in reasons}
-    assert found["learning rate"] == "0.0018"  # slower, where there is nothing new
-    assert "new labels" not in found
-    _, reasons = reasoned_extension(
-        known.plan, [case(5, organ)], TrainSettings.of(learning_rate=0.002)
+        assert extend_plan(mirrored, examples, as_is).schedule.flip_axes == flip_axes
+
+
+def test_where_nothing_is_new_it_goes_on_learning_as_before_but_slower(known):
+    examples = [case(5, organ)]
+    kept = extend_plan(known.plan, examples, TrainSettings())
+    assert (kept.labels, kept.grid, kept.network) == (
+        known.plan.labels,
+        known.plan.grid,
+        known.plan.network,
     )
-    assert ("learning rate", "0.002", "as set") in reasons
+    assert kept.schedule == known.plan.schedule.changed(learning_rate_factor=0.3)
+    assert kept.schedule.unaugmented_tail > 0
+    assert kept.reasons["schedule.learning_rate"].choice == "0.0018"
+    assert "new labels" not in kept.reasons
+    painted = [replace(one, annotated=one.labels > 0) for one in examples]
+    assert extend_plan(known.plan, painted, TrainSettings()).schedule.unaugmented_tail == 0
+    as_set = extend_plan(known.plan, examples, TrainSettings.of(learning_rate=0.002))
+    reason = as_set.reasons["schedule.learning_rate"]
+    assert (reason.choice, reason.why) == ("0.002", "as set")
+
+
+def test_what_the_network_is_cannot_be_chosen_anew(known):
     with pytest.raises(ValueError, match="dims, filters cannot be chosen"):
-        reasoned_extension(known.plan, examples, TrainSettings.of(dims="3d", filters=16))
+        extend_plan(known.plan, [case(5, lesion)], TrainSettings.of(dims="3d", filters=16))
 
 
 def test_a_training_that_does_not_fit_into_the_memory_is_refused(known, monkeypatch):
-    _, reasons = reasoned_extension(known.plan, [case(5, organ)], FURTHER)
-    assert reasons[-1].what == "memory"
+    plan = extend_plan(known.plan, [case(5, organ)], FURTHER)
+    assert list(plan.reasons)[-1] == "memory"
     monkeypatch.setattr(machine, "free_memory_mib", lambda: 100.0)
     with pytest.raises(ValueError, match="GiB are free"):
-        extended_plan(known.plan, [case(5, organ)], FURTHER)
+        extend_plan(known.plan, [case(5, organ)], FURTHER)
 
 
 def test_what_was_known_is_filled_in_where_nothing_was_said(known):
@@ -146,7 +151,7 @@ def test_a_segmenter_learns_a_label_more_and_keeps_what_it_knew(known):
 
 def test_a_fine_tuned_segmenter_keeps_its_network(known):
     with pytest.raises(ValueError, match=r"depth, filters cannot be chosen.*train anew"):
-        fine_tune(known, [case(5, lesion)], BASE.changed(dims="auto"))
+        fine_tune_by(BASE.changed(dims="auto"), known, [case(5, lesion)])
 
 
 def test_old_examples_are_replayed(known):

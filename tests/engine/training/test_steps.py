@@ -5,7 +5,6 @@ from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.hardware.data_parallel import all_devices
 from napari_medunet.engine.network.losses import ClassScores, cross_entropy_and_dice
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.clock import Clock
 from napari_medunet.engine.training.loop import Loop
 from napari_medunet.engine.training.steps import compile_steps, new_learner
@@ -39,11 +38,11 @@ def test_scores_are_of_all_batches_and_not_of_the_last():
     wanted = ClassScores(PLAN.classes)
     wanted.update_state(classes, one.network(images, training=False))
     found = one.results()
-    assert found["loss"] == pytest.approx(np.mean(losses))
+    assert found.loss == pytest.approx(np.mean(losses))
     for name, value in wanted.result().items():
-        assert found[name] == pytest.approx(float(value)), name
+        assert getattr(found, name) == pytest.approx(float(value)), name
     one.reset()
-    assert set(one.results().values()) == {0.0}
+    assert set(vars(one.results()).values()) == {0.0}
 
 
 @pytest.mark.slow
@@ -86,10 +85,9 @@ def test_the_loss_that_is_minimised_is_the_one_that_is_told():
 
 @pytest.mark.slow
 def test_float16_learns_from_given_weights():
-    settings = TrainSettings.of(epochs=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(devices, "precision", lambda: "mixed_float16")
-        loop = Loop(PLAN, {}, Clock(settings.budget), lambda report: None)
+        loop = Loop(PLAN, {}, Clock(PLAN.budget), lambda report: None)
     loop.begin_with([0.5 * weight for weight in loop.learner.network.get_weights()])
     first = loop.learner.network.get_weights()
     for batch in batches(3):

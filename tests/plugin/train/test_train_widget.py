@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, 
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.plan import title_of
+from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
-from napari_medunet.engine.progress import Progress
+from napari_medunet.engine.progress import EpochScores, Part, Progress, Scores
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.plugin.session.closing import Closing, Session
 from napari_medunet.plugin.session.session import session_of
 from napari_medunet.plugin.session.viewer_job import ViewerJob
-from napari_medunet.plugin.train.plan_section import DECISIONS
 from napari_medunet.plugin.train.training_view import TrainingView
 from napari_medunet.plugin.train.widget import TrainWidget
 from napari_medunet.plugin.widgets.plots import TrainingCurve
@@ -126,7 +128,7 @@ def test_the_plan_is_shown_with_its_reasons_and_follows_what_is_chosen(
     plan.form.fields.learning_rate.value = 0.002
     until(lambda: plan.summary.text().startswith("3D U-Net"))
     assert "<b>learning rate</b> 0.002: as set" in plan.why.text()
-    assert widget.form.settings() == TrainSettings(
+    assert widget.form.settings() == TrainSettings.of(
         dims="3d", learning_rate=0.002, annotated="slices", minutes=0.1
     )
     plan.form.fields.patch.value = "wide"
@@ -140,12 +142,13 @@ def test_the_plan_is_shown_with_its_reasons_and_follows_what_is_chosen(
 def test_every_choice_of_the_plan_says_what_is_automatic(
     widget: TrainWidget, add_phantom: AddPhantom, until: Until
 ) -> None:
-    assert set(DECISIONS) == {field.name for field in widget.form.plan.form.fields}
+    leaves = TrainSettings.leaves()
+    paths = [".".join(leaves[field.name].path) for field in widget.form.plan.form.fields]
     add_phantom(0)
     widget.form.plan.button.setChecked(True)
     until(lambda: not widget.form.plan.why.isHidden())
-    for what in DECISIONS.values():
-        assert f"<b>{what}</b>" in widget.form.plan.why.text()
+    for path in paths:
+        assert f"<b>{title_of(path)}</b>" in widget.form.plan.why.text()
 
 
 def test_all_voxels_count_where_every_slice_holds_a_label_unless_the_user_says_else(
@@ -153,14 +156,14 @@ def test_all_voxels_count_where_every_slice_holds_a_label_unless_the_user_says_e
 ) -> None:
     _, labels = add_phantom(0)
     until(lambda: widget.form.advice.text() == "3 of 8 slices across z hold a label, and count.")
-    assert widget.form.settings().annotated == "slices"
+    assert widget.form.settings().annotation.annotated == "slices"
     labels.data = np.maximum(labels.data, np.eye(32, dtype=np.uint8))
     until(lambda: widget.form.advice.text() == "Every slice holds a label: all voxels count.")
-    assert widget.form.settings().annotated == "all"
+    assert widget.form.settings().annotation.annotated == "all"
     widget.form.fields.annotated.value = "slices"
     widget.form.fields.minutes.value = 1
-    until(lambda: not widget.looking.busy)
-    assert widget.form.settings().annotated == "slices"
+    until(lambda: not widget.forecasts.busy)
+    assert widget.form.settings().annotation.annotated == "slices"
 
 
 @pytest.mark.slow
@@ -176,10 +179,10 @@ def test_which_voxels_count_is_of_the_ticked_pairs_also_where_training_begins_at
     make_small(widget)
     widget.form.others.fields.epochs.value = 1
     until(widget.train_button.isEnabled)
-    assert widget.form.settings().annotated == "slices"
+    assert widget.form.settings().annotation.annotated == "slices"
     widget.train_button.click()
     until(lambda: not widget.session.busy)
-    assert read_card(widget.segmenter_path).settings.annotated == "all"
+    assert read_card(widget.segmenter_path).plan.annotation.annotated == "all"
 
 
 def test_the_preview_shows_slices_as_training_will_see_them_and_follows_the_form(
@@ -195,12 +198,12 @@ def test_the_preview_shows_slices_as_training_will_see_them_and_follows_the_form
     assert any(axes.collections for axes in figure.axes)  # outlines
     before = [axes.images[0].get_array() for axes in figure.axes]
     widget.preview.wanted.emit()
-    until(lambda: not widget.previewing.busy)
+    until(lambda: not widget.previews.busy)
     for axes, same in zip(figure.axes, before, strict=True):
         np.testing.assert_array_equal(axes.images[0].get_array(), same)
     widget.form.variations.fields.augmentation.value = "none"
-    until(lambda: widget.previewing.busy)
-    until(lambda: not widget.previewing.busy)
+    until(lambda: widget.previews.busy)
+    until(lambda: not widget.previews.busy)
     unvaried = figure.axes[0].images[0].get_array()
     assert not np.array_equal(unvaried, before[0])
     assert [layer.name for layer in viewer.layers] == names
@@ -276,8 +279,8 @@ def test_a_segmenter_goes_on_learning_a_label_more(
     form.start_from.setCurrentIndex(0)
     form.start_from.activated.emit(0)
     assert form.segmenter is None
-    assert form.settings().dims == "2d"  # what was set before counts again
-    assert form.settings().folds == 2
+    assert form.settings().grid.dims == "2d"  # what was set before counts again
+    assert form.settings().hold_out.folds == 2
 
 
 def test_closing_the_window_asks_for_a_segmenter_that_was_not_saved(
@@ -313,8 +316,9 @@ def test_closing_the_window_can_stop_a_training_and_save_what_there_is(
     Closing(session, window)
     settings = TrainSettings.of(minutes=30, filters=4, dims="2d")
     examples = [make_example(*make_phantom(0, (8, 32, 32)), settings.annotation)]
+    plan = make_plan(examples, settings)
     job = ViewerJob(
-        "Training", lambda listener: session.worker.train(examples, settings, listener), True
+        "Training", lambda listener: session.worker.train(examples, plan, listener), True
     )
     job.produced.connect(session.add_trained)
     session.run(job)
@@ -457,7 +461,7 @@ def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
     notifications: list[str],
 ) -> None:
     cross_validate(widget, add_phantom, until, epochs=20)
-    until(lambda: any(scores["fold"] == 2 for scores in widget.session.job.scores))
+    until(lambda: any(scores.part.number == 2 for scores in widget.session.job.scores))
     kill_child(widget, until)
     widget.resuming.button.click()
     until(lambda: not widget.session.busy)
@@ -540,27 +544,32 @@ def test_warnings_of_a_training_stay_in_the_widget(qtbot: Any, until: Until) -> 
     assert view.warnings.isHidden()
 
 
+def scored(
+    epoch: int, fold: int, validation_loss: float = 1.0, minutes: float | None = None
+) -> EpochScores:
+    """Scores of an epoch of one of two folds: recall 0.3 of training, 0.4 of validation."""
+    training, validation = (
+        Scores(loss, 0.5, 0.5, 0.5, recall, 0.5)
+        for loss, recall in ((1.0, 0.3), (validation_loss, 0.4))
+    )
+    spent = 0.1 * epoch if minutes is None else minutes
+    return EpochScores(epoch, spent, 1e-3, validation, training, part=Part("fold", fold, 2))
+
+
 def test_the_curve_shows_what_is_chosen_and_begins_anew_with_each_fold(qtbot: Any) -> None:
     curve = TrainingCurve("dark")
     qtbot.addWidget(curve)
     for epoch in (1, 2):
-        scores = {
-            "epoch": epoch,
-            "minutes": 0.1 * epoch,
-            "loss": 1.0,
-            "val_loss": 1.0,
-            "recall": 0.3,
-            "val_recall": 0.4,
-        }
+        scores = scored(epoch, fold=1)
         assert curve.has_labels == (epoch > 1)
-        curve.add({**scores, "fold": 1.0, "val_dice_1": 0.5, "val_dice_7": 0.6})
+        curve.add(replace(scores, label_dice={1: 0.5, 7: 0.6}))
     curve.show_measure("recall")
     assert [line.get_ydata()[-1] for line in curve.measured.lines] == [0.3, 0.4]
     curve.show_measure("labels")
     assert [line.get_label() for line in curve.measured.lines] == ["label 1", "label 7"]
-    curve.add({**scores, "fold": 2.0})
+    curve.add(scored(2, fold=2))
     assert curve.points("loss", "training") == ([0.2], [1.0])
-    curve.add({**scores, "fold": 2.0, "epoch": 3, "val_loss": 300.0})
+    curve.add(scored(3, fold=2, validation_loss=300.0, minutes=0.2))
     assert curve.loss.get_ylim() == pytest.approx((0, 2.1))
-    curve.add({**scores, "fold": 2.0, "minutes": 0.9})  # resumed: the third epoch was lost
+    curve.add(scored(2, fold=2, minutes=0.9))  # resumed: the third epoch was lost
     assert curve.points("loss", "training") == ([0.9], [1.0])
