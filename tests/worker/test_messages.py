@@ -9,9 +9,9 @@ import pytest
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
-from napari_medunet.engine.planning.plan_maker import make_plan
+from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import EpochScores, Part, Progress, Scores
-from napari_medunet.engine.settings import PredictSettings, TrainSettings
+from napari_medunet.engine.settings import AnnotationSettings, PredictSettings
 from napari_medunet.worker import messages
 from napari_medunet.worker.handover import ExampleFiles, VolumeFiles
 from napari_medunet.worker.requests import (
@@ -20,6 +20,13 @@ from napari_medunet.worker.requests import (
     TrainRequest,
     read_request,
     write_request,
+)
+
+SCORES = EpochScores(
+    3, 0.5, 1e-3, *[Scores(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)] * 2, {7: 0.5}, Part("fold", 1, 2)
+)
+PLAN = Plan.of(
+    dims="2d", spacing_mm=(2, 1, 1), patch=(64, 64), labels=(0, 1, 7), depth=2, minutes=3, folds=2
 )
 
 
@@ -39,7 +46,9 @@ def test_messages_to_the_child(message):
     "message",
     [
         messages.Ready(about="Keras on a test"),
-        messages.ProgressMessage(job=1, progress=Progress(0.5, "two\nlines", None, None, "warned")),
+        messages.ProgressMessage(
+            job=1, progress=Progress(0.5, "two\nlines", None, SCORES, "warned")
+        ),
         messages.Result(job=2, file="result-0.json"),
         messages.Done(job=3),
         messages.Stopped(job=4),
@@ -53,20 +62,17 @@ def test_messages_from_the_child(message):
     assert messages.decode(line, messages.FROM_CHILD) == message
 
 
-def test_scores_travel_with_numbers_that_json_lacks_and_with_those_of_numpy():
-    validation = Scores(np.float32("nan"), np.float32(0.1), math.inf, -np.inf, 0.5, 1 / 3)
-    training = replace(validation, loss=0.25)
-    scores = EpochScores(
-        np.int64(7), 0.5, 1e-3, validation, training, {2: np.float32(0.1)}, Part("fold", 1, 3)
-    )
+def test_numbers_that_json_lacks_and_those_of_numpy_travel():
+    validation = Scores(np.float32("nan"), np.float32(0.1), math.inf, -np.inf, 0.0, 0.0)
+    scores = replace(SCORES, validation=validation)
     sent = messages.ProgressMessage(job=0, progress=Progress(1 / 3, "", math.nan, scores))
     got = messages.decode(messages.encode(sent), messages.FROM_CHILD).progress
-    assert got.fraction == 1 / 3 and math.isnan(got.seconds_left)
-    assert math.isnan(got.scores.validation.loss)
-    assert got.scores.training == Scores(
-        0.25, float(np.float32(0.1)), math.inf, -math.inf, 0.5, 1 / 3
-    )
-    assert replace(got.scores, validation=training) == replace(scores, validation=training)
+    assert got.fraction == 1 / 3
+    found = got.scores.validation
+    assert math.isnan(got.seconds_left) and math.isnan(found.loss)
+    assert (found.iou, found.precision) == (math.inf, -math.inf)
+    assert found.dice == float(np.float32(0.1))
+    assert got.scores.training == SCORES.training
 
 
 @pytest.mark.parametrize(
@@ -76,6 +82,21 @@ def test_scores_travel_with_numbers_that_json_lacks_and_with_those_of_numpy():
 def test_other_lines_are_refused(line):
     with pytest.raises(ValueError, match="validation error"):
         messages.decode(line, messages.FROM_CHILD)
+
+
+def test_an_example_is_rebuilt_from_its_files(tmp_path):
+    image, labels = make_phantom(0, (12, 48, 48))
+    example = make_example(image, labels, AnnotationSettings())
+    got = ExampleFiles.save(tmp_path, "0", example).map(tmp_path)
+    for array, sent in [
+        (got.image.voxels, image.voxels),
+        (got.image.affine, image.affine),
+        (got.labels, labels.voxels),
+        (got.annotated, example.annotated),
+    ]:
+        np.testing.assert_array_equal(array, sent)
+        assert array.dtype == sent.dtype
+    assert got.name == image.name
 
 
 def test_names_that_are_no_utf8_travel_spelled_out(tmp_path):
@@ -88,26 +109,22 @@ def test_names_that_are_no_utf8_travel_spelled_out(tmp_path):
     assert b"is damaged" in messages.encode(failed)
 
 
-def test_requests_are_read_as_they_were_written(tmp_path):
-    image, labels = make_phantom(0, (12, 48, 48))
-    settings = TrainSettings.of(minutes=3, patch=(48, 48), dims="2d", folds=2)
-    example = make_example(image, labels, settings.annotation)
-    files = (ExampleFiles.save(tmp_path, "0", example),)
-    plan, names, run = make_plan([example], settings), {1: "organ", 7: "lesion"}, Path("run-1")
-    known = Path("known.medunet")
-    requests = [
-        TrainRequest(examples=files, plan=plan, names=names, run=run, start_from=known),
-        CrossValidateRequest(examples=files, plan=plan, names={}, run=run),
-        PredictRequest(
-            segmenter=known, volumes=(files[0].image,), settings=PredictSettings(tta=False)
+@pytest.mark.parametrize(
+    "request_",
+    [
+        TrainRequest(
+            examples=(),
+            plan=PLAN,
+            names={1: "organ", 7: "lesion"},
+            run=Path("run-1"),
+            start_from=Path("known.medunet"),
         ),
-    ]
-    assert plan.reasons
-    for request in requests:
-        write_request(tmp_path, request)
-        assert read_request(tmp_path) == request
-    got = requests[0].examples[0].map(tmp_path)
-    np.testing.assert_array_equal(got.image.voxels, image.voxels)
-    np.testing.assert_array_equal(got.image.affine, image.affine)
-    np.testing.assert_array_equal(got.labels, labels.voxels)
-    assert got.annotated.all() and got.name == image.name
+        CrossValidateRequest(examples=(), plan=PLAN, names={}, run=Path("run-2")),
+        PredictRequest(
+            segmenter=Path("a.medunet"), volumes=(), settings=PredictSettings(tta=False)
+        ),
+    ],
+)
+def test_requests_are_read_as_they_were_written(tmp_path, request_):
+    write_request(tmp_path, request_)
+    assert read_request(tmp_path) == request_
