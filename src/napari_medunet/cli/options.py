@@ -72,7 +72,7 @@ def _parameters(model: type[Settings]) -> list[inspect.Parameter]:
             annotation=Annotated[
                 _typed(leaf.field.annotation),
                 typer.Option(
-                    help=leaf.field.description, rich_help_panel=leaf.extra("group") or None
+                    help=leaf.field.description, rich_help_panel=leaf.about("group") or None
                 ),
             ],
         )

@@ -82,7 +82,9 @@ class Plan(Settings):
     schedule: SchedulePlan = Field(default_factory=SchedulePlan)
     hold_out: HoldOutSettings = Field(default_factory=HoldOutSettings)
     expected: Expected = Field(default_factory=Expected)
-    reasons: Annotated[dict[ShortText, Reason], Field(max_length=_MOST_REASONS)] = {}
+    reasons: Annotated[dict[ShortText, Reason], Field(max_length=_MOST_REASONS)] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="before")
     @classmethod

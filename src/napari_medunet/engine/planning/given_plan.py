@@ -24,8 +24,8 @@ def beside_plan(plan: Plan, settings: TrainSettings) -> Plan:
     decided = [name for name in chosen if leaves[name].path[0] not in _BESIDE]
     if decided:
         raise MedunetError(
-            f"The plan has decided already: {', '.join(decided)} cannot be chosen beside it. Edit the plan, "
-            "or leave one of the two out."
+            f"The plan has decided already: {', '.join(decided)} cannot be chosen beside it. Edit the "
+            "plan, or leave one of the two out."
         )
     plan = plan.changed(**{name: settings.value(name) for name in chosen})
     # A fold has one network, and the plan may have been made for a training without folds.
@@ -71,7 +71,7 @@ def check_plan(plan: Plan, examples: list[Example]) -> None:
         # There TensorFlow's gradient of a convolution is wrong, or no number, in bfloat16 on a CPU.
         if plan.spatial_dims == 3 and thickness == 2 and plan.kernel(level)[0] == 3:
             raise MedunetError(
-                f"The patch {plan.grid.patch} is 2 voxels thick on level {level} of the plan, which cannot be "
-                "trained. Make it thicker, or pool its first axis less."
+                f"The patch {plan.grid.patch} is 2 voxels thick on level {level} of the plan, which "
+                "cannot be trained. Make it thicker, or pool its first axis less."
             )
         thickness //= plan.network.pools[level][0] if level < len(plan.network.pools) else 1

@@ -110,8 +110,8 @@ def fitting_plan(
             why = f"estimated, of {_gib(free_mib)} free"
             if smaller != plan:
                 why += (
-                    f"; {_gib(first.total)} were too much: now batches of {smaller.schedule.batch}, patches "
-                    f"of {' x '.join(map(str, smaller.grid.patch))}, {smaller.network.filters} filters"
+                    f"; {_gib(first.total)} were too much: now batches of {smaller.schedule.batch}, "
+                    f"patches of {' x '.join(map(str, smaller.grid.patch))}, {smaller.network.filters} filters"
                 )
             return smaller, why
     raise MedunetError(

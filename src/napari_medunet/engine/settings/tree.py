@@ -21,7 +21,7 @@ class Leaf(NamedTuple):
     field: FieldInfo
     only_python: bool = False  # neither a form nor the command line offers it
 
-    def extra(self, key: str, default: str = "") -> str:
+    def about(self, key: str, default: str = "") -> str:
         """What the field says about itself beside its help: its group, what stands for None."""
         extra = self.field.json_schema_extra
         return str(extra.get(key, default)) if isinstance(extra, dict) else default
@@ -58,7 +58,7 @@ class Settings(BaseModel):
         for name, field in cls.model_fields.items():
             branch = field.annotation
             if isinstance(branch, type) and issubclass(branch, Settings):
-                only = bool(Leaf((), field).extra("only_python"))
+                only = bool(Leaf((), field).about("only_python"))
                 for inner, leaf in branch.leaves().items():
                     found[inner] = Leaf((name, *leaf.path), leaf.field, only or leaf.only_python)
             else:

@@ -48,7 +48,7 @@ class Form(QWidget):  # type: ignore[misc]
         )
         for name in chosen:
             if leaves[name].field.default is None:
-                self.say_unset(name, leaves[name].extra("unset", _NONE))
+                self.say_unset(name, leaves[name].about("unset", _NONE))
         self.changed = self.fields.changed
         self._labels: dict[str, QLabel] = {}
         # magicgui measures labels before napari's style enlarges them: rows would not be aligned.
@@ -139,7 +139,7 @@ def names_in_groups(model: type[Settings]) -> dict[str, list[str]]:
     """Names of a model's options, by the group that each says it belongs to; "" for none."""
     groups: dict[str, list[str]] = {"": []}
     for name, leaf in model.choices().items():
-        groups.setdefault(leaf.extra("group").partition(",")[0], []).append(name)
+        groups.setdefault(leaf.about("group").partition(",")[0], []).append(name)
     return groups
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -19,8 +19,8 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.settings.schedule import Strengths
 from napari_medunet.engine.volume import FloatArray
 
-# How often each part takes part at all. Those of what came with nnU-Net (Isensee et al. 2021, Nature Methods
-# 18, supplement 4: blur, low resolution, gamma) are its own.
+# How often each part takes part at all. Those of blur, low resolution and gamma are nnU-Net's (Isensee et
+# al. 2021, Nature Methods 18, supplement 4).
 _CHANCE = {
     "rotate": 0.5,
     "scale": 0.5,
@@ -53,7 +53,7 @@ class Augmentation:
     """
 
     mirror: bool = False
-    strengths: Strengths = Strengths()
+    strengths: Strengths = field(default_factory=Strengths)
 
 
 NO_AUGMENTATION = Augmentation()

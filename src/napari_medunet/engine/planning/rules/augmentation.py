@@ -18,7 +18,7 @@ _UNAUGMENTED_TAIL = 0.3
 
 
 _OFF = Strengths()
-# Units are those of `StrengthSettings`. What each comes from is told where it is drawn, in `patches.augment`.
+# Units are those of `Strengths`; how often each part takes part is told where it is drawn.
 _STRENGTHS: dict[Preset, Strengths] = {
     "none": _OFF,
     "light": Strengths(
