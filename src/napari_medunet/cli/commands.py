@@ -32,9 +32,9 @@ def version(
 ) -> None:
     """From a folder of scans to a trained, measured segmentation."""
     if show:
-        from napari_medunet import __version__
+        from napari_medunet.engine.hardware.devices import package_version
 
-        console.print_line(__version__)
+        console.print_line(package_version("napari-medunet"))
         raise typer.Exit
 
 
@@ -205,9 +205,10 @@ def demo(
     from napari_medunet.cli import demo as engine_demo
     from napari_medunet.engine.evaluation.report.json_content import to_json
     from napari_medunet.engine.files.saving import check_writable
+    from napari_medunet.engine.hardware.quiet import start_quietly
 
     check_writable(out / "demo.medunet")
-    console.start_backend()
+    start_quietly()
     with console.shown(as_json, "Demo") as report:
         result = engine_demo.run_demo(out, minutes, report)
     if as_json:
@@ -252,8 +253,9 @@ def info(
 def doctor(as_json: AsJson = False) -> int:
     """Say what will run: backend, device, versions, free memory, what is slow and why."""
     from napari_medunet.cli.doctor import examine
+    from napari_medunet.engine.hardware.quiet import start_quietly
 
-    console.start_backend()
+    start_quietly()
     facts, advice = examine()
     if as_json:
         console.print_json(**facts, advice=advice)
@@ -273,14 +275,16 @@ def _segment(
     as_json: bool,
 ) -> Outcome:
     """Segment files here, or on a cluster."""
-    from napari_medunet.engine.prediction import cluster, folders, predict
+    from napari_medunet.engine.hardware.quiet import start_quietly
+    from napari_medunet.engine.prediction import cluster, folders
+    from napari_medunet.engine.prediction.ensemble import load_segmenters
 
     if not files:
         return folders.Outcome()
     if scheduler:
         with console.shown(as_json, "Segmenting") as report:
             return cluster.predict_files_on(scheduler, models, files, settings, report)
-    console.start_backend()
-    segmenter = predict.load_segmenters(models)
+    start_quietly()
+    segmenter = load_segmenters(models)
     with console.shown(as_json, "Segmenting") as report:
         return folders.predict_files(segmenter, files, settings, report)

@@ -8,17 +8,15 @@ import math
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
 
-from napari_medunet.engine.progress import EpochScores, Progress, ProgressCallback, StopRequested
+from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
+from napari_medunet.progress_bar import in_terminal, warning_line
 
 
 def _own_stderr() -> TextIO:
@@ -45,7 +43,7 @@ def print_error(error: object) -> None:
 
 def print_warning(message: object) -> None:
     """Print in one line what the user should know, on the standard error."""
-    _errors.print(f"Warning: {' '.join(str(message).split())}", style="yellow", markup=False)
+    _errors.print(warning_line(message), style="yellow", markup=False)
 
 
 def print_warnings(sentences: list[str], failed: dict[str, str]) -> None:
@@ -84,26 +82,8 @@ def shown(as_json: bool, title: str) -> Iterator[ProgressCallback]:
     if as_json:
         yield _or_interrupted(_report_as_json)
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn(
-            "{task.percentage:>3.0f}%  {task.fields[left]}  {task.fields[doing]}", markup=False
-        ),
-    )
-    with Bar(*columns, console=_errors, transient=_errors.is_terminal) as bar:
-        task = bar.add_task(title, total=1.0, left="", doing="")
-
-        def report(progress: Progress) -> None:
-            left = "" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
-            bar.update(task, completed=progress.fraction, left=left, doing=progress.message)
-            if progress.warning:
-                print_warning(progress.warning)
-            if progress.scores:
-                bar.console.print(_epoch_line(progress.scores), markup=False)
-
+    with in_terminal(title, _errors) as report:
         yield _or_interrupted(report)
-        bar.update(task, completed=1.0, left="", doing="done")
 
 
 def _report_as_json(progress: Progress) -> None:
@@ -115,36 +95,6 @@ def _report_as_json(progress: Progress) -> None:
         scores=progress.scores.as_row() if progress.scores else {},
         **({"warning": progress.warning} if progress.warning else {}),
     )
-
-
-@contextmanager
-def starting() -> Iterator[None]:
-    """Context in which native libraries cannot write to the terminal; an error shows what they wrote.
-
-    TensorFlow prints a dozen lines about itself when it is imported, and has no setting against it.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as log:
-        before = os.dup(2)
-        os.dup2(log.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            log.seek(0)
-            os.write(before, log.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(before, 2)
-            os.close(before)
-
-
-def start_backend() -> None:
-    """Start the backend without a word from it."""
-    from napari_medunet.engine.hardware import devices
-
-    with starting():
-        devices.start_backend()
 
 
 @contextmanager
@@ -199,22 +149,6 @@ def stopped_by_interrupt(report: ProgressCallback) -> Iterator[ProgressCallback]
 
     with _on_interrupt(ask) as before:
         yield report_or_stop
-
-
-def _epoch_line(scores: EpochScores) -> str:
-    part = f"{scores.part}  " if scores.part else ""
-    training, validation = scores.training, scores.validation
-    loss, dice = (training.loss, training.dice) if training else (math.nan, math.nan)
-    return (
-        f"{part}epoch {scores.epoch:4d}  {scores.minutes:5.1f} min   "
-        f"loss {loss:.3f} / {validation.loss:.3f}   "
-        f"Dice {dice:.3f} / {validation.dice:.3f}   (training / validation)"
-    )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def _speakable(value: Any) -> Any:

@@ -11,6 +11,7 @@ import typer
 from napari_medunet.cli import DONE, FAILED, console, planning
 from napari_medunet.engine.examples.folders import LoadedExamples, load_examples
 from napari_medunet.engine.files.saving import check_writable
+from napari_medunet.engine.hardware.quiet import start_quietly
 from napari_medunet.engine.plan import Plan, Reason, with_reasons
 from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.prediction.model_file import read_card, with_suffix
@@ -129,7 +130,7 @@ def resume(folder: Path, files: Files, settings: TrainSettings, as_json: bool) -
 
 def _train(loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool) -> int:
     """Train by a plan, and write the segmenter."""
-    console.start_backend()
+    start_quietly()
     if plan.hold_out.folds:
         from napari_medunet.cli.cross_validating import cross_validate_and_write
 
@@ -163,7 +164,7 @@ def _fine_tune(
 def _go_on_learning(
     loaded: LoadedExamples, replay: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool
 ) -> int:
-    console.start_backend()
+    start_quietly()
     from napari_medunet.engine.training import fine_tune
 
     old = Segmenter.load(run.record.files.needed("start_from"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from html import escape
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -145,6 +146,15 @@ class Plan(Settings):
             f"{title:{wide[0]}}  {choice:{wide[1]}}  {why}" for title, choice, why in told
         )
 
+    def _repr_html_(self) -> str:
+        """Each decision with its reason, as a notebook shows it."""
+        rows = "".join(
+            f"<tr><td>{escape(title_of(path))}</td><td>{escape(reason.choice)}</td>"
+            f"<td>{escape(reason.why)}</td></tr>"
+            for path, reason in self.reasons.items()
+        )
+        return f"<p>{escape(self.describe())}</p><table>{rows}</table>"
+
     def of_part(self, number: int) -> Plan:
         """The plan of one of the parts: its share of the minutes, and a seed of its own.
 
@@ -236,5 +246,6 @@ def _network_problem(plan: Plan) -> str:
             f"patch {patch} is no multiple of {plan.multiples}, as its {network.depth} levels need"
         )
     if network.filters * 2 ** (network.depth - 1) > _MOST_FILTERS:
-        return f"{network.filters} filters doubled over {network.depth} levels are more than {_MOST_FILTERS}"
+        doubled = f"{network.filters} filters doubled over {network.depth} levels"
+        return f"{doubled} are more than {_MOST_FILTERS}"
     return ""

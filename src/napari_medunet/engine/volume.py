@@ -11,6 +11,7 @@ shown in its own scanner frame: its axes are taken for the world's axes, see `di
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,6 +74,8 @@ class Volume:
         Step along each leading axis: seconds for "t", 1 otherwise.
     source : Source or None
         The file that the voxels were read from, a `NiftiSource`; None for volumes made in memory.
+    names : mapping of label to str
+        What labels are called, where the voxels are labels and somebody has said so.
     """
 
     voxels: npt.NDArray[Any]
@@ -81,6 +84,7 @@ class Volume:
     leading_axes: tuple[str, ...] = ()
     leading_scale: tuple[float, ...] = ()
     source: Source | None = field(default=None, repr=False)
+    names: Mapping[int, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 + len(self.leading_axes):

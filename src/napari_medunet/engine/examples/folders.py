@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
 
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.examples.example import Example, make_example
@@ -11,6 +13,7 @@ from napari_medunet.engine.files.files import (
     pair,
     read,
 )
+from napari_medunet.engine.files.label_names import names_beside
 from napari_medunet.engine.progress import (
     Cancelled,
     Progress,
@@ -22,11 +25,13 @@ from napari_medunet.engine.settings import AnnotationSettings
 
 
 @dataclass
-class LoadedExamples:
-    """Examples of two folders, and what could not become one.
+class LoadedExamples(Sequence[Example]):
+    """Examples of two folders, as a sequence, and what could not become one.
 
     Attributes
     ----------
+    annotation : AnnotationSettings
+        How the labels were read.
     examples : list of Example
     files : dict of case name to (image, labels) paths
         Of the examples, in their order.
@@ -36,10 +41,25 @@ class LoadedExamples:
         What has no partner, one sentence each.
     """
 
+    annotation: AnnotationSettings = field(default_factory=AnnotationSettings)
     examples: list[Example] = field(default_factory=list)
     files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unpaired: list[str] = field(default_factory=list)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | list[Example]:
+        return self.examples[index]
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def names(self) -> dict[int, str]:
+        """What labels are called in the tables beside the files of labels, where they agree."""
+        return names_beside(labels for _, labels in self.files.values())
 
 
 def load_examples(
@@ -55,7 +75,7 @@ def load_examples(
         If a folder is missing or empty, or no pair could be read.
     """
     pairs = pair(images, labels)
-    loaded = LoadedExamples(unpaired=list(pairs.unpaired))
+    loaded = LoadedExamples(settings, unpaired=list(pairs.unpaired))
     for number, (name, (image_path, labels_path)) in enumerate(pairs.pairs.items()):
         report(Progress(number / len(pairs.pairs), f"Reading {name}"))
         try:

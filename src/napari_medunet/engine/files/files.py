@@ -13,6 +13,7 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files import nifti
 from napari_medunet.engine.files.images import SUFFIXES as PICTURE_SUFFIXES
 from napari_medunet.engine.files.images import TIFF_SUFFIXES, read_image, write_label_image
+from napari_medunet.engine.files.label_names import LabelName, says_more, write_label_names
 from napari_medunet.engine.files.nifti.files import is_voxel_half
 from napari_medunet.engine.volume import Volume
 
@@ -79,6 +80,34 @@ def write_labels_like(path: _AnyPath, labels: npt.NDArray[Any], like: Volume) ->
         write_label_image(path, labels, like)
     else:
         nifti.write_labels(path, labels, like)
+
+
+def write(path: _AnyPath, volume: Volume) -> None:
+    """Write a volume to a file: whole numbers as labels, with a table of their names, others as an image.
+
+    Parameters
+    ----------
+    path : path ending in .nii or .nii.gz; of labels also in .png, .tif or .tiff
+    volume : Volume
+        Its source, where it has one, says onto which grid on disk it goes back.
+
+    Raises
+    ------
+    OSError, MedunetError
+        One line, if the volume does not fit or the file cannot be written.
+    """
+    if volume.voxels.dtype.kind not in "bui":
+        if _is_picture(Path(path)):
+            raise MedunetError(
+                f"'{path}' is to be a picture, and '{volume.name}' has numbers with a fraction; wanted a "
+                "name that ends in .nii or .nii.gz."
+            )
+        nifti.write_volume(path, volume)
+        return
+    write_labels_like(path, volume.voxels, volume)
+    names = {label: LabelName(n) for label, n in volume.names.items() if says_more(n, label)}
+    if names:
+        write_label_names(Path(path), names)
 
 
 def label_suffix(path: _AnyPath) -> str:

@@ -106,6 +106,11 @@ def agreed_names(tables: Iterable[Mapping[int, str]]) -> dict[int, str]:
     return {label: name for label, name in names.items() if used[name] == 1}
 
 
+def says_more(name: str, label: int) -> bool:
+    """Whether a name says more than the number: "label 1" does not."""
+    return bool(name.strip()) and not name.strip().endswith(str(label))
+
+
 def names_beside(paths: Iterable[Path]) -> dict[int, str]:
     """Names of labels in the tables beside some label files, where they agree."""
     found = (find_label_names(path) for path in paths)

@@ -109,9 +109,10 @@ def fitting_plan(
         if needed.total <= _SHARE * free_mib:
             why = f"estimated, of {_gib(free_mib)} free"
             if smaller != plan:
+                patch = " x ".join(map(str, smaller.grid.patch))
                 why += (
                     f"; {_gib(first.total)} were too much: now batches of {smaller.schedule.batch}, "
-                    f"patches of {' x '.join(map(str, smaller.grid.patch))}, {smaller.network.filters} filters"
+                    f"patches of {patch}, {smaller.network.filters} filters"
                 )
             return smaller, why
     raise MedunetError(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_medunet.engine.errors import told
+from napari_medunet.engine.prediction.ensemble import load_segmenters
 from napari_medunet.engine.prediction.folders import Outcome, predict_file
-from napari_medunet.engine.prediction.predict import load_segmenters
 from napari_medunet.engine.prediction.sliding_window import Predictor
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings

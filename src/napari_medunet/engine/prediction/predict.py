@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,73 +11,14 @@ from scipy import ndimage
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import check_image
 from napari_medunet.engine.patches.preprocessing import (
-    Float32Array,
     image_to_grid,
     labels_from_classes,
     most_probable,
 )
-from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.sliding_window import Predictor, blended_slabs
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
-
-
-class Ensemble:
-    """Several segmenters as one: the mean of their probabilities.
-
-    Parameters
-    ----------
-    members : non-empty sequence of Segmenter
-
-    Raises
-    ------
-    ValueError
-        If they see volumes on different grids, of other intensities or otherwise mirrored, or know
-        different labels.
-    """
-
-    def __init__(self, members: Sequence[Predictor]) -> None:
-        self._members = members
-        first, *others = (_seen(member.plan) for member in members)
-        for other in others:
-            differing = [name for name, value in first.items() if other[name] != value]
-            if differing:
-                raise MedunetError(
-                    f"The segmenters differ in {', '.join(differing)}; wanted the same in all, to average "
-                    "them. Predict with each alone, or train them on the same data."
-                )
-
-    @property
-    def plan(self) -> Plan:
-        """The plan of the first member, whose grid and labels are those of all."""
-        return self._members[0].plan
-
-    def probabilities(self, images: Float32Array) -> Float32Array:
-        """Mean class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
-        total = sum(member.probabilities(images) for member in self._members)
-        return np.asarray(total / np.float32(len(self._members)), dtype=np.float32)
-
-
-def _seen(plan: Plan) -> dict[str, object]:
-    """What a plan says of the images that all members of an ensemble are shown."""
-    grid = plan.grid.model_dump(exclude={"patch"})
-    kinds = {"labels": plan.labels, "channels": plan.channels}
-    return grid | kinds | {"pools": plan.network.pools, "flip_axes": plan.schedule.flip_axes}
-
-
-def load_segmenters(paths: list[Path]) -> Predictor:
-    """Read one `.medunet` file, or several as their mean.
-
-    Raises
-    ------
-    OSError, ValueError
-        One line, if one cannot be read or they do not go together.
-    """
-    from napari_medunet.engine.prediction.segmenter import Segmenter
-
-    segmenters = [Segmenter.load(path) for path in paths]
-    return segmenters[0] if len(segmenters) == 1 else Ensemble(segmenters)
 
 
 def predict(

@@ -13,6 +13,7 @@ import tempfile
 import warnings
 import zipfile
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ from napari_medunet.engine.prediction.model_file import (
     weights_names,
     with_suffix,
 )
+from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.progress import ProgressCallback, ignore
+from napari_medunet.engine.settings import PredictSettings
+from napari_medunet.engine.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +77,41 @@ class Segmenter:
         for predictor in others:
             total = total + np.asarray(predictor.predict_on_batch(images), dtype=np.float32)
         return total / np.float32(len(self.networks))
+
+    def predict(self, image: Volume, report: ProgressCallback = ignore, **options: Any) -> Volume:
+        """Label every voxel of an image.
+
+        Parameters
+        ----------
+        image : Volume
+            (z, y, x) voxels, or (c, z, y, x) with as many channels as in training.
+        report : callable
+            Called after each batch; raise `Cancelled` in it to stop.
+        options
+            Those of `PredictSettings`: ``tta=False``, ``largest_component=True``.
+
+        Returns
+        -------
+        Volume
+            Labels (z, y, x) on the image's own grid, with their names and the image's source, so that they
+            are written back onto the file's grid; 0 is background.
+
+        Raises
+        ------
+        MedunetError
+            If the image has other channels, or voxels that are no numbers.
+        """
+        labels = predict(self, image, PredictSettings.of(**options), report)
+        names = {one.value: one.name for one in self.card.classes}
+        return Volume(labels, image.affine, image.name, source=image.source, names=names)
+
+    def __str__(self) -> str:
+        """Say what the segmenter is and how good it was."""
+        return self.card.describe()
+
+    def _repr_html_(self) -> str:
+        """The same, as a notebook shows it."""
+        return f"<pre>{escape(self.card.describe())}</pre>"
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a `.medunet` file, first under a temporary name, then renamed.

@@ -119,7 +119,7 @@ class SchedulePlan(Settings):
     batch: Batch = 16
     learning_rate: LearningRate = 1e-3
     learning_rate_factor: LearningRate = 1.0
-    self_training: bool = False
+    self_training: bool = Field(default=False, title="self-training")
     augmentation: Preset = "standard"
     unaugmented_tail: Share = Field(default=0.0, title="end as it is")
     flip_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = Field(default=(), title="mirrored")

@@ -45,10 +45,8 @@ def assemble_segmenter(
 
 
 def _trained_with(plan: Plan, networks: Sequence[NetworkCard]) -> dict[str, str]:
-    from napari_medunet import __version__
-
     return {
-        "napari-medunet": __version__,
+        "napari-medunet": devices.package_version("napari-medunet"),
         "backend": devices.backend_name(),
         "device": devices.describe(),
         "keras": devices.package_version("keras"),

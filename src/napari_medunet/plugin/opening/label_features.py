@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from napari_medunet.engine.files import label_names
-from napari_medunet.engine.files.label_names import LabelNames
+from napari_medunet.engine.files.label_names import LabelNames, says_more
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -75,8 +75,3 @@ def agreed_names(layers: Iterable[Labels]) -> dict[int, str]:
         {label: name[:_LONGEST] for label, name in names_in_features(layer).items()}
         for layer in layers
     )
-
-
-def says_more(name: str, label: int) -> bool:
-    """Whether a name says more than the number: "label 1" does not."""
-    return bool(name.strip()) and not name.strip().endswith(str(label))

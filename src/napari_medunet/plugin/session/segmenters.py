@@ -10,10 +10,9 @@ from pathlib import Path
 from napari.utils.notifications import show_error, show_info
 
 from napari_medunet.engine.errors import MedunetError, one_line
-from napari_medunet.engine.files.label_names import agreed_names
+from napari_medunet.engine.files.label_names import agreed_names, says_more
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
-from napari_medunet.plugin.opening.label_features import says_more
 
 
 @dataclass(frozen=True)

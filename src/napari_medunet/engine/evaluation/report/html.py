@@ -11,7 +11,6 @@ import platform
 from datetime import datetime
 from pathlib import Path
 
-from napari_medunet import __version__
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.table import shown_metrics
 from napari_medunet.engine.evaluation.report.sections import ReportParts, measured_content
@@ -63,7 +62,7 @@ def _subtitle(evaluation: Evaluation) -> str:
     if failed:
         text += f", {failed} could not be"
     when = datetime.now().astimezone()
-    return f"{text}. {when:%Y-%m-%d %H:%M}, napari-medunet {__version__}."
+    return f"{text}. {when:%Y-%m-%d %H:%M}, napari-medunet {package_version('napari-medunet')}."
 
 
 def _notes(evaluation: Evaluation, parts: ReportParts) -> list[str]:
