@@ -1,11 +1,11 @@
-"""Augmented images per second, beside the training step's, scipy's and MONAI's.
+"""Augmented images per second, beside the training step's and MONAI's.
 
     python benchmarks/augmentation.py [--monai-python PYTHON] [--seconds 3]
 
 Three patches: a plane of 256 x 256, a block of 64 x 64 x 64, and a block of 40 x 56 x 40 (a hippocampus),
 each out of a synthetic volume, per preset. Beside them, in the same run: the training step of the plan's
-own network on the same patches, alone and with patches of the preset *standard* prepared beside it; the
-same patches without compiled code, by scipy; and MONAI's transforms with the same parts, ranges and
+own network on the same patches, alone and with patches of the preset *standard* prepared beside it; and
+MONAI's transforms with the same parts, ranges and
 chances (RandAffined, Rand2DElasticd or Rand3DElasticd, RandGaussianSmoothd,
 RandSimulateLowResolutiond, RandAdjustContrastd, RandScaleIntensityd, RandShiftIntensityd,
 RandGaussianNoised), which get the cut patch and so need not cut. MONAI runs in a child process, on
@@ -48,15 +48,12 @@ def main() -> None:
 
 def show(patch: tuple[int, ...], chosen: argparse.Namespace) -> None:
     """Print the figures of one patch."""
-    from napari_medunet.engine.patches.augment import PARTS, augmentation_of, intensity, warp
+    from napari_medunet.engine.patches.augment import PARTS, augmentation_of
     from napari_medunet.engine.settings import TrainSettings
 
     samples = synthetic_samples(patch)
     parts = {name: augmentation_of(name, TrainSettings()) for name in PRESETS}
     ours = {name: rate(partial(draws, samples, parts[name]), chosen.seconds) for name in PRESETS}
-    warp.COMPILED = intensity.COMPILED = False
-    scipy = {name: rate(partial(draws, samples, parts[name]), chosen.seconds) for name in PRESETS}
-    warp.COMPILED = intensity.COMPILED = True
     asked = {
         "patch": patch,
         "presets": {name: asdict(parts[name]) for name in PRESETS},
@@ -68,12 +65,12 @@ def show(patch: tuple[int, ...], chosen: argparse.Namespace) -> None:
         f"\n{' x '.join(map(str, patch))}, batches of {samples.plan.schedule.batch}: images per second"
     )
     print(f"the training step alone {alone:.1f}, with 'standard' beside it {beside:.1f}")
-    header = ("", "ours", "scipy", "MONAI", "ours/step", "ours/scipy", "ours/MONAI")
-    print("{:9}{:>9}{:>9}{:>9}{:>11}{:>12}{:>12}".format(*header))
+    header = ("", "ours", "MONAI", "ours/step", "ours/MONAI")
+    print("{:9}{:>9}{:>9}{:>11}{:>12}".format(*header))
     for name in PRESETS:
-        mine, plain, peer = ours[name], scipy[name], monai.get(name, float("nan"))
-        ratios = f"{mine / alone:11.1f}{mine / plain:12.2f}{mine / peer:12.2f}"
-        print(f"{name:9}{mine:9.0f}{plain:9.0f}{peer:9.0f}{ratios}")
+        mine, peer = ours[name], monai.get(name, float("nan"))
+        ratios = f"{mine / alone:11.1f}{mine / peer:12.2f}"
+        print(f"{name:9}{mine:9.0f}{peer:9.0f}{ratios}")
 
 
 def synthetic_samples(patch: tuple[int, ...]):

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_medunet.engine.evaluation import metrics
-from napari_medunet.engine.evaluation.metrics import nearest, surfaces
+from napari_medunet.engine.evaluation.metrics import surfaces
 from napari_medunet.engine.evaluation.metrics.confusion import confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import pair_labels
 from napari_medunet.engine.evaluation.metrics.surface_points import surface_points
@@ -247,14 +247,6 @@ def first_call(name: str) -> tuple[float, float]:
     return min(run[0] for run in runs), max(run[1] for run in runs)
 
 
-def without_compiled_code(case: Case, repeat: int) -> tuple[float, Scores]:
-    compiled, nearest.COMPILED = nearest.COMPILED, False
-    try:
-        return seconds(ours, case, repeat)
-    finally:
-        nearest.COMPILED = compiled
-
-
 def compare(name: str, peers: dict[str, Callable[..., Scores]], repeat: int) -> int:
     """Measure one case everywhere; return how many values differ."""
     case = CASES[name]()
@@ -262,14 +254,12 @@ def compare(name: str, peers: dict[str, Callable[..., Scores]], repeat: int) -> 
     ours(*case)
     first, memory = first_call(name)
     mine, scores = seconds(ours, case, repeat)
-    plain, plain_scores = without_compiled_code(case, repeat)
     in_fortran = (*map(np.asfortranarray, case[:2]), case[2])
     fortran, _ = seconds(ours, in_fortran, repeat)
-    print(f"  napari-medunet    {mine:7.3f} s   compiled: {nearest.COMPILED}")
+    print(f"  napari-medunet    {mine:7.3f} s")
     print(f"  Fortran order     {fortran:7.3f} s")
     print(f"  first call        {first:7.3f} s   {memory:.0f} MiB above the inputs")
-    print(f"  without numba     {plain:7.3f} s")
-    wrong = len(disagreements(scores, plain_scores))
+    wrong = 0
     fastest = np.inf
     for peer, measure in peers.items():
         theirs, found = seconds(measure, case, 1 if fastest < np.inf else 2)
@@ -283,7 +273,7 @@ def compare(name: str, peers: dict[str, Callable[..., Scores]], repeat: int) -> 
     if peers:
         print(
             f"  against the fastest of them: {fastest / mine:.1f} times, first call "
-            f"{fastest / first:.1f}, without numba {fastest / plain:.1f}"
+            f"{fastest / first:.1f}"
         )
     return wrong
 

@@ -195,6 +195,22 @@ def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_p
     assert "one minus two, 2 cases" in shown.stdout
 
 
+def test_evaluate_calls_labels_what_tables_beside_them_say(folder, tmp_path):
+    truth, predictions = tmp_path / "truth", tmp_path / "predictions"
+    for target in (truth, predictions):
+        shutil.copytree(folder / "truth", target)
+    (truth / "labels.tsv").write_text("index\tname\n1\tkidney\n", encoding="utf-8")
+    table = "index\tname\n1\tlump\n2\ttumour\n"
+    (predictions / "labels.tsv").write_text(table, encoding="utf-8")
+    report = tmp_path / "report.html"
+    ran = run("evaluate", "--predictions", predictions, "--truth", truth, "--html", report)
+    assert ran.returncode == 0, ran.stderr
+    for text in (ran.stdout, report.read_text(encoding="utf-8")):
+        assert "kidney" in text
+        assert "tumour" in text
+        assert "lump" not in text
+
+
 @pytest.mark.slow
 def test_evaluate_refuses_another_grid_and_resamples_where_asked(folder, tmp_path):
     given = nibabel.load(folder / "truth" / "phantom_00.nii.gz")

@@ -17,8 +17,6 @@ def examine() -> tuple[dict[str, str], list[str]]:
     facts : dict of name to value, in words
     advice : list of sentences
     """
-    from napari_medunet.engine.evaluation.metrics.nearest import COMPILED
-
     found = devices.gpus()
     free_gib = machine.free_memory_mib() / 1024
     facts = {
@@ -28,16 +26,12 @@ def examine() -> tuple[dict[str, str], list[str]]:
         "processor": f"{machine.describe()}, about {machine.gflops():.0f} Gflop/s in training",
         "free memory": f"{free_gib:.1f} GiB",
         "python": platform.python_version(),
-        "surface distances": "compiled (numba)" if COMPILED else "scipy (numba is not installed)",
         **{
             name: devices.package_version(name)
             for name in ("napari-medunet", "napari", "keras", "numpy")
         },
     }
-    advice = _advice(found, free_gib)
-    if not COMPILED:
-        advice.append("numba is not installed: surface distances are the same, and take longer.")
-    return facts, advice
+    return facts, _advice(found, free_gib)
 
 
 def _advice(found: list[devices.Gpu], free_gib: float) -> list[str]:

@@ -51,7 +51,7 @@ def test_float_labels_that_hold_integers_are_taken():
 def test_float_labels_that_hold_no_integers_are_refused(value):
     voxels = painted().voxels.astype(np.float64)
     voxels[0, 0, 0] = value
-    with pytest.raises(ValueError, match="1 voxels that are no integers"):
+    with pytest.raises(ValueError, match="1 voxels are no integers"):
         make_example(image(), volume(voxels), SETTINGS.annotation)
 
 

@@ -87,7 +87,7 @@ def test_colours_are_shown_as_colours():
 def test_labels_of_float_type_become_integers():
     layer = make_layer(make_volume(voxels=np.full((4, 5, 6), 3.0)), "labels")
     assert isinstance(layer, Labels)
-    assert layer.data.dtype.kind == "i"
+    assert layer.data.dtype.kind == "u"
     with pytest.raises(ValueError, match="no integers"):
         layer_data_from_volume(make_volume(), "labels")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_medunet.engine.labels import holds_class_labels
 from napari_medunet.engine.settings import OpenSettings
 from napari_medunet.engine.volume import Volume
 
@@ -63,15 +64,10 @@ def _whole_numbers(voxels: npt.NDArray[Any], most: int | None) -> bool:
     """Whether there are only whole numbers from 0 on, at most so many different ones."""
     stride = max(1, round((voxels.size / _SAMPLE) ** (1 / 3)))
     sample = voxels[::stride, ::stride, ::stride]  # a glance first: most images end here
-    if not _all_whole(sample) or (most and len(np.unique(sample)) > most):
+    if (
+        not sample.size
+        or not holds_class_labels(sample)
+        or (most and len(np.unique(sample)) > most)
+    ):
         return False
-    values = np.asarray(voxels)
-    return _all_whole(values)
-
-
-def _all_whole(values: npt.NDArray[Any]) -> bool:
-    if not values.size or values.min() < 0:
-        return False
-    if values.dtype.kind != "f":
-        return True
-    return bool((np.isfinite(values) & (values == np.floor(values))).all())
+    return holds_class_labels(voxels)

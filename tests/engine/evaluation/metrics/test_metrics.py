@@ -132,9 +132,9 @@ def test_thousands_of_labels_need_no_table_of_all_pairs():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([0.0, 0.5], "holds 0.5; wanted integers"),
-        ([0.0, nan], "holds NaN or infinity"),
-        ([0.0, inf], "holds NaN or infinity"),
+        ([0.0, 0.5], "Truth: 1 voxels are no integers, such as 0.5"),
+        ([0.0, nan], "1 voxels are no integers, such as nan"),
+        ([0.0, inf], "1 voxels are no integers, such as inf"),
         ([0.0, 1e300], "too large to be an exact label"),
         ([0, 1j], "values of type complex128"),
         (["a", "b"], "wanted integers"),

@@ -1,27 +1,28 @@
 """Nearest points: the compiled search, scipy's, and all pairs are the same distances."""
 
-import subprocess
-import sys
 from math import inf
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
-from napari_medunet.engine.evaluation.metrics.nearest import (
-    COMPILED,
-    Search,
-    _nearest_scipy,
-    nearest,
-)
-
-pytestmark = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+from napari_medunet.engine.evaluation.metrics.nearest import Search, nearest
 
 
 def all_pairs(search: Search) -> np.ndarray:
     apart = np.sqrt(((search.points[:, None] - search.others[None]) ** 2).sum(axis=2)).min(axis=1)
     return np.where(search.wanted, apart, 0.0)
+
+
+def by_scipy(search: Search) -> np.ndarray:
+    """The same distances from a k-d tree."""
+    distances = np.zeros(len(search.points))
+    if search.wanted.any():
+        found, _ = cKDTree(search.others).query(search.points[search.wanted])
+        distances[search.wanted] = found
+    return distances
 
 
 @settings(max_examples=60, deadline=None)
@@ -41,7 +42,7 @@ def test_distances_are_those_of_all_pairs(seed, n, m, axes, grid, far):
     search = Search(points, others, rng.random(n) < 0.7)
     (found,) = nearest([search])
     assert found == pytest.approx(all_pairs(search), rel=1e-12, abs=1e-12)
-    assert found == pytest.approx(_nearest_scipy(search), rel=1e-12, abs=1e-12)
+    assert found == pytest.approx(by_scipy(search), rel=1e-12, abs=1e-12)
 
 
 def test_many_searches_at_once_and_in_threads_are_each_their_own():
@@ -49,7 +50,7 @@ def test_many_searches_at_once_and_in_threads_are_each_their_own():
     sets = [rng.normal(size=(size, 3)) * 40 for size in (1, 47, 49, 5_000, 9_000)]
     searches = [Search(a, b, rng.random(len(a)) < 0.9) for a in sets for b in sets if a is not b]
     for search, found in zip(searches, nearest(searches), strict=True):
-        assert found == pytest.approx(_nearest_scipy(search), rel=1e-12)
+        assert found == pytest.approx(by_scipy(search), rel=1e-12)
 
 
 def test_nothing_to_find_is_infinitely_far_and_nothing_to_look_up_is_nothing():
@@ -67,25 +68,3 @@ def test_the_points_are_left_as_they_were():
     before = points.copy()
     nearest([Search(points, points[::-1].copy(), np.ones(300, bool))])
     assert (points == before).all()
-
-
-def test_without_numba_the_numbers_are_the_same():
-    """In a process where numba cannot be imported."""
-    script = (
-        "import sys; sys.modules['numba'] = None\n"
-        "import numpy as np\n"
-        "from napari_medunet.engine.evaluation.metrics import nearest, scores\n"
-        "assert not nearest.COMPILED\n"
-        "rng = np.random.default_rng(7)\n"
-        "a, b = (rng.integers(0, 100, (2, 20, 21, 22)) < 3).astype(np.uint8)\n"
-        "print(scores.score_labels(a, b, (2.0, 0.7, 1.1)).labels[1].as_dict())\n"
-    )
-    without = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    assert without.returncode == 0, without.stderr
-    with_numba = subprocess.run(
-        [sys.executable, "-c", script.replace("sys.modules['numba'] = None", "").replace("not ", "")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert without.stdout == with_numba.stdout

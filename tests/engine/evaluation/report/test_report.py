@@ -129,7 +129,7 @@ def test_volumes_with_a_time_axis_are_refused():
 
 def test_a_probability_map_is_not_labels():
     soft = volume(block(1) * 0.7)
-    with pytest.raises(ValueError, match=r"Prediction holds 0\.7; wanted integers"):
+    with pytest.raises(ValueError, match=r"Prediction: 36 voxels are no integers, such as 0\.7"):
         evaluate_case(volume(block(1)), soft)
 
 

@@ -330,8 +330,8 @@ def test_labels_that_fit_nowhere_are_refused(tmp_path):
     out = tmp_path / "a.nii.gz"
     for labels, message in [
         (np.zeros((3, 4, 6), int), "the shape"),
-        (np.zeros((3, 4, 5)), "whole numbers"),
-        (np.full((3, 4, 5), -1), "no negative"),
+        (np.full((3, 4, 5), 0.5), "whole numbers"),
+        (np.full((3, 4, 5), -1), "negative label -1"),
     ]:
         with pytest.raises(ValueError, match=message):
             write_labels(out, labels, image)

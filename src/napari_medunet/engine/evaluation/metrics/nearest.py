@@ -5,8 +5,8 @@ A leaf of the first set looks for its neighbours together: it walks down the sec
 nearer half first, and leaves out every box that lies farther than what each of its points has found.
 
 Compiled by numba and run in a small pool of threads, one kernel a thread: numba's own parallel loops
-are slower on a machine that does other things as well. Where numba is not installed, scipy's k-d tree
-gives the same distances, several times slower; `napari-medunet doctor` says which of them runs.
+are slower on a machine that does other things as well. The tests hold it against scipy's k-d tree, which
+gives the same distances, several times slower.
 """
 
 from __future__ import annotations
@@ -18,14 +18,8 @@ from math import ceil, inf, log2
 import numpy as np
 import numpy.typing as npt
 
+from napari_medunet.engine.evaluation.metrics.nearest_kernels import grow, look_up
 from napari_medunet.engine.evaluation.metrics.threads import in_threads, in_turn
-
-try:
-    from napari_medunet.engine.evaluation.metrics.nearest_kernels import grow, look_up
-except ImportError:  # no numba: it has no wheel for the newest Python in its first months
-    COMPILED = False
-else:
-    COMPILED = True
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -60,33 +54,6 @@ def nearest(searches: Sequence[Search]) -> list[FloatArray]:
     distances : list of (n,) float64 arrays, one for each search
         In mm; 0 for points that are not wanted, infinity where there are no others.
     """
-    return _nearest_compiled(searches) if COMPILED else [_nearest_scipy(s) for s in searches]
-
-
-def warm_up() -> None:
-    """Load the compiled code, or compile it where that has not happened on this machine.
-
-    A tenth of a second, or a few seconds the first time: for a viewer to call in a thread before the
-    user waits for a number.
-    """
-    points = np.zeros((2, 3))
-    nearest([Search(points, points, np.ones(2, dtype=bool))])
-
-
-def _nearest_scipy(search: Search) -> FloatArray:
-    from scipy.spatial import cKDTree
-
-    distances = np.zeros(len(search.points))
-    if len(search.others) == 0:
-        distances[search.wanted] = inf
-    elif search.wanted.any():
-        tree = cKDTree(search.others, balanced_tree=False, compact_nodes=False)
-        threads = 1 if np.count_nonzero(search.wanted) < _FEW_POINTS else -1  # -1: one a processor
-        distances[search.wanted], _ = tree.query(search.points[search.wanted], workers=threads)
-    return distances
-
-
-def _nearest_compiled(searches: Sequence[Search]) -> list[FloatArray]:
     results = [np.zeros(len(search.points)) for search in searches]
     sets = {id(points): points for s in searches for points in (s.points, s.others) if len(points)}
     run = in_threads if sum(map(len, sets.values())) > _FEW_POINTS else in_turn
@@ -101,6 +68,16 @@ def _nearest_compiled(searches: Sequence[Search]) -> list[FloatArray]:
             tasks += [(search.wanted, tree, other, first, result) for first in leaves]
     run(_look_up, tasks)
     return results
+
+
+def warm_up() -> None:
+    """Load the compiled code, or compile it where that has not happened on this machine.
+
+    A tenth of a second, or a few seconds the first time: for a viewer to call in a thread before the
+    user waits for a number.
+    """
+    points = np.zeros((2, 3))
+    nearest([Search(points, points, np.ones(2, dtype=bool))])
 
 
 class _Tree:

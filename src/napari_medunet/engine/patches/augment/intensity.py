@@ -7,15 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from napari_medunet.engine.patches.augment.kernels import combine_lines
 from napari_medunet.engine.patches.augment.parameters import AugmentationParams
 from napari_medunet.engine.patches.preprocessing import Float32Array
-
-try:
-    from napari_medunet.engine.patches.augment.kernels import combine_lines
-except ImportError:  # no numba: it has no wheel for the newest Python in its first months
-    COMPILED = False
-else:
-    COMPILED = True
 
 _NEGLIGIBLE = 1e-4  # a weight of a Gaussian, of its largest
 
@@ -85,11 +79,8 @@ def _combine(matrix: Float32Array, image: Float32Array, axis: int) -> Float32Arr
     """
     shape = image.shape
     lines = image.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
-    if COMPILED:
-        combined = np.zeros((len(lines), len(matrix), lines.shape[2]), np.float32)
-        combine_lines(matrix, lines, combined)
-    else:
-        combined = np.matmul(matrix, lines)
+    combined = np.zeros((len(lines), len(matrix), lines.shape[2]), np.float32)
+    combine_lines(matrix, lines, combined)
     return combined.reshape(*shape[:axis], len(matrix), *shape[axis + 1 :])
 
 

@@ -4,8 +4,8 @@ Bending is a free-form deformation (Rueckert et al. 1999, IEEE TMI 18(8), sectio
 control points, moved by chance, with cubic B-splines between them. In two dimensions a patch is a block
 of one slice.
 
-Compiled by numba: one pass over the voxels, on the thread that prepares batches. Where numba is not
-installed, scipy gives the same values, several times slower.
+Compiled by numba: one pass over the voxels, on the thread that prepares batches. The tests hold it
+against scipy, which gives the same values, several times slower.
 """
 
 from __future__ import annotations
@@ -15,16 +15,9 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
+from napari_medunet.engine.patches.augment.kernels import warp_rows
 from napari_medunet.engine.volume import FloatArray
-
-try:
-    from napari_medunet.engine.patches.augment.kernels import warp_rows
-except ImportError:  # no numba: it has no wheel for the newest Python in its first months
-    COMPILED = False
-else:
-    COMPILED = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +75,7 @@ def warp(
     affine = np.column_stack([placing.matrix, placing.offset])
     bend = placing.bend or _no_bend(cut_classes.shape)
     moves = np.tensordot(placing.matrix, bend.moves, 1)
-    fill = warp_rows if COMPILED else _warp_scipy
-    fill(image, classes, affine, moves, bend.bases, cut, cut_classes)
+    warp_rows(image, classes, affine, moves, bend.bases, cut, cut_classes)
 
 
 @lru_cache(maxsize=64)
@@ -111,25 +103,3 @@ def spline_basis(voxels: int, voxels_a_node: float) -> FloatArray:
 
 def _no_bend(shape: tuple[int, ...]) -> ElasticField:
     return ElasticField(np.zeros((3, 0, 0, 0)), tuple(np.zeros((0, size)) for size in shape))
-
-
-def _warp_scipy(
-    image: npt.NDArray[np.float32],
-    classes: npt.NDArray[np.int16],
-    affine: FloatArray,
-    moves: FloatArray,
-    bases: tuple[FloatArray, ...],
-    cut: npt.NDArray[np.float32],
-    cut_classes: npt.NDArray[np.int32],
-) -> None:
-    """The same as `warp_rows`."""
-    at = np.tensordot(affine[:, :3], np.indices(cut_classes.shape), 1)
-    at += affine[:, 3, None, None, None]
-    at += np.einsum("aijk,iz,jy,kx->azyx", moves, *bases, optimize=True)
-    nearest = np.floor(at + 0.5).astype(int)
-    inside = np.all((nearest >= 0) & (nearest < np.reshape(classes.shape, (3, 1, 1, 1))), axis=0)
-    cut_classes[inside] = classes[tuple(nearest[:, inside])]
-    for channel, values in enumerate(image):
-        cut[inside, channel] = ndimage.map_coordinates(
-            values, at[:, inside], order=1, mode="nearest"
-        )
