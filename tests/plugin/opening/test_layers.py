@@ -11,9 +11,9 @@ from napari.layers import Image, Labels, Layer, _layer_actions
 
 from napari_medunet.engine.files.nifti import read_volume, write_volume
 from napari_medunet.engine.volume import Volume, affine_from_spacing, same_grid
+from napari_medunet.plugin.opening.layer_geometry import source_layer
 from napari_medunet.plugin.opening.layers import (
     layer_data_from_volume,
-    source_layer,
     volume_from_layer,
 )
 

@@ -3,37 +3,49 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from napari_medunet.engine.settings import EvaluateSettings, PredictSettings, TrainSettings
+from napari_medunet.engine.settings import (
+    EvaluateSettings,
+    PredictSettings,
+    Settings,
+    TrainSettings,
+)
 from napari_medunet.plugin.widgets.form import Form
 
 
 @pytest.mark.parametrize("model", [TrainSettings, PredictSettings, EvaluateSettings])
-def test_an_untouched_form_gives_the_defaults(qtbot: Any, model: type[BaseModel]) -> None:
+def test_an_untouched_form_gives_the_defaults(qtbot: Any, model: type[Settings]) -> None:
     form = Form(model)
     qtbot.addWidget(form)
     assert form.read() == model()
 
 
 @pytest.mark.parametrize("model", [TrainSettings, PredictSettings, EvaluateSettings])
-def test_labels_and_tooltips_come_from_the_fields(qtbot: Any, model: type[BaseModel]) -> None:
+def test_labels_and_tooltips_come_from_the_fields(qtbot: Any, model: type[Settings]) -> None:
     form = Form(model)
     qtbot.addWidget(form)
-    for name, field in model.model_fields.items():
+    for name, leaf in model.choices().items():
         assert form.fields[name].label
-        assert field.description is not None
+        assert leaf.field.description is not None
         assert form.fields[name].tooltip.startswith("<qt>")
 
 
-def test_a_part_of_the_augmentation_is_by_preset_until_it_is_set(qtbot: Any) -> None:
-    form = Form(TrainSettings, ["rotate", "blur"])
+def test_a_share_is_automatic_until_it_is_set_and_may_be_nothing(qtbot: Any) -> None:
+    form = Form(TrainSettings, ["unaugmented_tail"])
     qtbot.addWidget(form)
-    assert form.fields.rotate.native.text() == "preset"
-    form.fields.rotate.native.stepBy(1)
-    assert form.read() == TrainSettings.of(rotate=0)
-    form.fields.rotate.value, form.fields.blur.value = 22.5, 0.15
-    assert form.read() == TrainSettings.of(rotate=22.5, blur=0.15)
+    assert form.fields.unaugmented_tail.native.text() == "automatic"
+    form.fields.unaugmented_tail.native.stepBy(1)
+    assert form.read() == TrainSettings.of(unaugmented_tail=0)
+    form.fields.unaugmented_tail.value = 0.15
+    assert form.read() == TrainSettings.of(unaugmented_tail=0.15)
+
+
+def test_single_strengths_of_augmentation_are_for_plan_files_and_python(qtbot: Any) -> None:
+    form = Form(TrainSettings)
+    qtbot.addWidget(form)
+    assert "rotate" in TrainSettings.leaves()
+    assert "rotate" not in form.values()
 
 
 def test_values_arrive_in_the_settings(qtbot: Any) -> None:
@@ -50,14 +62,13 @@ def test_an_optional_number_can_be_left_out_and_says_so(qtbot: Any) -> None:
     form = Form(TrainSettings, ["background_label"])
     qtbot.addWidget(form)
     assert form.fields.background_label.native.text() == "none"
-    assert form.read().background_label is None
+    assert form.read().annotation.background_label is None
 
 
 def test_what_is_not_set_says_what_is_taken_instead(qtbot: Any) -> None:
-    form = Form(TrainSettings, ["dims", "patch", "batch", "learning_rate", "rotate"])
+    form = Form(TrainSettings, ["dims", "patch", "batch", "learning_rate"])
     qtbot.addWidget(form)
     assert form.fields.batch.native.text() == "automatic"
-    assert form.fields.rotate.native.text() == "preset"
     for name in ("dims", "patch", "batch", "learning_rate"):
         form.say_unset(name, f"auto: {name}")
     assert form.fields.dims.native.currentText() == "auto: dims"
@@ -98,7 +109,7 @@ def test_a_budget_of_zero_is_refused_in_one_line(qtbot: Any) -> None:
 
 
 def test_a_type_without_a_widget_is_named(qtbot: Any) -> None:
-    class Odd(BaseModel):
+    class Odd(Settings):
         where: bytes = Field(default=b"", description="Bytes.")
 
     with pytest.raises(TypeError, match="where"):
