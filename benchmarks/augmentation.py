@@ -138,7 +138,7 @@ def training_step(plan):
     """The step that training takes, on its own network."""
     from napari_medunet.engine.hardware import devices
     from napari_medunet.engine.hardware.data_parallel import DeviceGroup
-    from napari_medunet.engine.training.steps import compile_steps, new_learner
+    from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
     return compile_steps(new_learner(plan, devices.precision(), DeviceGroup()))[0]
 

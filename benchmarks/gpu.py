@@ -40,7 +40,7 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training.clock import Clock
+from napari_medunet.engine.training.learning.clock import Clock
 
 TEST_CASES = 48
 PROGRAMS = ("ours", "MONAI")
@@ -111,7 +111,8 @@ def child(program: str, work: str, chosen: argparse.Namespace) -> dict:
 
 def in_words(plan: Plan) -> str:
     """What a step looks at, and the width of the network."""
-    words = f"{' x '.join(map(str, plan.grid.patch))}, batch {plan.schedule.batch}, {plan.network.filters} filters"
+    size = " x ".join(map(str, plan.grid.patch))
+    words = f"{size}, batch {plan.schedule.batch}, {plan.network.filters} filters"
     return words if plan.network.networks == 1 else f"{words}, {plan.network.networks} networks"
 
 
@@ -193,7 +194,7 @@ def mean_dice(network: object, cases: list[Example], labels: tuple[int, ...]) ->
 def our_step(plan: Plan) -> tuple[Callable[..., object], str]:
     from napari_medunet.engine.hardware import devices
     from napari_medunet.engine.hardware.data_parallel import DeviceGroup
-    from napari_medunet.engine.training.steps import compile_steps, new_learner
+    from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
     learn, _ = compile_steps(new_learner(plan, devices.precision(), DeviceGroup()))
     return learn, devices.describe()

@@ -57,7 +57,7 @@ OURS = ("-m", "napari_medunet")
 CHANGED = {
     "with-adam": "from napari_medunet.engine.training import steps; steps.Muon = keras.optimizers.Adam",
     "without-average": "from napari_medunet.engine.training import average; average._AVERAGING = 0.0",
-    "without-cosine": "from napari_medunet.engine.training.loop import Loop;"
+    "without-cosine": "from napari_medunet.engine.training.learning.loop import Loop;"
     "Loop._learning_rate = lambda loop: loop.plan.schedule.learning_rate",
     "with-best-epoch": "from napari_medunet.engine.training import loop; loop._AS_GOOD = 0.0",
     "with-all-guesses": "from napari_medunet.engine import samples;"

@@ -28,10 +28,10 @@ from pathlib import Path
 import numpy as np
 
 from napari_medunet.engine.evaluation import metrics
-from napari_medunet.engine.evaluation.metrics import surfaces
 from napari_medunet.engine.evaluation.metrics.confusion import confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import pair_labels
-from napari_medunet.engine.evaluation.metrics.surface_points import surface_points
+from napari_medunet.engine.evaluation.metrics.surface import surfaces
+from napari_medunet.engine.evaluation.metrics.surface.surface_points import surface_points
 
 Scores = dict[int, dict[str, float]]
 Case = tuple[np.ndarray, np.ndarray, tuple[float, float, float]]

@@ -116,7 +116,7 @@ def ours(chosen: argparse.Namespace, precision: str):
 
     from napari_medunet.engine.hardware.data_parallel import DeviceGroup
     from napari_medunet.engine.plan import Plan
-    from napari_medunet.engine.training.steps import compile_steps, new_learner
+    from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
     plan = Plan(
         dims=len(chosen.size),

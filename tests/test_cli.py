@@ -34,7 +34,7 @@ from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 QUICK = ("--minutes", "2", "--epochs", "1", "--filters", "4", "--depth", "2", "--dims", "2d")
 

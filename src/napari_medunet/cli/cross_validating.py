@@ -13,7 +13,7 @@ from napari_medunet.engine.files.saving import check_writable
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.training import CrossValidation, cross_validate
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 
 def cross_validate_and_write(

@@ -20,7 +20,7 @@ from napari_medunet.engine.progress import ProgressCallback
 from napari_medunet.engine.settings import AnnotationSettings, TrainSettings
 from napari_medunet.engine.training import choose_folds
 from napari_medunet.engine.training.fine_tuning import sample_replay
-from napari_medunet.engine.training.run_folder import RunFiles, RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFiles, RunFolder
 
 Learn = Callable[[ProgressCallback], Segmenter]
 

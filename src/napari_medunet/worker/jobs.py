@@ -63,7 +63,7 @@ def train(request: TrainRequest, folder: Path, report: ProgressCallback, deliver
     What broke off in the run folder is gone on with.
     """
     from napari_medunet.engine.training import fine_tune, train
-    from napari_medunet.engine.training.run_folder import RunFolder
+    from napari_medunet.engine.training.run.run_folder import RunFolder
 
     examples = [files.map(folder) for files in request.examples]
     plan, names = request.plan, request.names
@@ -87,7 +87,7 @@ def cross_validate(
     What broke off in the run folder is gone on with.
     """
     from napari_medunet.engine.training import cross_validate
-    from napari_medunet.engine.training.run_folder import RunFolder
+    from napari_medunet.engine.training.run.run_folder import RunFolder
 
     examples = [files.map(folder) for files in request.examples]
     run = RunFolder.new_or_broken(request.run)

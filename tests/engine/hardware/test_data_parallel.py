@@ -27,7 +27,7 @@ import json
 import numpy as np
 from napari_medunet.engine.hardware.data_parallel import DeviceGroup, all_devices
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.training.steps import compile_steps, new_learner
+from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
 plan = Plan.of(
     dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2
@@ -76,7 +76,7 @@ from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 settings = TrainSettings.of(
     minutes=60, epochs=2, filters=4, depth=2, dims="2d", annotated="slices", self_training=True

@@ -21,10 +21,10 @@ from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Cancelled, Part, Progress, StopRequested
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import cross_validate, ensemble
-from napari_medunet.engine.training.loop import LossNotFinite
+from napari_medunet.engine.training.learning.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.part_progress import PartAborted, PartReport, StopLatch
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 SMALL = TrainSettings.of(
     minutes=5, epochs=2, filters=4, depth=2, dims="2d", batch=4, annotated="slices", folds=2

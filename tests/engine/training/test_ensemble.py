@@ -15,9 +15,9 @@ from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Part, StopRequested
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import ensemble
-from napari_medunet.engine.training.loop import LossNotFinite
+from napari_medunet.engine.training.learning.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import train_one_network
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 SMALL = TrainSettings.of(minutes=60, epochs=2, filters=4, depth=2, dims="2d", batch=4, networks=2)
 FIRST, SECOND = (Part("network", number, 2) for number in (1, 2))

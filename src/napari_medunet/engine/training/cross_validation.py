@@ -35,10 +35,10 @@ from napari_medunet.engine.progress import Part, Progress, ProgressCallback, ign
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.ensemble import train_part
-from napari_medunet.engine.training.loop import LossNotFinite
+from napari_medunet.engine.training.learning.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import TrainedNetwork
 from napari_medunet.engine.training.part_progress import PartAborted, PartReport, StopLatch
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 _METRICS = tuple(LabelMeans.model_fields)
 

@@ -9,10 +9,10 @@ from napari_medunet.engine.prediction.card import SegmentClass
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Part, ProgressCallback
 from napari_medunet.engine.training.assembling import assemble_segmenter
-from napari_medunet.engine.training.loop import LossNotFinite
+from napari_medunet.engine.training.learning.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import TrainedNetwork, train_one_network
 from napari_medunet.engine.training.part_progress import PartAborted, PartReport, StopLatch
-from napari_medunet.engine.training.run_folder import RunFolder, run_context
+from napari_medunet.engine.training.run.run_folder import RunFolder, run_context
 
 
 def train_networks(

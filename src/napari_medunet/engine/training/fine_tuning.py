@@ -24,7 +24,7 @@ from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.one_network import train_one_network
-from napari_medunet.engine.training.run_folder import RunFolder, run_context
+from napari_medunet.engine.training.run.run_folder import RunFolder, run_context
 
 _REPLAYED_PER_NEW = 3  # old examples, at most: the new ones are to be seen often
 # A new label's logit begins so far below the mean of those of what is known: nowhere the highest, whatever

@@ -22,12 +22,17 @@ from napari_medunet.engine.progress import (
     ProgressCallback,
     StopRequested,
 )
-from napari_medunet.engine.training import checks
-from napari_medunet.engine.training.checkpoints import InitialState
-from napari_medunet.engine.training.clock import Clock
-from napari_medunet.engine.training.loop import HeldOut, Loop, LossNotFinite, steps_per_epoch
-from napari_medunet.engine.training.prior_correction import correct_priors
-from napari_medunet.engine.training.self_training import SelfTraining
+from napari_medunet.engine.training.learning import checks
+from napari_medunet.engine.training.learning.clock import Clock
+from napari_medunet.engine.training.learning.loop import (
+    HeldOut,
+    Loop,
+    LossNotFinite,
+    steps_per_epoch,
+)
+from napari_medunet.engine.training.learning.prior_correction import correct_priors
+from napari_medunet.engine.training.learning.self_training import SelfTraining
+from napari_medunet.engine.training.run.checkpoints import InitialState
 
 _MOST_SCORES = 20_000  # in a card, which stays below a megabyte; the run folder has all
 _VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from

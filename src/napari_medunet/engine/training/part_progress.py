@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from napari_medunet.engine.progress import Part, Progress, ProgressCallback, StopRequested
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 
 class PartAborted(Exception):

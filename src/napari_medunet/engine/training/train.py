@@ -14,7 +14,7 @@ from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.ensemble import train_networks
 from napari_medunet.engine.training.one_network import train_one_network
-from napari_medunet.engine.training.run_folder import RunFolder, run_context
+from napari_medunet.engine.training.run.run_folder import RunFolder, run_context
 
 
 def train(

@@ -17,8 +17,8 @@ from napari_medunet.engine.evaluation.metrics.incremental import (
     IncrementalScores,
 )
 from napari_medunet.engine.evaluation.metrics.label_pairs import Box, joined
-from napari_medunet.engine.evaluation.metrics.nearest import warm_up
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores, evaluate_case
+from napari_medunet.engine.evaluation.metrics.surface.nearest import warm_up
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid
 from napari_medunet.plugin.widgets.latest_only import run_in_thread

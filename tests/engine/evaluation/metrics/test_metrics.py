@@ -16,8 +16,11 @@ from napari_medunet.engine.evaluation import metrics
 from napari_medunet.engine.evaluation.metrics.confusion import Counts, confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import foreground_box, pair_labels
 from napari_medunet.engine.evaluation.metrics.scores import score_labels
-from napari_medunet.engine.evaluation.metrics.surface_elements import element_areas, element_codes
-from napari_medunet.engine.evaluation.metrics.surface_points import surface_points
+from napari_medunet.engine.evaluation.metrics.surface.surface_elements import (
+    element_areas,
+    element_codes,
+)
+from napari_medunet.engine.evaluation.metrics.surface.surface_points import surface_points
 from napari_medunet.engine.evaluation.metrics.table import METRICS, LabelScores
 from napari_medunet.engine.labels import as_labels
 from napari_medunet.engine.settings import EvaluateSettings

@@ -10,7 +10,7 @@ from napari_medunet.engine.evaluation.metrics.confusion import Counts
 from napari_medunet.engine.evaluation.metrics.lesions import lesion_metrics
 from napari_medunet.engine.evaluation.metrics.overlap import overlap_metrics
 from napari_medunet.engine.evaluation.metrics.regions import LabelMasks, region_metrics
-from napari_medunet.engine.evaluation.metrics.surfaces import NOTHING, distance_metrics
+from napari_medunet.engine.evaluation.metrics.surface.surfaces import NOTHING, distance_metrics
 from napari_medunet.engine.evaluation.metrics.table import (
     METRICS,
     LabelScores,

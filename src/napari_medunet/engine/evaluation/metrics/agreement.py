@@ -13,8 +13,8 @@ from napari_medunet.engine.evaluation.metrics.confusion import Confusion
 from napari_medunet.engine.evaluation.metrics.label_pairs import foreground_box, pair_labels
 from napari_medunet.engine.evaluation.metrics.mask import evaluation_mask
 from napari_medunet.engine.evaluation.metrics.resampling import grid_difference, labels_on_grid_of
-from napari_medunet.engine.evaluation.metrics.surface_points import surface_points
-from napari_medunet.engine.evaluation.metrics.surfaces import surface_distances
+from napari_medunet.engine.evaluation.metrics.surface.surface_points import surface_points
+from napari_medunet.engine.evaluation.metrics.surface.surfaces import surface_distances
 from napari_medunet.engine.labels import LabelArray, as_labels
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume, same_grid

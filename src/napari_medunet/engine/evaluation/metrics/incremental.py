@@ -36,8 +36,8 @@ from napari_medunet.engine.evaluation.metrics.label_scores import (
     with_known_distances,
 )
 from napari_medunet.engine.evaluation.metrics.mask import evaluation_mask
-from napari_medunet.engine.evaluation.metrics.surface_points import Points, points_in
-from napari_medunet.engine.evaluation.metrics.surfaces import (
+from napari_medunet.engine.evaluation.metrics.surface.surface_points import Points, points_in
+from napari_medunet.engine.evaluation.metrics.surface.surfaces import (
     NOTHING,
     SurfaceDistances,
     all_surface_distances,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from napari_medunet.engine.evaluation.metrics import overlap, surfaces
+from napari_medunet.engine.evaluation.metrics import overlap
 from napari_medunet.engine.evaluation.metrics.confusion import Confusion
 from napari_medunet.engine.evaluation.metrics.lesions import lesion_metrics
 from napari_medunet.engine.evaluation.metrics.regions import LabelMasks, region_metrics
 from napari_medunet.engine.evaluation.metrics.score_table import ScoreTable, label_table
+from napari_medunet.engine.evaluation.metrics.surface import surfaces
 from napari_medunet.engine.evaluation.metrics.table import LabelScores
 from napari_medunet.engine.settings import EvaluateSettings
 

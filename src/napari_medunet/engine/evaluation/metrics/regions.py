@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.evaluation.metrics.label_pairs import LabelPair
-from napari_medunet.engine.evaluation.metrics.surface_points import Points
+from napari_medunet.engine.evaluation.metrics.surface.surface_points import Points
 from napari_medunet.engine.settings import EvaluateSettings
 
 BoolArray = npt.NDArray[np.bool_]

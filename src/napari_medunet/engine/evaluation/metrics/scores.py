@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.evaluation.metrics import surfaces
 from napari_medunet.engine.evaluation.metrics.confusion import Confusion, confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import LabelPair, pair_labels
 from napari_medunet.engine.evaluation.metrics.label_scores import (
@@ -22,7 +21,8 @@ from napari_medunet.engine.evaluation.metrics.label_scores import (
 from napari_medunet.engine.evaluation.metrics.mask import evaluation_mask
 from napari_medunet.engine.evaluation.metrics.regions import label_masks
 from napari_medunet.engine.evaluation.metrics.resampling import grid_difference, labels_on_grid_of
-from napari_medunet.engine.evaluation.metrics.surface_points import surface_points
+from napari_medunet.engine.evaluation.metrics.surface import surfaces
+from napari_medunet.engine.evaluation.metrics.surface.surface_points import surface_points
 from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores
 from napari_medunet.engine.labels import as_labels
 from napari_medunet.engine.settings import EvaluateSettings

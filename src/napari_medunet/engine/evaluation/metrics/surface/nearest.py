@@ -18,7 +18,7 @@ from math import ceil, inf, log2
 import numpy as np
 import numpy.typing as npt
 
-from napari_medunet.engine.evaluation.metrics.nearest_kernels import grow, look_up
+from napari_medunet.engine.evaluation.metrics.surface.nearest_kernels import grow, look_up
 from napari_medunet.engine.evaluation.metrics.threads import in_threads, in_turn
 
 FloatArray = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from napari_medunet.engine.patches.preprocessing import Float32Array
 from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.prediction.sliding_window import blended_slabs
 from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
-from napari_medunet.engine.training.self_training import InTraining
+from napari_medunet.engine.training.learning.self_training import InTraining
 
 _VOXELS = 200_000  # of all images together, which tell how often a label is
 _ROUNDS = 100

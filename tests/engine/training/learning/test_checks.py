@@ -9,9 +9,9 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import EpochScores, Scores
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.settings.budget import BudgetSettings
-from napari_medunet.engine.training import checks
-from napari_medunet.engine.training.clock import Clock
-from napari_medunet.engine.training.loop import HeldOut, Loop, LossNotFinite
+from napari_medunet.engine.training.learning import checks
+from napari_medunet.engine.training.learning.clock import Clock
+from napari_medunet.engine.training.learning.loop import HeldOut, Loop, LossNotFinite
 
 PLAN = Plan.of(
     dims="2d", spacing_mm=(2, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2

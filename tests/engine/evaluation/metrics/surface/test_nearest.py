@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from napari_medunet.engine.evaluation.metrics.nearest import Search, nearest
+from napari_medunet.engine.evaluation.metrics.surface.nearest import Search, nearest
 
 
 def all_pairs(search: Search) -> np.ndarray:

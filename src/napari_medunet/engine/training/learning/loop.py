@@ -20,8 +20,8 @@ from napari_medunet.engine.progress import (
     Scores,
     StopRequested,
 )
-from napari_medunet.engine.training import checks
-from napari_medunet.engine.training.clock import Clock
+from napari_medunet.engine.training.learning import checks
+from napari_medunet.engine.training.learning.clock import Clock
 
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
 # Steps, and epochs in the minutes: scores come often enough to watch, and seldom enough to cost little.
@@ -95,7 +95,7 @@ class Loop:
         devices.set_up_backend()
         devices.use_threads(plan.budget.threads)
 
-        from napari_medunet.engine.training.steps import compile_steps, new_learner
+        from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
         self.device_group = all_devices()
         self.learner = new_learner(plan, devices.precision(), self.device_group)

@@ -22,7 +22,7 @@ from napari_medunet.engine.network.muon import Muon
 from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Scores
-from napari_medunet.engine.training.average import WeightAverage
+from napari_medunet.engine.training.learning.average import WeightAverage
 
 Afterwards = Callable[[], None]
 Step = Callable[[Any, Any], Any]

@@ -23,10 +23,10 @@ from pydantic import TypeAdapter
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.saving import PART_SUFFIX, atomic_write
 from napari_medunet.engine.progress import EpochScores
-from napari_medunet.engine.training.loop import Best
+from napari_medunet.engine.training.learning.loop import Best
 
 if TYPE_CHECKING:
-    from napari_medunet.engine.training.loop import Loop
+    from napari_medunet.engine.training.learning.loop import Loop
 
 _NAMES = ("checkpoint-1.npz", "checkpoint-2.npz")
 # Seconds from one checkpoint to the next, as a multiple of the processor time that writing takes, which is

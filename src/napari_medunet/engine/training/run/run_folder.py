@@ -23,8 +23,12 @@ from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.files.saving import atomic_write, check_writable
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import Progress, ProgressCallback
-from napari_medunet.engine.training.checkpoints import Checkpoint, Checkpoints, InitialState
-from napari_medunet.engine.training.history import tensorboard_writer, write_events, write_history
+from napari_medunet.engine.training.run.checkpoints import Checkpoint, Checkpoints, InitialState
+from napari_medunet.engine.training.run.history import (
+    tensorboard_writer,
+    write_events,
+    write_history,
+)
 
 _RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
     "run.json",

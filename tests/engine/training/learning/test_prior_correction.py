@@ -11,7 +11,10 @@ from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import StopRequested, ignore
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training.prior_correction import class_prior_ratios, correct_priors
+from napari_medunet.engine.training.learning.prior_correction import (
+    class_prior_ratios,
+    correct_priors,
+)
 
 BACKGROUND = 9
 SETTINGS = TrainSettings.of(annotated="voxels", background_label=BACKGROUND)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_medunet.engine.patches.sampler import IGNORED
-from napari_medunet.engine.training.self_training import sure_classes
+from napari_medunet.engine.training.learning.self_training import sure_classes
 
 
 def test_labels_are_learned_from_where_they_are_sure_and_background_everywhere():

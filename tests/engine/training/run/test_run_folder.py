@@ -21,7 +21,7 @@ from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Cancelled, EpochScores, Scores
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
@@ -144,7 +144,7 @@ def test_tensorboard_reads_the_scores(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from napari_medunet.engine.training.history import tensorboard_writer, write_events
+    from napari_medunet.engine.training.run.history import tensorboard_writer, write_events
 
     writer = tensorboard_writer(tmp_path)
     for epoch in (1, 2):

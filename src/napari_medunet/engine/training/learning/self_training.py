@@ -17,7 +17,7 @@ from napari_medunet.engine.patches.sampler import IGNORED, ClassArray, PatchSamp
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.sliding_window import blended_slabs
 from napari_medunet.engine.progress import Progress
-from napari_medunet.engine.training.loop import Loop
+from napari_medunet.engine.training.learning.loop import Loop
 
 _ROUNDS = (0.35, 0.55, 0.75)  # shares of the training after which the rest is labelled anew
 # Least probability that is learned from. What is more likely background than any label is background: were

@@ -5,9 +5,9 @@ from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.hardware.data_parallel import all_devices
 from napari_medunet.engine.network.losses import ClassScores, cross_entropy_and_dice
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.training.clock import Clock
-from napari_medunet.engine.training.loop import Loop
-from napari_medunet.engine.training.steps import compile_steps, new_learner
+from napari_medunet.engine.training.learning.clock import Clock
+from napari_medunet.engine.training.learning.loop import Loop
+from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
 PLAN = Plan.of(
     dims="2d", spacing_mm=(1, 1, 1), patch=(16, 16), labels=(0, 1, 2), depth=2, filters=4, batch=2

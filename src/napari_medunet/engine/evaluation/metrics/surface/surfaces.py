@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.evaluation.metrics.label_pairs import LabelPair
-from napari_medunet.engine.evaluation.metrics.nearest import Search, nearest
-from napari_medunet.engine.evaluation.metrics.surface_elements import element_areas, element_codes
-from napari_medunet.engine.evaluation.metrics.surface_points import Points
+from napari_medunet.engine.evaluation.metrics.surface.nearest import Search, nearest
+from napari_medunet.engine.evaluation.metrics.surface.surface_elements import (
+    element_areas,
+    element_codes,
+)
+from napari_medunet.engine.evaluation.metrics.surface.surface_points import Points
 from napari_medunet.engine.settings import EvaluateSettings
 
 FloatArray = npt.NDArray[np.float64]

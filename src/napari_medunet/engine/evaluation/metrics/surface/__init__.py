@@ -1,0 +1,1 @@
+"""Surfaces of labels, and the distances between them."""
