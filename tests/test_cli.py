@@ -61,7 +61,7 @@ def run(*arguments):
 def run_alone(*arguments):
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "napari_medunet", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=180)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 def one_line_error(ran, code):
@@ -447,14 +447,14 @@ def test_interrupting_a_training_keeps_the_best(folder, tmp_path):
     path = tmp_path / "stopped.medunet"
     child = subprocess.Popen(
         [sys.executable, "-m", "napari_medunet", "train", "--images", folder / "images", "--labels",
-         folder / "labels", "--model", path, "--minutes", "30", "--filters", "4", "--json"],
+         folder / "labels", "--model", path, "--minutes", "30", "--filters", "4", "--dims", "2d", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in child.stdout:
         if json.loads(line).get("scores"):
             child.send_signal(signal.SIGINT)
             break
-    output, errors = child.communicate(timeout=60)
+    output, errors = child.communicate(timeout=600)
     assert child.returncode == 0, errors
     assert json.loads(output.splitlines()[-1])["event"] == "result"
     assert path.exists()
@@ -468,7 +468,7 @@ def test_interrupting_what_keeps_nothing_says_so(tmp_path):
     )  # fmt: skip
     child.stdout.readline()  # it has begun
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=600)
     assert child.returncode == 130
     assert errors.strip() == "Error: Interrupted: what was finished is kept."
 
