@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_medunet.engine.evaluation import metrics
+from napari_medunet.engine.evaluation.metrics import overlap
 from napari_medunet.engine.evaluation.metrics.confusion import confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import pair_labels
 from napari_medunet.engine.evaluation.metrics.surface import surfaces
@@ -89,8 +89,8 @@ def ours(truth, prediction, spacing) -> Scores:
     for label, distances in surfaces.all_surface_distances(points, pair.spacing_mm).items():
         counts = confusion.counts(label)
         scores[label] = {
-            "dice": metrics.dice(counts),
-            "iou": metrics.iou(counts),
+            "dice": overlap.dice(counts),
+            "iou": overlap.iou(counts),
             "hd": surfaces.hausdorff(distances),
             "hd95": surfaces.hausdorff(distances, 95),
             "assd": surfaces.assd(distances),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from napari_medunet.engine.evaluation.comparison import compare, paired_difference
 from napari_medunet.engine.evaluation.evaluation import Evaluation
-from napari_medunet.engine.evaluation.metrics import ratios
 from napari_medunet.engine.evaluation.metrics.confusion import confusion_matrix, pooled
 from napari_medunet.engine.evaluation.metrics.label_pairs import pair_labels
+from napari_medunet.engine.evaluation.metrics.overlap import ratios
 from napari_medunet.engine.evaluation.metrics.scores import score_labels
 from napari_medunet.engine.evaluation.summary import mean_interval, summarise_values
 from napari_medunet.engine.settings import EvaluateSettings

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_medunet.engine.errors import told
-from napari_medunet.engine.evaluation.metrics import ratios
 from napari_medunet.engine.evaluation.metrics.confusion import Confusion, Counts, pooled, summed
+from napari_medunet.engine.evaluation.metrics.overlap import ratios
 from napari_medunet.engine.evaluation.metrics.score_table import ScoreTable
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores, evaluate_case
 from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores

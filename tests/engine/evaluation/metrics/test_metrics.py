@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_medunet.engine.evaluation import metrics
+from napari_medunet.engine.evaluation.metrics import overlap
 from napari_medunet.engine.evaluation.metrics.confusion import Counts, confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import foreground_box, pair_labels
 from napari_medunet.engine.evaluation.metrics.scores import score_labels
@@ -48,14 +48,14 @@ def assert_same(first: LabelScores, second: LabelScores) -> None:
 
 def test_counts_and_ratios_by_hand():
     counts = Counts(true_positive=6, false_positive=2, false_negative=4, true_negative=8)
-    assert metrics.dice(counts) == metrics.f1(counts) == 12 / 18
-    assert metrics.iou(counts) == 6 / 12
-    assert metrics.precision(counts) == 6 / 8
-    assert metrics.recall(counts) == 6 / 10
-    assert metrics.specificity(counts) == 8 / 10
-    assert metrics.accuracy(counts) == 14 / 20
-    assert metrics.volume_similarity(counts) == 1 - 2 / 18
-    assert metrics.relative_volume_difference(counts) == -2 / 10
+    assert overlap.dice(counts) == overlap.f1(counts) == 12 / 18
+    assert overlap.iou(counts) == 6 / 12
+    assert overlap.precision(counts) == 6 / 8
+    assert overlap.recall(counts) == 6 / 10
+    assert overlap.specificity(counts) == 8 / 10
+    assert overlap.accuracy(counts) == 14 / 20
+    assert overlap.volume_similarity(counts) == 1 - 2 / 18
+    assert overlap.relative_volume_difference(counts) == -2 / 10
 
 
 def test_confusion_matrix_by_hand():
@@ -65,7 +65,7 @@ def test_confusion_matrix_by_hand():
     assert confusion.labels.tolist() == [0, 1, 200]
     assert confusion.matrix.tolist() == [[1, 1, 0], [0, 1, 1], [1, 0, 2]]
     assert confusion.total == 7
-    assert metrics.overall_accuracy(confusion) == 4 / 7
+    assert overlap.overall_accuracy(confusion) == 4 / 7
     assert confusion.counts(200) == Counts(2, 1, 1, 3)
     assert confusion.counts(5) == Counts(0, 0, 0, 7)
 
@@ -210,13 +210,13 @@ def test_a_label_that_is_only_in_the_prediction():
 def test_a_label_that_is_in_neither_is_not_a_perfect_one():
     assert score_labels(line(0, 0), line(0, 0)).labels == {}
     nothing = Counts(0, 0, 0, 9)
-    for metric in (metrics.dice, metrics.iou, metrics.precision, metrics.recall, metrics.f1):
+    for metric in (overlap.dice, overlap.iou, overlap.precision, overlap.recall, overlap.f1):
         assert isnan(metric(nothing))
-    assert isnan(metrics.specificity(nothing))
-    assert isnan(metrics.accuracy(nothing))
-    assert isnan(metrics.volume_similarity(nothing))
-    assert isnan(metrics.relative_volume_difference(nothing))
-    assert metrics.relative_volume_difference(Counts(0, 3, 0, 6)) == inf
+    assert isnan(overlap.specificity(nothing))
+    assert isnan(overlap.accuracy(nothing))
+    assert isnan(overlap.volume_similarity(nothing))
+    assert isnan(overlap.relative_volume_difference(nothing))
+    assert overlap.relative_volume_difference(Counts(0, 3, 0, 6)) == inf
 
 
 def test_a_label_that_fills_everything():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from napari_medunet.engine.evaluation import metrics
+from napari_medunet.engine.evaluation.metrics import overlap
 from napari_medunet.engine.evaluation.metrics.confusion import Counts, confusion_matrix
 from napari_medunet.engine.evaluation.metrics.label_pairs import pair_labels
 from napari_medunet.engine.evaluation.metrics.lesions import match_lesions
@@ -37,31 +37,31 @@ def scores(truth, prediction, spacing=None, **options):
 
 def test_f_beta_by_hand():
     counts = Counts(true_positive=6, false_positive=2, false_negative=4, true_negative=8)
-    assert metrics.f_beta(counts, 1) == metrics.dice(counts)
-    assert metrics.f_beta(counts, 2) == pytest.approx(5 * 6 / (5 * 6 + 4 * 4 + 2))
-    precision, recall = metrics.precision(counts), metrics.recall(counts)
-    assert metrics.f_beta(counts, 0.5) == pytest.approx(
+    assert overlap.f_beta(counts, 1) == overlap.dice(counts)
+    assert overlap.f_beta(counts, 2) == pytest.approx(5 * 6 / (5 * 6 + 4 * 4 + 2))
+    precision, recall = overlap.precision(counts), overlap.recall(counts)
+    assert overlap.f_beta(counts, 0.5) == pytest.approx(
         1.25 * precision * recall / (0.25 * precision + recall)
     )
-    assert isnan(metrics.f_beta(Counts(0, 0, 0, 4), 2))
-    assert metrics.f_beta(Counts(0, 3, 0, 4), 2) == metrics.f_beta(Counts(0, 0, 3, 4), 2) == 0
+    assert isnan(overlap.f_beta(Counts(0, 0, 0, 4), 2))
+    assert overlap.f_beta(Counts(0, 3, 0, 4), 2) == overlap.f_beta(Counts(0, 0, 3, 4), 2) == 0
 
 
 def test_kappa_by_hand():
     # po = 14/20, pe = (10/20)(8/20) + (10/20)(12/20) = 0.5
-    assert metrics.kappa(Counts(6, 2, 4, 8)) == pytest.approx(0.4)
-    assert metrics.kappa(Counts(5, 0, 0, 5)) == 1
-    assert metrics.kappa(Counts(0, 5, 5, 0)) == -1
-    assert isnan(metrics.kappa(Counts(0, 0, 0, 9)))
-    assert isnan(metrics.kappa(Counts(9, 0, 0, 0)))
-    assert metrics.kappa(Counts(0, 0, 3, 6)) == 0
+    assert overlap.kappa(Counts(6, 2, 4, 8)) == pytest.approx(0.4)
+    assert overlap.kappa(Counts(5, 0, 0, 5)) == 1
+    assert overlap.kappa(Counts(0, 5, 5, 0)) == -1
+    assert isnan(overlap.kappa(Counts(0, 0, 0, 9)))
+    assert isnan(overlap.kappa(Counts(9, 0, 0, 0)))
+    assert overlap.kappa(Counts(0, 0, 3, 6)) == 0
 
 
 def test_kappa_over_all_labels_by_hand():
     truth, prediction = line(0, 0, 1, 1, 2, 2), line(0, 1, 1, 1, 2, 0)
     confusion = confusion_matrix(pair_labels(truth, prediction))
     chance = (2 * 2 + 2 * 3 + 2 * 1) / 36
-    assert metrics.overall_kappa(confusion) == pytest.approx((4 / 6 - chance) / (1 - chance))
+    assert overlap.overall_kappa(confusion) == pytest.approx((4 / 6 - chance) / (1 - chance))
 
 
 def test_volume_differences():
