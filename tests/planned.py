@@ -10,7 +10,13 @@ from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import CrossValidation, cross_validate, fine_tune, train
+from napari_medunet.engine.training import (
+    CrossValidation,
+    Predecessor,
+    cross_validate,
+    fine_tune,
+    train,
+)
 
 
 def train_by(
@@ -34,4 +40,4 @@ def fine_tune_by(
     **more: Any,
 ) -> Segmenter:
     plan = extend_plan(known.plan, [*examples, *replay], settings)
-    return fine_tune(known, examples, plan, *args, replay=replay, **more)
+    return fine_tune(Predecessor(known, replay), examples, plan, *args, **more)

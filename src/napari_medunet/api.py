@@ -144,11 +144,12 @@ def fine_tune(
     every = [*examples, *replay]
     plan = plan or extend_plan(segmenter.plan, every, _settings(examples, options))
     start_quietly()
-    from napari_medunet.engine.training import fine_tune
+    from napari_medunet.engine.training import Predecessor, fine_tune
 
     with progress_bar("Training") as report:
         names = _names(examples)
-        return fine_tune(segmenter, list(examples), plan, report, names, replay)
+        known = Predecessor(segmenter, replay)
+        return fine_tune(known, list(examples), plan, report, names)
 
 
 def cross_validate(

@@ -20,7 +20,8 @@ from napari_medunet.engine.progress import ProgressCallback
 from napari_medunet.engine.settings import AnnotationSettings, TrainSettings
 from napari_medunet.engine.training import choose_folds
 from napari_medunet.engine.training.fine_tuning import sample_replay
-from napari_medunet.engine.training.run.run_folder import RunFiles, RunFolder
+from napari_medunet.engine.training.run.record import RunFiles
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 Learn = Callable[[ProgressCallback], Segmenter]
 
@@ -165,12 +166,12 @@ def _go_on_learning(
     loaded: LoadedExamples, replay: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool
 ) -> int:
     start_quietly()
-    from napari_medunet.engine.training import fine_tune
+    from napari_medunet.engine.training import Predecessor, fine_tune
 
-    old = Segmenter.load(run.record.files.needed("start_from"))
+    old = Predecessor(Segmenter.load(run.record.files.needed("start_from")), replay.examples)
 
     def learn(report: ProgressCallback) -> Segmenter:
-        return fine_tune(old, loaded.examples, plan, report, replay=replay.examples, run=run)
+        return fine_tune(old, loaded.examples, plan, report, run=run)
 
     return _learn(learn, loaded, run, as_json)
 

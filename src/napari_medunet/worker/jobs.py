@@ -62,7 +62,7 @@ def train(request: TrainRequest, folder: Path, report: ProgressCallback, deliver
 
     What broke off in the run folder is gone on with.
     """
-    from napari_medunet.engine.training import fine_tune, train
+    from napari_medunet.engine.training import Predecessor, fine_tune, train
     from napari_medunet.engine.training.run.run_folder import RunFolder
 
     examples = [files.map(folder) for files in request.examples]
@@ -70,7 +70,7 @@ def train(request: TrainRequest, folder: Path, report: ProgressCallback, deliver
     run = RunFolder.new_or_broken(request.run)
     if request.start_from is not None:
         known = _load(request.start_from)
-        segmenter = fine_tune(known, examples, plan, report, names, run=run)
+        segmenter = fine_tune(Predecessor(known), examples, plan, report, names, run)
     else:
         segmenter = train(examples, plan, report, names, run)
     path = folder / _SEGMENTER

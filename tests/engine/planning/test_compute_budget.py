@@ -10,7 +10,7 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import compute_budget
 from napari_medunet.engine.planning.compute_budget import budget_tflop, expected_steps
 from napari_medunet.engine.planning.network_size import step_gflop
-from napari_medunet.engine.training.learning.loop import steps_per_epoch
+from napari_medunet.engine.training.learning.clock import steps_per_epoch
 
 
 def plan(dims="3d", **fields):

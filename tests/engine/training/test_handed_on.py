@@ -5,6 +5,7 @@ another one, or none.
 """
 
 import pytest
+from napari_medunet.engine.training.run_folder import RunFolder
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
@@ -15,8 +16,7 @@ from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import TrainSettings
-from napari_medunet.engine.training import cross_validate, fine_tune, train
-from napari_medunet.engine.training.run_folder import RunFolder
+from napari_medunet.engine.training import Predecessor, cross_validate, fine_tune, train
 
 pytestmark = pytest.mark.slow
 
@@ -94,4 +94,6 @@ def test_of_fine_tuning(trained, examples, memory_goes, tmp_path):
     assert plan.schedule.learning_rate == 0.004
     memory_goes()
     run = RunFolder.new(tmp_path / "run")
-    check_handed_on(plan, fine_tune(known, examples, plan, run=run), run.path, tmp_path)
+    check_handed_on(
+        plan, fine_tune(Predecessor(known), examples, plan, run=run), run.path, tmp_path
+    )

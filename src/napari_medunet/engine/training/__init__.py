@@ -10,7 +10,7 @@ from napari_medunet.engine.training.cross_validation import (
     choose_folds,
     cross_validate,
 )
-from napari_medunet.engine.training.fine_tuning import fine_tune
+from napari_medunet.engine.training.fine_tuning import Predecessor, fine_tune
 from napari_medunet.engine.training.train import train
 
-__all__ = ["CrossValidation", "choose_folds", "cross_validate", "fine_tune", "train"]
+__all__ = ["CrossValidation", "Predecessor", "choose_folds", "cross_validate", "fine_tune", "train"]

@@ -8,7 +8,7 @@ background shift); and old examples are replayed where they are at hand.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,29 @@ _DOUBTFUL = 0.05  # share of a new label's voxels that were something known befo
 Labels = npt.NDArray[Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Predecessor:
+    """What goes on learning.
+
+    Attributes
+    ----------
+    segmenter : Segmenter
+        Stays as it is.
+    replay : sequence of Example
+        That it learned from before and is not to forget, with the labels that were known then. A share of
+        them is drawn where they are many.
+    """
+
+    segmenter: Segmenter
+    replay: Sequence[Example] = ()
+
+
 def fine_tune(
-    segmenter: Segmenter,
+    predecessor: Predecessor,
     examples: list[Example],
     plan: Plan,
     report: ProgressCallback = ignore,
     names: Mapping[int, str] | None = None,
-    replay: Sequence[Example] = (),
     run: RunFolder | None = None,
 ) -> Segmenter:
     """Train a segmenter further, on its own grid; labels that it does not know are added to it.
@@ -49,16 +65,13 @@ def fine_tune(
 
     Parameters
     ----------
-    segmenter : Segmenter
-        Stays as it is.
+    predecessor : Predecessor
     examples : non-empty list of Example
         The new ones.
     plan : Plan
         Made by `extend_plan` of the new examples and of those that are replayed.
     report, names, run
         As in `train`; names of labels that the segmenter has need not be given.
-    replay : sequence of Example
-        Old ones, with the labels that were known then. A share of them is drawn where they are many.
 
     Returns
     -------
@@ -67,9 +80,10 @@ def fine_tune(
 
     Raises
     ------
-    ValueError
-        As `train`, and if the examples do not fit the segmenter, or settings ask for another network.
+    MedunetError
+        As `train`, and if the examples do not fit the segmenter.
     """
+    segmenter, replay = predecessor.segmenter, predecessor.replay
     report(Progress(0, "Reading the examples"))
     for example in (*examples, *replay):
         check_image(example.image)

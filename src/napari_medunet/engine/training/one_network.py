@@ -23,12 +23,11 @@ from napari_medunet.engine.progress import (
     StopRequested,
 )
 from napari_medunet.engine.training.learning import checks
-from napari_medunet.engine.training.learning.clock import Clock
+from napari_medunet.engine.training.learning.clock import Clock, steps_per_epoch
 from napari_medunet.engine.training.learning.loop import (
     HeldOut,
     Loop,
     LossNotFinite,
-    steps_per_epoch,
 )
 from napari_medunet.engine.training.learning.prior_correction import correct_priors
 from napari_medunet.engine.training.learning.self_training import SelfTraining

@@ -84,6 +84,17 @@ class Choice:
             for image, labels in self.pairs
         ]
 
+    def planned(self, shown: Decision | None) -> tuple[list[Example], Plan]:
+        """Examples, and the plan to train them by: the one that was shown, where it still holds.
+
+        What was shown may be of the pairs that were ticked a moment ago, or of what was painted until then.
+        """
+        settings = self.settled()
+        examples = self.examples(settings.annotation)
+        if shown is None or not shown.holds(self, settings, examples):
+            shown = self.decide(examples, settings)
+        return examples, shown.plan
+
     def decide(self, examples: list[Example], settings: TrainSettings) -> Decision:
         """Make the plan of these examples."""
         if self.start_from is None:

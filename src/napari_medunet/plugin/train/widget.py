@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
-import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.compat import isalive
@@ -28,6 +26,7 @@ from napari_medunet.plugin.session.session import session_of
 from napari_medunet.plugin.session.viewer_job import ViewerJob
 from napari_medunet.plugin.train.forecast import Choice
 from napari_medunet.plugin.train.form import TrainForm
+from napari_medunet.plugin.train.painted_layers import PaintedLayers
 from napari_medunet.plugin.train.preview_dialog import PreviewDialog, draw_slices
 from napari_medunet.plugin.train.training_view import TrainingView
 from napari_medunet.plugin.widgets.form import note_label
@@ -63,7 +62,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         follow(self.session, self)
         self.session.start()
         self.segmenter_path: Path | None = None
-        self._painted: WeakSet[Labels] = WeakSet()
+        self._painted = PaintedLayers()
         self._build()
         self._connect()
         self._layers_changed()
@@ -84,14 +83,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         shown = self.form.decision
 
         def begin(listener: Listener) -> Job:
-            # Not as the form shows it, which may be of the pairs that were ticked a moment ago.
-            settings = choice.settled()
-            examples = choice.examples(settings.annotation)
-            if shown is not None and shown.holds(choice, settings, examples):
-                plan = shown.plan
-            else:
-                plan = choice.decide(examples, settings).plan
-                self._decided.emit(plan)
+            examples, plan = choice.planned(shown)
+            self._decided.emit(plan)
             worker = self.session.worker
             if plan.hold_out.folds:
                 return worker.cross_validate(examples, plan, listener, names)
@@ -245,21 +238,10 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         pairs = self.pairs.pairs()
         if not pairs:
             return "Choose the labels of at least one ticked image."
-        empty = [labels.name for _, labels in pairs if not self._is_painted(labels)]
+        empty = [labels.name for _, labels in pairs if labels not in self._painted]
         if empty:
             return f"'{empty[0]}' holds no label yet: paint it, or untick its row."
         return ""
-
-    def _is_painted(self, labels: Labels) -> bool:
-        """Whether a layer holds a label; one whose voxels lie on disk is taken at its word.
-
-        Once painted is enough: a look at every voxel after every stroke would be felt.
-        """
-        if labels not in self._painted and (
-            not isinstance(labels.data, np.ndarray) or labels.data.any()
-        ):
-            self._painted.add(labels)
-        return labels in self._painted
 
     def _take_over(self, job: ViewerJob, minutes: float) -> None:
         self.view.begin(minutes)

@@ -11,7 +11,7 @@ from numba import njit
 
 
 @njit(nogil=True, cache=True)
-def warp_rows(image, classes, affine, moves, bases, cut, cut_classes):  # type: ignore[no-untyped-def]
+def warp_rows(image, classes, affine, field, cut, cut_classes):  # type: ignore[no-untyped-def]
     """Fill a patch, row by row; voxels outside the volume are left as they are.
 
     Parameters
@@ -20,13 +20,13 @@ def warp_rows(image, classes, affine, moves, bases, cut, cut_classes):  # type: 
     classes : (z, y, x) int16 array
     affine : (3, 4) float64 array
         From a voxel of the patch, and 1, to coordinates in the volume.
-    moves : (3, z nodes, y nodes, x nodes) float64 array
-        What control points add to these coordinates.
-    bases : three (nodes, voxels) float64 arrays, z, y, x
-        How much each control point counts at each voxel.
+    field : (moves, bases)
+        What control points add to these coordinates, a (3, z nodes, y nodes, x nodes) float64 array, and
+        how much each counts at each voxel, three (nodes, voxels) float64 arrays for z, y and x.
     cut : (z, y, x, c) float32 array
     cut_classes : (z, y, x) int32 array
     """
+    moves, bases = field
     depth, rows, columns = cut_classes.shape
     at = np.empty((3, columns))
     for z in range(depth):

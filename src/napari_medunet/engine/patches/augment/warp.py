@@ -75,7 +75,7 @@ def warp(
     affine = np.column_stack([placing.matrix, placing.offset])
     bend = placing.bend or _no_bend(cut_classes.shape)
     moves = np.tensordot(placing.matrix, bend.moves, 1)
-    warp_rows(image, classes, affine, moves, bend.bases, cut, cut_classes)
+    warp_rows(image, classes, affine, (moves, bend.bases), cut, cut_classes)
 
 
 @lru_cache(maxsize=64)

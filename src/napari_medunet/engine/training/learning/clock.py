@@ -1,10 +1,15 @@
-"""How much of the budget is used."""
+"""How much of the budget is used, and how long an epoch is."""
 
 from __future__ import annotations
 
+import math
 import time
 
 from napari_medunet.engine.settings.budget import BudgetSettings
+
+# Steps, and epochs in the minutes: scores come often enough to watch, and seldom enough to cost little.
+_SHORTEST_EPOCH, _LONGEST_EPOCH = 12, 100
+_FEWEST_EPOCHS, _MOST_EPOCHS = 20, 60
 
 
 class Clock:
@@ -64,3 +69,20 @@ class Clock:
 
     def _share_of_epochs(self) -> float:
         return self.epochs_done / self._epochs if self._epochs else 0.0
+
+
+def steps_per_epoch(patches: int, batch: int, expected: float | None = None) -> int:
+    """Batches of an epoch, in which `patches` are seen once where they are neither few nor many.
+
+    Parameters
+    ----------
+    patches, batch : int
+    expected : float, optional
+        Steps of the whole training, where the minutes end it: epochs are as long as lets some dozens of
+        them fit.
+    """
+    shortest, longest = float(_SHORTEST_EPOCH), float(_LONGEST_EPOCH)
+    if expected is not None:
+        longest = min(longest, max(shortest, expected / _FEWEST_EPOCHS))
+        shortest = min(longest, max(shortest, expected / _MOST_EPOCHS))
+    return math.ceil(min(longest, max(shortest, patches / batch)))

@@ -24,9 +24,6 @@ from napari_medunet.engine.training.learning import checks
 from napari_medunet.engine.training.learning.clock import Clock
 
 _WARM_UP = 0.03  # share of the training in which the learning rate rises
-# Steps, and epochs in the minutes: scores come often enough to watch, and seldom enough to cost little.
-_SHORTEST_EPOCH, _LONGEST_EPOCH = 12, 100
-_FEWEST_EPOCHS, _MOST_EPOCHS = 20, 60
 # Dice by which the last epoch may look worse and be kept, over the root of the number of cases measured;
 # earlier ones, of larger steps, by less. Five minutes on fifteen slices of hippocampus, no bfloat16: of two
 # held-out slices epochs of the first sixth looked best, and with 0.05 throughout were kept: Dice on other
@@ -266,23 +263,6 @@ class Loop:
                 self.warnings.append(sentence)
                 left = self.clock.seconds_left()
                 self.report(Progress(self.clock.share(), "", left, warning=sentence))
-
-
-def steps_per_epoch(patches: int, batch: int, expected: float | None = None) -> int:
-    """Batches of an epoch, in which `patches` are seen once where they are neither few nor many.
-
-    Parameters
-    ----------
-    patches, batch : int
-    expected : float, optional
-        Steps of the whole training, where the minutes end it: epochs are as long as lets some dozens of
-        them fit.
-    """
-    shortest, longest = float(_SHORTEST_EPOCH), float(_LONGEST_EPOCH)
-    if expected is not None:
-        longest = min(longest, max(shortest, expected / _FEWEST_EPOCHS))
-        shortest = min(longest, max(shortest, expected / _MOST_EPOCHS))
-    return math.ceil(min(longest, max(shortest, patches / batch)))
 
 
 class LossNotFinite(MedunetError):

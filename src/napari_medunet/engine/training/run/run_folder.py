@@ -7,16 +7,13 @@ is saved. Each fold of a cross-validation has such a folder in it, where a finis
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example
@@ -29,6 +26,7 @@ from napari_medunet.engine.training.run.history import (
     write_events,
     write_history,
 )
+from napari_medunet.engine.training.run.record import RunFiles, RunRecord, difference, fingerprint
 
 _RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
     "run.json",
@@ -39,66 +37,6 @@ _RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
 )
 _PARTS = "*-[0-9]*"  # fold-1, network-1 and so on
 _NETWORK = "checkpoint.medunet"  # of a part that is finished
-
-
-class RunFiles(BaseModel):
-    """Where the files of a training are, absolute; None for what it has none of.
-
-    Attributes
-    ----------
-    images, labels : folders or files that are learned from
-    model : file of the segmenter
-    out_of_fold : folder for what folds say of the cases that they leave out
-    start_from : file of a segmenter that goes on learning
-    replay_images, replay_labels : folders or files that it is not to forget
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    images: Path | None = None
-    labels: Path | None = None
-    model: Path | None = None
-    out_of_fold: Path | None = None
-    start_from: Path | None = None
-    replay_images: Path | None = None
-    replay_labels: Path | None = None
-
-    def needed(self, name: str) -> Path:
-        """Where a file is without which the training cannot go on.
-
-        Raises
-        ------
-        MedunetError
-            If nobody has said: not every training is begun with files.
-        """
-        path: Path | None = getattr(self, name)
-        if path is None:
-            raise MedunetError(
-                f"The training was not begun by this command: it does not say where its {name} are. Resume "
-                "it from where it was begun."
-            )
-        return path
-
-
-class RunRecord(BaseModel):
-    """What is trained on. What was decided stands in the plan.
-
-    Attributes
-    ----------
-    files : RunFiles
-        Where a resumed command finds images, labels and the place of the segmenter.
-    examples_sha256 : str
-        Of all examples, voxel for voxel; empty until they are known.
-    cases : tuple of str
-        Names of the examples.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[2] = 2
-    files: RunFiles = RunFiles()
-    examples_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
-    cases: tuple[str, ...] = ()
 
 
 class RunFolder:
@@ -212,12 +150,12 @@ class RunFolder:
         OSError, MedunetError
             If the folder cannot be written, the examples have changed, or all checkpoints are damaged.
         """
-        found = _fingerprint(examples)
+        found = fingerprint(examples)
         if self.record.examples_sha256:
             if found != self.record.examples_sha256:
                 raise MedunetError(
                     f"The examples have changed since the training in '{self.path}' began ("
-                    f"{_difference(self.record.cases, examples)}); wanted the same, to go on with it. "
+                    f"{difference(self.record.cases, examples)}); wanted the same, to go on with it. "
                     "Restore them, or train anew, perhaps from the best segmenter that you have."
                 )
             return self.checkpoints.latest()
@@ -308,24 +246,3 @@ def _can_be_resumed(folder: Path) -> bool:
     """Whether a training, or some fold, left something to go on from."""
     folders = (folder, *folder.glob(_PARTS))
     return any(Checkpoints(one).exist() or (one / _NETWORK).exists() for one in folders)
-
-
-def _fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 of all that is learned from, in its order."""
-    digest = hashlib.sha256()
-    for example in examples:
-        digest.update(example.name.encode())
-        digest.update(np.asarray(example.image.affine, np.float64).tobytes())
-        for array in (example.image.voxels, example.labels, np.packbits(example.annotated)):
-            digest.update(f"{array.shape} {array.dtype.str}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _difference(cases: Sequence[str], examples: Sequence[Example]) -> str:
-    now = [example.name for example in examples]
-    if gone := [name for name in cases if name not in now]:
-        return f"'{gone[0]}' is missing"
-    if new := [name for name in now if name not in cases]:
-        return f"'{new[0]}' is new"
-    return "voxels, labels or their order differ"

@@ -107,5 +107,5 @@ class _Tree:
 def _look_up(task: tuple[BoolArray, _Tree, _Tree, int, FloatArray]) -> None:
     wanted, tree, other, first, result = task
     last = min(first + _LEAVES_A_TASK, 1 << tree.levels)
-    mine = (tree.points, tree.order, wanted, tree.levels, first, last)
-    look_up(*mine, other.points, other.boxes, other.levels, result)
+    mine, others = (tree.points, tree.order, tree.levels), (other.points, other.boxes, other.levels)
+    look_up(mine, wanted, (first, last), others, result)

@@ -70,27 +70,28 @@ def _halve(points, order, axis, start, middle, stop):  # type: ignore[no-untyped
 
 
 @njit(nogil=True, cache=True, fastmath=_FINITE)
-def look_up(  # type: ignore[no-untyped-def]
-    points, order, wanted, levels, first, last, others, boxes, other_levels, result
-):
+def look_up(tree, wanted, leaves, other, result):  # type: ignore[no-untyped-def]
     """Find the distance to the nearest of the others, for the wanted points of some leaves.
 
     Parameters
     ----------
-    points, order, wanted, levels : arrays and int
-        The points' tree; `wanted` and `result` are in the order in which the points came.
-    first, last : int
-        Leaves to look up, the last left out.
-    others, boxes, other_levels : arrays and int
+    tree : (points, order, levels)
+        Of the points; `wanted` and `result` are in the order in which the points came.
+    wanted : (n,) bool array
+    leaves : (first, last)
+        To look up, the last left out.
+    other : (points, boxes, levels)
         The tree to look in.
     result : (n,) float64 array
         Is filled, in mm.
     """
+    points, order, levels = tree
     n = points.shape[1]
     most = (n >> levels) + 2
     mine, squared, place = np.empty((most, 3)), np.empty(most), np.empty(most, np.int64)
-    stack, gaps = np.empty(other_levels + 2, np.int64), np.empty(other_levels + 2)
-    for leaf in range(first, last):
+    deep = other[2] + 2
+    stack, gaps = np.empty(deep, np.int64), np.empty(deep)
+    for leaf in range(leaves[0], leaves[1]):
         count = 0
         for i in range((n * leaf) >> levels, (n * (leaf + 1)) >> levels):
             if wanted[order[i]]:
@@ -99,14 +100,15 @@ def look_up(  # type: ignore[no-untyped-def]
                 squared[count] = np.inf
                 count += 1
         if count:
-            _walk(mine[:count], squared, others, boxes, other_levels, stack, gaps)
+            _walk(mine[:count], squared, other, stack, gaps)
         for i in range(count):
             result[place[i]] = np.sqrt(squared[i])
 
 
 @njit(nogil=True, cache=True, fastmath=_FINITE)
-def _walk(mine, squared, others, boxes, levels, stack, gaps):  # type: ignore[no-untyped-def]
+def _walk(mine, squared, other, stack, gaps):  # type: ignore[no-untyped-def]
     """Walk down a tree with a leaf of points; `squared` is filled with their squared distances."""
+    others, boxes, levels = other
     low, high = np.empty(3), np.empty(3)
     for axis in range(3):
         low[axis], high[axis] = mine[:, axis].min(), mine[:, axis].max()

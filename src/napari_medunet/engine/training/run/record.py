@@ -1,0 +1,96 @@
+"""What a training is of: its files and its examples, so that a resumed one finds and knows them again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.example import Example
+
+
+class RunFiles(BaseModel):
+    """Where the files of a training are, absolute; None for what it has none of.
+
+    Attributes
+    ----------
+    images, labels : folders or files that are learned from
+    model : file of the segmenter
+    out_of_fold : folder for what folds say of the cases that they leave out
+    start_from : file of a segmenter that goes on learning
+    replay_images, replay_labels : folders or files that it is not to forget
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Path | None = None
+    labels: Path | None = None
+    model: Path | None = None
+    out_of_fold: Path | None = None
+    start_from: Path | None = None
+    replay_images: Path | None = None
+    replay_labels: Path | None = None
+
+    def needed(self, name: str) -> Path:
+        """Where a file is without which the training cannot go on.
+
+        Raises
+        ------
+        MedunetError
+            If nobody has said: not every training is begun with files.
+        """
+        path: Path | None = getattr(self, name)
+        if path is None:
+            raise MedunetError(
+                f"The training was not begun by this command: it does not say where its {name} are. Resume "
+                "it from where it was begun."
+            )
+        return path
+
+
+class RunRecord(BaseModel):
+    """What is trained on. What was decided stands in the plan.
+
+    Attributes
+    ----------
+    files : RunFiles
+        Where a resumed command finds images, labels and the place of the segmenter.
+    examples_sha256 : str
+        Of all examples, voxel for voxel; empty until they are known.
+    cases : tuple of str
+        Names of the examples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[2] = 2
+    files: RunFiles = RunFiles()
+    examples_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+    cases: tuple[str, ...] = ()
+
+
+def fingerprint(examples: Sequence[Example]) -> str:
+    """SHA-256 of all that is learned from, in its order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(example.name.encode())
+        digest.update(np.asarray(example.image.affine, np.float64).tobytes())
+        for array in (example.image.voxels, example.labels, np.packbits(example.annotated)):
+            digest.update(f"{array.shape} {array.dtype.str}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def difference(cases: Sequence[str], examples: Sequence[Example]) -> str:
+    """Say in what examples differ from those of the same names that a training began with."""
+    now = [example.name for example in examples]
+    if gone := [name for name in cases if name not in now]:
+        return f"'{gone[0]}' is missing"
+    if new := [name for name in now if name not in cases]:
+        return f"'{new[0]}' is new"
+    return "voxels, labels or their order differ"
