@@ -13,6 +13,7 @@ import statistics
 import sys
 import threading
 import time
+from dataclasses import replace
 from multiprocessing import shared_memory
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from pydantic import BaseModel
 
-from napari_medunet.engine.progress import Progress
+from napari_medunet.engine.progress import EpochScores, Progress, Scores
 from napari_medunet.worker import Listener, Worker, messages
 from napari_medunet.worker.handover import ArrayFile
 from napari_medunet.worker.requests import REQUEST_FILE
@@ -29,6 +30,10 @@ from napari_medunet.worker.tasks import Task
 ROUNDS = 7
 REPORTS = 200
 PATIENCE = 5.0  # seconds after which something counts as not happening
+
+
+ONE = Scores(0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+SCORES = EpochScores(7, 1.0, 1e-3, ONE, ONE)
 
 
 # What the child runs: this file is the module of its jobs.
@@ -63,7 +68,7 @@ def run(folder, report, deliver):
 
 def threshold(volume, folder, report, deliver):
     for i in range(REPORTS):
-        report(Progress(i / REPORTS, f"step {i}", 1.0, {"loss": 0.5, "dice": 0.5}))
+        report(Progress(i / REPORTS, f"step {i}", 1.0, SCORES))
     labels = ArrayFile.save(folder / "labels.npy", (volume > 0.5).astype(np.uint8))
     deliver(Labels(labels=labels))
 
@@ -278,8 +283,8 @@ def through_shared_memory(image):
 
 
 def message_microseconds():
-    """Microseconds to write and to read the message of an epoch with forty scores."""
-    scores = {f"val_dice_{i}": 0.123456789 + i for i in range(40)}
+    """Microseconds to write and to read the message of an epoch with the Dice of forty labels."""
+    scores = replace(SCORES, label_dice=dict.fromkeys(range(1, 41), 0.123456789))
     progress = Progress(0.5, "epoch 7", 60.0, scores)
     line = messages.encode(messages.ProgressMessage(job=0, progress=progress))
 
@@ -310,7 +315,7 @@ def main():
         f"{'64 MB through a file / a shared block, s':46}{file:10.3f}{block:10.3f}{file / block:16.2f}"
     )
     written, read = message_microseconds()
-    print(f"{'an epoch with 40 scores, written / read, us':46}{written:10.0f}{read:10.0f}")
+    print(f"{'an epoch with 40 labels, written / read, us':46}{written:10.0f}{read:10.0f}")
     questions = ["child killed in a job", "viewer gone in a job", "half a line printed in a job"]
     for question, own, peer in zip(questions, misfortunes(Ours), misfortunes(Appose), strict=True):
         print(f"{question + ':':32}ours: {own}; appose: {peer}")
