@@ -10,8 +10,8 @@ hypothesis.settings.load_profile("untimed")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # One thread adds in one order: the same training gives the same weights, which tests can compare exactly.
-# And processes that test side by side do not wait for one another's threads: with a thread for every core in
-# all of them a training of 3D blocks takes three times as long.
+# And processes that test side by side do not wait for one another's threads: with a thread for every core
+# in all of them a training of 3D blocks takes three times as long.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 VIEWER_TESTS = Path(__file__).parent / "plugin"
