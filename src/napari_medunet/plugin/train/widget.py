@@ -226,6 +226,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     def _cannot_look(self, why: str) -> None:
         self.form.advise(why)
         self.form.plan.clear("")
+        self.form.decision = None  # it is no longer shown
 
     def _problem(self) -> str:
         if self.session.busy:
