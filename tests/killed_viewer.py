@@ -1,11 +1,14 @@
 """A process that trains as a viewer does, and is killed after some epochs."""
 
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import psutil
+
+from napari_medunet.worker.requests import REQUEST_FILE, read_request, write_request
 
 _SCRIPT = """
 import os, signal, sys, time
@@ -20,12 +23,13 @@ examples = [make_example(*make_phantom(seed, (12, 48, 48)), settings.annotation)
 worker = Worker()
 
 def heard(progress):
-    if progress.scores is not None and progress.scores.epoch >= 3:
+    if progress.scores and progress.scores.epoch >= 3:
         print(worker.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
-train = worker.cross_validate if settings.hold_out.folds else worker.train
-train(examples, make_plan(examples, settings), Listener(progress=heard), names={1: "organ"})
+plan = make_plan(examples, settings)
+train = worker.cross_validate if plan.hold_out.folds else worker.train
+train(examples, plan, Listener(progress=heard), names={1: "organ"})
 time.sleep(3600)
 """
 
@@ -40,3 +44,12 @@ def kill_a_training(settings):
     while psutil.pid_exists(child):  # it ends soon after its viewer
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def copy_what_is_left(killed, temporary):
+    """Leave in one folder for temporary files what a killed training has left in another."""
+    (viewer,) = killed.iterdir()
+    copied = shutil.copytree(viewer, temporary / viewer.name)
+    (job,) = (path.parent for path in copied.glob(f"*/{REQUEST_FILE}"))
+    request = read_request(job)
+    write_request(job, request.model_copy(update={"run": copied / request.run.name}))

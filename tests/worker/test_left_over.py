@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killed_viewer import kill_a_training
+from killed_viewer import copy_what_is_left, kill_a_training
 from listening import Ears
 
 from napari_medunet.engine.errors import MedunetError
@@ -20,7 +20,7 @@ from napari_medunet.worker.left_over import LeftOver, newest_left_over
 from napari_medunet.worker.requests import PredictRequest, TrainRequest
 from napari_medunet.worker.tasks import training
 
-SETTINGS = TrainSettings.of(minutes=60, epochs=20, filters=4, depth=2, dims="2d")
+SETTINGS = TrainSettings.of(minutes=60, epochs=20, filters=4, depth=2, dims="2d", batch=4)
 
 PREDICTION = PredictRequest(
     segmenter=Path("a.medunet"), volumes=(), settings=PredictSettings()
@@ -41,11 +41,27 @@ def temporary(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A folder for temporary files, with what a killed training has left there."""
+    if os.name != "posix":
+        pytest.skip("signals are POSIX's")
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        kill_a_training(SETTINGS)
+    return folder
+
+
+@pytest.fixture
+def left(killed, temporary):
+    """What is left of a training, for this test alone."""
+    copy_what_is_left(killed, temporary)
+    return newest_left_over()
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-def test_another_viewer_goes_on_where_the_killed_one_was(temporary):
-    kill_a_training(SETTINGS)
-    left = newest_left_over()
+def test_another_viewer_goes_on_where_the_killed_one_was(left, temporary):
     plan, examples = left.request.plan, left.examples()
     assert (plan.budget, plan.annotation) == (SETTINGS.budget, SETTINGS.annotation)
     expected = phantom_examples()[1]
@@ -70,10 +86,8 @@ def test_another_viewer_goes_on_where_the_killed_one_was(temporary):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-def test_what_is_discarded_is_gone(temporary):
-    kill_a_training(SETTINGS)
-    newest_left_over().discard()
+def test_what_is_discarded_is_gone(left, temporary):
+    left.discard()
     assert newest_left_over() is None
     assert list(temporary.iterdir()) == []
 
