@@ -22,7 +22,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -48,16 +47,18 @@ def main() -> None:
 
 def show(patch: tuple[int, ...], chosen: argparse.Namespace) -> None:
     """Print the figures of one patch."""
-    from napari_medunet.engine.patches.augment import PARTS, augmentation_of
-    from napari_medunet.engine.settings import TrainSettings
+    from napari_medunet.engine.patches.augment import CHANCES, Augmentation
+    from napari_medunet.engine.planning.rules.augmentation import strengths
+    from napari_medunet.engine.settings.schedule import StrengthSettings
 
     samples = synthetic_samples(patch)
-    parts = {name: augmentation_of(name, TrainSettings()) for name in PRESETS}
+    reach = {name: strengths(name, StrengthSettings()) for name in PRESETS}
+    parts = {name: Augmentation(mirror=True, strengths=reach[name]) for name in PRESETS}
     ours = {name: rate(partial(draws, samples, parts[name]), chosen.seconds) for name in PRESETS}
     asked = {
         "patch": patch,
-        "presets": {name: asdict(parts[name]) for name in PRESETS},
-        "chances": {name: part.chance for name, part in PARTS.items()},
+        "presets": {name: reach[name].model_dump() for name in PRESETS},
+        "chances": CHANCES,
     }
     monai = ask_monai(asked, chosen)
     alone, beside = training_rates(samples, parts["standard"])

@@ -205,7 +205,7 @@ def our_score(training: list[Example], test: list[Example], settings: TrainSetti
     from napari_medunet.engine.training import train
 
     devices.start_backend()
-    segmenter = train(training, settings)
+    segmenter = train(training, make_plan(training, settings))
     plan = segmenter.plan
     dice = mean_dice(segmenter, test, plan.labels[1:])
     return {"dice": dice, "on": devices.describe(), "what": in_words(plan)}
@@ -219,10 +219,11 @@ def monai_step(plan: Plan) -> tuple[Callable[..., object], str]:
 def monai_score(training: list[Example], test: list[Example], settings: TrainSettings) -> dict:
     plan = make_plan(training, settings)
     peer, clock = MonaiNetwork(plan), Clock(settings.budget)
-    samples = PatchSampler(training, plan, settings.seed)
+    seed = plan.budget.seed
+    samples = PatchSampler(training, plan, seed)
     steps = max(4, samples.annotated_patches() // plan.schedule.batch)
-    vary = augmentation_by_share(plan, settings, clock.share)
-    with closing(batches(samples, vary, settings.seed)) as stream:
+    vary = augmentation_by_share(plan, clock.share)
+    with closing(batches(samples, vary, seed)) as stream:
         while clock.share() < 1:
             peer.set_rate(
                 plan.schedule.learning_rate

@@ -5,7 +5,7 @@
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --scribbles 25 [--draw 1]
     ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
-    ... --programs ours without-unvaried-end --minutes 9 --train --epochs 15 --networks 1
+    ... --programs ours without-unaugmented-tail --minutes 9 --train --epochs 15 --networks 1
     ... --slices 5 --programs ours without-self-training with-sure-background with-all-guesses
     ... --slices 5 --programs ours with-best-epoch
     ... --scribbles 25 --programs ours without-priors
@@ -59,19 +59,19 @@ CHANGED = {
     "without-average": "from napari_medunet.engine.training import average; average._AVERAGING = 0.0",
     "without-cosine": "from napari_medunet.engine.training.learning.loop import Loop;"
     "Loop._learning_rate = lambda loop: loop.plan.schedule.learning_rate",
-    "with-best-epoch": "from napari_medunet.engine.training import loop; loop._AS_GOOD = 0.0",
-    "with-all-guesses": "from napari_medunet.engine import samples;"
-    "samples._apart = lambda classes, annotation: classes != classes",
-    "with-sure-background": "from napari_medunet.engine.training import self_training;"
+    "with-best-epoch": "from napari_medunet.engine.training.learning import loop; loop._AS_GOOD = 0.0",
+    "with-all-guesses": "from napari_medunet.engine.patches import sampler;"
+    "sampler._apart = lambda classes, annotation: classes != classes",
+    "with-sure-background": "from napari_medunet.engine.training.learning import self_training;"
     "self_training._SURE_OF_BACKGROUND = self_training._SURE",
-    "without-priors": "from napari_medunet.engine.training import network;"
-    "network.put_right = lambda *given: None",
-    "without-crops": "from napari_medunet.engine import samples; samples._FOREGROUND_SHARE = 0.0",
+    "without-priors": "from napari_medunet.engine.training import one_network;"
+    "one_network.correct_priors = lambda *given: None",
+    "without-crops": "from napari_medunet.engine.patches import sampler; sampler._FOREGROUND_SHARE = 0.0",
 }
 # Options of `train` and of `predict`. Without mirroring it is our own network, which predicts otherwise.
 OPTIONS = {
     "without-self-training": (["--no-self-training"], []),
-    "without-unvaried-end": (["--unvaried-end", "0"], []),
+    "without-unaugmented-tail": (["--unaugmented-tail", "0"], []),
     "without-mirroring": ([], ["--no-tta"]),
 }
 PROGRAMS = ["ours", *CHANGED, *OPTIONS, *MONAI]

@@ -15,16 +15,16 @@ import sys
 SPACING = (1.0, 1.0, 1.0)
 PLANS = {
     "2D 256x256, 32 filters, batch 16": {
-        "dims": 2, "patch": (256, 256), "depth": 5, "filters": 32, "batch": 16},
+        "dims": "2d", "patch": (256, 256), "depth": 5, "filters": 32, "batch": 16},
     "2D 256x256, 32 filters, batch 4": {
-        "dims": 2, "patch": (256, 256), "depth": 5, "filters": 32, "batch": 4},
+        "dims": "2d", "patch": (256, 256), "depth": 5, "filters": 32, "batch": 4},
     "2D 256x256, 16 filters, batch 4, 41 classes": {
-        "dims": 2, "patch": (256, 256), "depth": 5, "filters": 16, "batch": 4,
+        "dims": "2d", "patch": (256, 256), "depth": 5, "filters": 16, "batch": 4,
         "labels": tuple(range(41))},
     "3D 64x64x64, 16 filters, batch 2": {
-        "dims": 3, "patch": (64, 64, 64), "depth": 4, "filters": 16, "batch": 2},
+        "dims": "3d", "patch": (64, 64, 64), "depth": 4, "filters": 16, "batch": 2},
     "3D 32x48x32 (hippocampus), 16 filters, batch 2": {
-        "dims": 3, "patch": (32, 48, 32), "depth": 4, "filters": 16, "batch": 2},
+        "dims": "3d", "patch": (32, 48, 32), "depth": 4, "filters": 16, "batch": 2},
 }  # fmt: skip
 
 
@@ -51,7 +51,6 @@ def measure(fields: dict) -> None:
     from napari_medunet.engine.examples.example import Example
     from napari_medunet.engine.plan import Plan
     from napari_medunet.engine.planning.memory import feature_bytes, training_memory
-    from napari_medunet.engine.settings import TrainSettings
     from napari_medunet.engine.training import train
     from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -65,7 +64,7 @@ def measure(fields: dict) -> None:
         labels = rng.integers(0, plan.classes, shape).astype(np.uint8)
         examples.append(Example(image, labels, np.ones(shape, bool)))
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    train(examples, TrainSettings.of(minutes=60, epochs=1), plan=plan)
+    train(examples, plan.changed(minutes=60, epochs=1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     voxels = sum(example.labels.size for example in examples)
     print(training_memory(plan, voxels, feature_bytes()).total, peak - max(before, loaded))

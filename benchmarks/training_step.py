@@ -118,8 +118,8 @@ def ours(chosen: argparse.Namespace, precision: str):
     from napari_medunet.engine.plan import Plan
     from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
-    plan = Plan(
-        dims=len(chosen.size),
+    plan = Plan.of(
+        dims=f"{len(chosen.size)}d",
         spacing_mm=(1.0, 1.0, 1.0),
         patch=tuple(chosen.size),
         labels=tuple(range(CLASSES)),

@@ -7,6 +7,7 @@ twice and nothing is cut off; its intensities come after (`intensity`).
 
 from napari_medunet.engine.patches.augment.intensity import vary_intensity
 from napari_medunet.engine.patches.augment.parameters import (
+    CHANCES,
     NO_AUGMENTATION,
     ONLY_MIRRORED,
     Augmentation,
@@ -18,6 +19,7 @@ from napari_medunet.engine.patches.augment.parameters import (
 )
 
 __all__ = [
+    "CHANCES",
     "NO_AUGMENTATION",
     "ONLY_MIRRORED",
     "Augmentation",

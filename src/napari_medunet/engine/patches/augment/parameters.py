@@ -21,7 +21,7 @@ from napari_medunet.engine.volume import FloatArray
 
 # How often each part takes part at all. Those of blur, low resolution and gamma are nnU-Net's (Isensee et
 # al. 2021, Nature Methods 18, supplement 4).
-_CHANCE = {
+CHANCES = {
     "rotate": 0.5,
     "scale": 0.5,
     "shift": 1.0,
@@ -128,7 +128,7 @@ def draw_params(
 
     def drawn(part: str, count: int | None = None) -> Any:
         """As far as the part goes, either way, or 0 where chance leaves it out."""
-        happens = rng.random() < _CHANCE[part]
+        happens = rng.random() < CHANCES[part]
         return rng.uniform(-1, 1, count) * (strength[part] * happens)
 
     turn = _turn(np.radians(drawn("rotate", 3)), spacing)
