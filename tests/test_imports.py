@@ -18,7 +18,7 @@ def modules_after(code):
     """Names of the packages that a fresh interpreter has imported after running some code."""
     script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=600
     )
     names = set(json.loads(ran.stdout.splitlines()[-1]))
     return names, {name.partition(".")[0] for name in names}

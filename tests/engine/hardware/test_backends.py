@@ -46,7 +46,7 @@ def test_what_another_backend_trains_predicts_the_same_in_tensorflow(backend, di
         pytest.skip(f"{backend} is not installed")
     command = [sys.executable, "-c", TRAINING, str(tmp_path), dims]
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert json.loads(ran.stdout.splitlines()[-1])["backend"] == backend
     here = predict(Segmenter.load(tmp_path / "own.medunet"), make_phantom(2, SHAPE)[0])
@@ -74,6 +74,6 @@ def test_what_learns_passes_its_own_tests_on_another_backend(backend, tests):
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_BACKEND": backend},
-        timeout=300,
+        timeout=1800,
     )
     assert ran.returncode == 0, ran.stdout[-2000:]

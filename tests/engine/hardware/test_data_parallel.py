@@ -102,7 +102,7 @@ def run(backend, script, *arguments):
         pytest.skip(f"{backend} is not installed")
     code = f"import os\nos.environ['KERAS_BACKEND'] = '{backend}'\n{START[backend]}{script}"
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert ran.returncode == 0, ran.stderr[-2000:]
     return json.loads(ran.stdout.splitlines()[-1])
 

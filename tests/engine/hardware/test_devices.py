@@ -19,7 +19,7 @@ def run(code, **environment):
         capture_output=True,
         text=True,
         env=kept | environment,
-        timeout=120,
+        timeout=600,
     )
 
 
