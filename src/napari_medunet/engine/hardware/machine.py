@@ -10,18 +10,15 @@ from typing import Any
 
 import psutil
 
-# Billions of operations that one core does in a second of training: an EPYC of 2023, a Xeon of 2023, the
-# EPYC without bfloat16, and one of 2021 (`benchmarks/training_step.py`). AMX multiplies fastest of all, but
-# two fifths of a step's time go into gradients of kernels, which take twice as long as the way there.
+# Billions of operations that one core does in a second of training. AMX multiplies fastest of all, but much
+# of a step's time goes into gradients of kernels, which take longer so. M22
 _GFLOPS_PER_CORE = {
     "bfloat16": 250.0,
     "bfloat16 with AMX": 150.0,
     "float32 with AVX-512": 150.0,
     "float32": 40.0,
 }
-# One thread draws faster than four cores learn. On 16 cores beside an H100, of patches of hippocampus, one
-# thread draws 350 a second, two 850, four 1,300, eight 1,100.
-_CORES_PER_DRAWING_THREAD = 4
+_CORES_PER_DRAWING_THREAD = 4  # one thread draws faster than four cores learn, M24
 
 
 @cache

@@ -1,7 +1,7 @@
 """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) in one kernel where the backend has one.
 
-Keras computes it of several operations, in float32 whatever comes in. On a CPU that is a third of a
-training step in bfloat16; TensorFlow's fused kernel makes it a twentieth (``benchmarks/training_step.py``).
+Keras computes it of several operations, in float32 whatever comes in, which takes much of a training step
+on a CPU (M28 in `docs/decisions.md`).
 """
 
 from __future__ import annotations

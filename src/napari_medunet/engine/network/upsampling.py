@@ -2,9 +2,8 @@
 
 Each voxel becomes a block of its own, and no block meets another. Backends take no notice of that and
 compute the gradient of a strided convolution. XLA, which compiles for JAX, has no fast kernel for what
-learning needs of that in three dimensions (github.com/openxla/xla, issue 34273): on an H100 a step of
-64 x 64 x 64 voxels looked at 28 images a second, and looks at 264 so (``benchmarks/gpu.py``). TensorFlow is
-as fast either way in 3D, and slower so in 2D.
+learning needs of that in three dimensions (github.com/openxla/xla, issue 34273): as a product a step is
+several times as fast there, and no faster on TensorFlow (M25 in `docs/decisions.md`).
 """
 
 from __future__ import annotations

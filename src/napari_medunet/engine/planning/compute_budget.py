@@ -7,7 +7,7 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.network_size import step_gflop
 
 # Billions of operations that a GPU does in a second of training: a small one, so that no plan is made
-# that it cannot follow. An H100 does 14,000 with torch, 90,000 with JAX (`benchmarks/gpu.py`, in 3D).
+# that it cannot follow. M23
 _GPU_GFLOPS = 4000.0
 
 
@@ -27,7 +27,11 @@ def budget_tflop(minutes: float, threads: int | None) -> float:
 
 
 def expected_steps(plan: Plan) -> float:
-    """How many steps of a plan each of its networks learns from in its share of the minutes, about."""
+    """How many steps of a plan each of its networks learns from in its share of the minutes, about.
+
+    As many as the processor does in the minutes, by the arithmetic of a step (M22). A GPU is taken for one
+    of `_GPU_GFLOPS` Gflop/s (M23). A slow machine does a sixth of a fast one's, and needs another plan.
+    """
     minutes = plan.budget.minutes / plan.parts
     return 1000 * budget_tflop(minutes, plan.budget.threads) / step_gflop(plan)
 

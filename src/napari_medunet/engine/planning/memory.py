@@ -83,6 +83,10 @@ def fitting_plan(
 ) -> tuple[Plan, str]:
     """Make a plan smaller until its training fits into the free memory: batch, then patch, then filters.
 
+    What training takes is estimated. Where that is more than `_SHARE` of what is free, batches are made
+    smaller, then patches, then filters; what the user has set stays as it is. Where even the smallest does
+    not fit, training is refused.
+
     Parameters
     ----------
     plan : Plan

@@ -74,8 +74,8 @@ def add_noise(image: Float32Array, deviation: float, rng: np.random.Generator) -
 def _combine(matrix: Float32Array, image: Float32Array, axis: int) -> Float32Array:
     """Multiply a matrix with an image along an axis.
 
-    Not by BLAS: its threads wait for more work by spinning, fifty times as long as this takes, and take
-    the processor away from the training.
+    Not by BLAS: its threads wait for more work by spinning, and take the processor away from the training
+    (M30 in `docs/decisions.md`).
     """
     shape = image.shape
     lines = image.reshape(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))

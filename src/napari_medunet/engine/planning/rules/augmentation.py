@@ -8,14 +8,10 @@ from napari_medunet.engine.planning.rules.facts import MANY_LABELS, DataFacts
 from napari_medunet.engine.settings.bounds import Preset
 from napari_medunet.engine.settings.schedule import ScheduleSettings, Strengths, StrengthSettings
 
-# Fifteen slices of hippocampus, two minutes on two cores: Dice 0.81 and 0.79 in 3D with strong
-# augmentation, 0.76 and 0.77 with standard; in 2D 0.76 and 0.72 with strong, 0.76 and 0.73 with standard.
-_MANY_SLICES = 300
-# At the end images are learned from as they are: those that will be predicted are not varied either (He et
-# al. 2019, "Data augmentation revisited", arXiv:1909.09148). 148 hippocampi, 15 epochs in 3D, mean Dice of
-# both labels on 52 others: 0.887 varied to the end, 0.887, 0.889 and 0.889 with 15, 25 and 50 % unvaried.
+_MANY_SLICES = 300  # fewer teach more where they are varied more, M12
+# Images that will be predicted are not varied either (He et al. 2019, "Data augmentation revisited",
+# arXiv:1909.09148). M13
 _UNAUGMENTED_TAIL = 0.3
-
 
 _OFF = Strengths()
 # Units are those of `Strengths`; how often each part takes part is told where it is drawn.
@@ -41,7 +37,11 @@ def strengths(preset: Preset, chosen: StrengthSettings) -> Strengths:
 
 
 def augmentation(data: DataFacts, dims: int) -> tuple[Preset, str]:
-    """Preset of augmentation."""
+    """Preset of augmentation.
+
+    *strong* in 3D where as many voxels are annotated as fewer than `_MANY_SLICES` slices hold, else
+    *standard*: the less there is to learn from, the more it helps to vary it (M12).
+    """
     if data.settings.schedule.augmentation != "auto":
         return data.settings.schedule.augmentation, "as set"
     if dims == 2:
@@ -56,7 +56,11 @@ def augmentation(data: DataFacts, dims: int) -> tuple[Preset, str]:
 
 
 def unaugmented_tail(chosen: ScheduleSettings, annotated_share: float) -> tuple[float, str]:
-    """Share of the training, at its end, in which images are not varied."""
+    """Share of the training, at its end, in which images are not varied.
+
+    `_UNAUGMENTED_TAIL` of the training where all is annotated: the last steps learn from images like those
+    that will be predicted (M13). Else none of it, since what was painted is little.
+    """
     if chosen.unaugmented_tail is not None:
         return chosen.unaugmented_tail, "as set"
     if chosen.augmentation == "none":
@@ -67,7 +71,13 @@ def unaugmented_tail(chosen: ScheduleSettings, annotated_share: float) -> tuple[
 
 
 def flip_axes(data: DataFacts, in_patch: list[int]) -> tuple[tuple[int, ...], str]:
-    """Axes of the patch that are mirrored by chance; `in_patch` are the volume's axes."""
+    """Axes of the patch that are mirrored by chance; `in_patch` are the volume's axes.
+
+    Left and right, since most anatomy looks alike mirrored. Not if slices are sagittal, if augmentation is
+    *none*, if there are `MANY_LABELS` labels or more (M14), or if two labels look like left and right of a
+    pair (as large, as high, beside each other): where labels are told apart by their side, mirrored images
+    teach what is wrong.
+    """
     flip = data.settings.schedule.flip
     if 2 not in in_patch and flip in ("auto", "left-right"):
         return (), "sagittal slices have no left and right"

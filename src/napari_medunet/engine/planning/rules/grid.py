@@ -20,23 +20,19 @@ Dims = Literal["2d", "2.5d", "3d"]
 
 _PATCH_VOXELS: dict[int, int] = {2: 256**2, 3: 64**3}
 _LONGEST_PATCH = 1024  # of a side, as in `Plan`: a strip of 60 x 1100 is shown in parts
-# A block needs not hold the whole volume: with four fifths of each side twice as many are seen in the same
-# minutes. Hippocampus, two minutes on two cores: Dice 0.898 and 0.881, whole volumes 0.890 and 0.876.
-_BLOCK_SHARE = 0.8
+_BLOCK_SHARE = 0.8  # of each side: twice as many such blocks are seen as whole volumes, M2
 _SHORTEST_PATCH = 4  # of a side
 _CONTEXT = 1  # slices on each side in 2.5D
 _ANISOTROPIC = 3.0  # coarsest to finest spacing, from where blocks gain little (as in nnU-Net)
+_COARSER = 1.5  # coarsest to median spacing, from where slices lie across the coarsest axis
 _AXIS_NAMES: tuple[AxisName, ...] = ("z", "y", "x")
 _THIN = 8  # slices: blocks need more
 # Voxels of a volume, with this effort at most and in proportion with more: of a larger one a 3D network
-# has not seen enough by then. One CT of 1.2 million voxels, 2 minutes on two cores with bfloat16: with 8
-# organs Dice 0.93 in 2D and 0.57 in 3D; with 40 organs 0.90 in 2.5D, 0.86 in 2D and 0.09 in 3D.
+# has not seen enough by then. M3
 _LARGEST_FOR_3D = 64**3
-_TFLOP_FOR_LARGEST = 300.0  # as many as two cores with bfloat16, without AMX, do in ten minutes
+_TFLOP_FOR_LARGEST = 300.0
 # With less a 3D network is not ahead of one of slices; of what was painted one in 2.5D learns more than one
-# in 2D. Two minutes on two cores without bfloat16 (10 Tflop), three hippocampi, two draws. Five slices of
-# each: Dice 0.800 and 0.805, 0.820 and 0.781 in 3D; 0.790 and 0.780, 0.799 and 0.740 in 2.5D. 25 strokes of
-# each label, mean of both labels and draws: 0.63 in 3D, 0.54 in 2.5D, 0.50 in 2D.
+# in 2D. M4
 _TFLOP_FOR_3D = 5.0
 
 
@@ -69,7 +65,11 @@ def decide_grid(data: DataFacts, reasons: Reasons) -> tuple[GridPlan, list[int]]
 def spacing(
     examples: list[Example], settings: TrainSettings
 ) -> tuple[tuple[float, float, float], str]:
-    """Voxel size of the network's grid in mm."""
+    """Voxel size of the network's grid in mm.
+
+    The median of the images, along each axis: few images are blown up, and few lose detail. A network of
+    slices never resamples across them.
+    """
     if settings.grid.spacing_mm:
         return settings.grid.spacing_mm, "as set"
     z, y, x = np.median([e.image.spacing_mm for e in examples], axis=0)
@@ -78,7 +78,12 @@ def spacing(
 
 
 def looked_across(examples: list[Example], settings: TrainSettings) -> tuple[int, str]:
-    """Axis across the slices that a 2D network looks at."""
+    """Axis across the slices that a 2D network looks at.
+
+    The axis on which slices were painted, in most of the volumes; where all is annotated the coarsest axis,
+    if its spacing is more than `_COARSER` times the median; else axial slices. Slices are sharpest in their
+    plane. An image of a single slice is looked at as it is.
+    """
     if settings.grid.looked_across != "auto":
         return AXES.index(settings.grid.looked_across), "as set"
     flat = [e.image.shape for e in examples if min(e.image.shape) == 1]
@@ -95,7 +100,7 @@ def looked_across(examples: list[Example], settings: TrainSettings) -> tuple[int
         mixed = f"; {others} painted otherwise count where they cross" if others else ""
         return axis, f"{axes.count(axis)} of {len(axes)} volumes were painted so{mixed}"
     spacing = np.median([e.image.spacing_mm for e in examples], axis=0)
-    if spacing.max() > 1.5 * np.median(spacing):
+    if spacing.max() > _COARSER * np.median(spacing):
         return int(np.argmax(spacing)), "the coarsest axis: slices are sharpest in their plane"
     return 0, "no axis is clearly coarser: axial slices"
 
@@ -110,7 +115,24 @@ def sizes_on_grid(
 
 
 def dims(data: DataFacts) -> tuple[Dims, str]:
-    """Slices, slices with neighbours, or blocks."""
+    """Slices, slices with neighbours, or blocks.
+
+    The first line below that holds.
+
+    - An image of a single slice: 2D, since it has no neighbours.
+    - A patch was set: 2D or 3D, by the number of its sizes.
+    - The coarsest spacing is at least `_ANISOTROPIC` times the finest: 2.5D. Blocks gain little there, and
+      the neighbouring slices, which need no annotation, help.
+    - The axis to look across was set: 2D.
+    - Fewer than `_THIN` slices: 2.5D, since they are too few for blocks.
+    - Less than `_TFLOP_FOR_3D` Tflop of arithmetic fit into the minutes: 2D, or 2.5D where not all is
+      annotated. Blocks take longer to learn (M4).
+    - More than `_LARGEST_FOR_3D` voxels, or as many times more as the arithmetic is more than
+      `_TFLOP_FOR_LARGEST` Tflop, if all is annotated: 2.5D, since they are too many to learn from in
+      blocks in these minutes (M3).
+    - Else 3D: in small volumes of nearly even voxels blocks beat slices, and they learn from the slices
+      between those painted.
+    """
     chosen = data.settings.grid
     if chosen.dims == "3d":
         thin = [e.name for e in data.examples if min(e.image.shape) < 4]
@@ -155,7 +177,13 @@ def _dims_by_effort(data: DataFacts) -> tuple[Dims, str]:
 
 
 def patch(data: DataFacts, axes: list[int], spatial_dims: int) -> tuple[tuple[int, ...], str]:
-    """Voxels of a patch along `axes`, before the levels round it up."""
+    """Voxels of a patch along `axes`, before the levels round it up.
+
+    In 2D the whole image, in 3D `_BLOCK_SHARE` of each side (M2), of the size that three in four images do
+    not exceed. Where that is more than `_PATCH_VOXELS[2]` voxels in 2D or `_PATCH_VOXELS[3]` in 3D, it is
+    made smaller, about as long in mm on each side. Context matters, and memory and a step's time are
+    bounded.
+    """
     chosen = data.settings.grid.patch
     if chosen:
         if len(chosen) != spatial_dims:

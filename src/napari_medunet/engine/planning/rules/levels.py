@@ -9,7 +9,7 @@ import numpy as np
 from napari_medunet.engine.settings.bounds import Pools
 
 _DEEPEST: dict[int, int] = {2: 5, 3: 4}
-_SMALLEST_LEVEL = 4  # voxels across: one level fewer cost 0.01 of Dice on slices of 50 x 35
+_SMALLEST_LEVEL = 4  # voxels across: one level fewer learns less, M1
 # Voxels across that are halved once more. A slice is shown whole: what it is rounded up by is empty. A
 # block is smaller than its volume, which has the room for what 6.5 is rounded up to.
 _HALVED_FROM: dict[int, float] = {2: 8, 3: 6.5}
@@ -17,6 +17,10 @@ _HALVED_FROM: dict[int, float] = {2: 8, 3: 6.5}
 
 def pools(patch: tuple[int, ...], spacing_mm: list[float], depth: int | None) -> tuple[Pools, str]:
     """Halve what is fine enough and large enough, level by level (as nnU-Net does).
+
+    Halved until the deepest level sees the patch as about `_SMALLEST_LEVEL` voxels (M1), `_DEEPEST[2]`
+    levels at most in 2D and `_DEEPEST[3]` in 3D. An axis of thick slices waits until the others are as
+    coarse, and a short one stops earlier. The patch is rounded up to what the levels divide.
 
     Parameters
     ----------

@@ -12,30 +12,19 @@ from napari_medunet.engine.planning.rules.facts import MANY_LABELS, DataFacts
 from napari_medunet.engine.planning.rules.reasons import Reasons
 from napari_medunet.engine.settings import TrainSettings
 
-# In 3D a first level of 32 takes five times as long a step as one of 16 (750 ms against 145 ms for two
-# volumes of 40 x 56 x 40 on two cores), and learns less in the same minutes.
-_FILTERS: dict[int, int] = {2: 32, 3: 16}
-# With fewer steps, batches are made smaller, then filters are halved. Hippocampus in 3D, two minutes on two
-# cores without bfloat16: Dice 0.877 and 0.869 with 8 filters (650 steps), 0.872 and 0.862 with 16 (280).
-_FEWEST_STEPS: dict[int, int] = {2: 200, 3: 600}
-# Kernels of half precision take so many channels at once: a step of two blocks of 32 x 48 x 32 on two cores
-# with AMX took 115 ms with 16 filters, 236 ms with 8. Other processors and GPUs are taken to be alike.
-_CHANNELS_AT_ONCE = 16
+_FILTERS: dict[int, int] = {2: 32, 3: 16}  # 32 in 3D learn less in the same minutes, M5
+_FEWEST_STEPS: dict[int, int] = {2: 200, 3: 600}  # with fewer, 8 filters learn more than 16, M6
+_CHANNELS_AT_ONCE = 16  # of kernels of half precision: 8 filters take longer than 16, M7
 _SMALL_BATCH = 4  # patches: batches are not made smaller than that for the sake of more steps
-# Voxels per step about constant: memory and a step's time stay in hand. Four blocks of hippocampus a
-# step in place of two, and half as many steps, cost 0.002 of Dice; with fifteen slices to learn from
-# steps count more.
+# Voxels per step about constant: memory and a step's time stay in hand, and steps count more than what
+# each of them sees. M8
 _STEP_VOXELS: dict[int, int] = {2: 2**18, 3: 2**16}
 _BATCH = (2, 16)  # fewest: a step of one patch is too noisy; most: small images need many steps
 # What was painted is learned by then, in steps of two blocks of the widest network; more of them only learn
-# it by heart. Fifteen slices of hippocampus, steps as planned. Two cores with AMX, two minutes, mean of
-# three draws: Dice 0.826 and 0.795 with one network (1,400 steps), 0.804 and 0.793 with three (460 each);
-# five minutes: 0.837 and 0.823 with three (1,140). Without bfloat16, ten minutes: 0.830 and 0.782 with one
-# (1,800), 0.844 and 0.830 with two of 3.3 minutes (600).
+# it by heart. M9
 _STEPS_OF_A_NETWORK = 700
 # Where all is annotated a network has not learned it before it has seen as many voxels as so many volumes
-# hold, also counted for the widest. The same volumes, all of 156, where that is 1,500 steps, in thirty
-# minutes: Dice 0.894 and 0.878 with one network, 0.897 and 0.881 with three.
+# hold, also counted for the widest. M10
 _VOLUMES_OF_A_NETWORK = 1800
 _MOST_NETWORKS = 3  # to predict with each takes its time
 
@@ -53,7 +42,14 @@ def widest(spatial_dims: int) -> int:
 
 
 def networks(plan: Plan, data: DataFacts) -> tuple[int, str]:
-    """Networks that share the minutes."""
+    """Networks that share the minutes.
+
+    One. Up to `_MOST_NETWORKS` share the minutes in 3D, where into the share of each fit
+    `_STEPS_OF_A_NETWORK` steps of the widest network (not all is annotated, M9), or as many as see the
+    voxels of `_VOLUMES_OF_A_NETWORK` volumes (all is annotated, fewer than `MANY_LABELS` labels, M10). What
+    is learned by then is learned: the mean of several is better than one for longer. Predicting takes as
+    many times as long.
+    """
     chosen, folds = data.settings.network, data.settings.hold_out.folds
     if folds:
         if (chosen.networks or 1) > 1:
@@ -81,7 +77,12 @@ def networks(plan: Plan, data: DataFacts) -> tuple[int, str]:
 
 
 def batch(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
-    """Patches in a step, of a plan that is decided but for them and the filters."""
+    """Patches in a step, of a plan that is decided but for them and the filters.
+
+    About `_STEP_VOXELS[2]` voxels a step in 2D and `_STEP_VOXELS[3]` in 3D (M8), `_BATCH[0]` to `_BATCH[1]`
+    patches. Smaller, but not below `_SMALL_BATCH`, while fewer than `_FEWEST_STEPS[2]` steps fit into the
+    minutes in 2D, or `_FEWEST_STEPS[3]` in 3D: many small steps teach more than few large ones.
+    """
     if settings.schedule.batch:
         return settings.schedule.batch, "as set"
     fewest, most = _BATCH
@@ -101,7 +102,13 @@ def batch(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
 
 
 def filters(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
-    """Filters of the first level of a plan that is decided but for them."""
+    """Filters of the first level of a plan that is decided but for them.
+
+    `_FILTERS[2]` on the first level in 2D and `_FILTERS[3]` in 3D, doubled on each level: more are slower
+    than they learn in minutes (M5). Half as many where, in spite of smaller batches, fewer than
+    `_FEWEST_STEPS[2]` steps fit in 2D, or `_FEWEST_STEPS[3]` in 3D (M6); in half precision not fewer than
+    `_CHANNELS_AT_ONCE`, since they would be slower (M7).
+    """
     if settings.network.filters:
         return settings.network.filters, "as set"
     most, fewest_steps = _FILTERS[plan.spatial_dims], _FEWEST_STEPS[plan.spatial_dims]

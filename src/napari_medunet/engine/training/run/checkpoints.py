@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("checkpoint-1.npz", "checkpoint-2.npz")
 # Seconds from one checkpoint to the next, as a multiple of the processor time that writing takes, which is
-# 3% of one core at most. A network of 8 million weights takes 0.25 s: epochs of 8 s and more are all kept.
-# One of 1.4 million takes 0.04 s.
+# 3 % of one core at most. M26
 _PAUSE = 30
 
 
