@@ -1,6 +1,7 @@
 """What the documentation says of the code is so."""
 
 import re
+import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -54,3 +55,22 @@ def test_a_rule_tells_the_values_of_its_constants():
     assert words == "The first line below that holds."
     assert "- Fewer than 8 slices: 2.5D, since they are too few for blocks." in lines
     assert any("[M4](decisions.md#m4)" in line for line in lines)
+
+
+def test_the_architecture_names_files_that_are_there():
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named = re.findall(r"`([\w./]+(?:/|\.py|\.toml))`", page)
+    assert len(named) > 40
+    for path in named:
+        assert (SOURCES / path).exists() or (ROOT / path).exists(), path
+
+
+def test_the_picture_of_the_rooms_has_the_layers_of_the_contracts():
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (engine,) = [c for c in contracts["contracts"] if "engine's rooms" in c["name"]]
+    layers = [layer for line in engine["layers"] for layer in line.split(" | ")]
+    drawn = re.findall(r"^ {3}(\w+)(?:/| |\.py)", page.partition(" engine/")[2], re.M)
+    assert [room for room in drawn if room in layers] == [
+        room for room in layers if room not in ("volume", "progress", "errors")
+    ]

@@ -50,7 +50,9 @@ def run(arguments, folder):
 
 
 @pytest.mark.parametrize(
-    "page", [README, *sorted(README.parent.glob("docs/*.md"))], ids=lambda p: p.name
+    "page",
+    [*sorted(README.parent.glob("*.md")), *sorted(README.parent.glob("docs/*.md"))],
+    ids=lambda p: p.name,
 )
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
