@@ -55,8 +55,10 @@ MONAI = {"monai-2d": "2d", "monai-3d": "3d"}
 OURS = ("-m", "napari_medunet")
 # What is changed in our program before it starts, for the techniques that are no option of it.
 CHANGED = {
-    "with-adam": "from napari_medunet.engine.training.learning import steps; steps.Muon = keras.optimizers.Adam",
-    "without-average": "from napari_medunet.engine.training.learning import average; average._AVERAGING = 0.0",
+    "with-adam": "from napari_medunet.engine.training.learning import steps;"
+    "steps.Muon = keras.optimizers.Adam",
+    "without-average": "from napari_medunet.engine.training.learning import average;"
+    "average._AVERAGING = 0.0",
     "without-cosine": "from napari_medunet.engine.training.learning.loop import Loop;"
     "Loop._learning_rate = lambda loop: loop.plan.schedule.learning_rate",
     "with-best-epoch": "from napari_medunet.engine.training.learning import loop; loop._AS_GOOD = 0.0",
