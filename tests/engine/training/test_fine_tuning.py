@@ -92,7 +92,9 @@ def test_where_nothing_is_new_it_goes_on_learning_as_before_but_slower(known):
     assert kept.schedule.unaugmented_tail > 0
     assert kept.reasons["schedule.learning_rate"].choice == "0.0018"
     assert "new labels" not in kept.reasons
-    painted = [replace(one, annotated=one.labels > 0) for one in examples]
+    slices = np.zeros(SHAPE, bool)
+    slices[4:8] = True
+    painted = [replace(one, annotated=slices) for one in examples]
     assert extend_plan(known.plan, painted, TrainSettings()).schedule.unaugmented_tail == 0
     as_set = extend_plan(known.plan, examples, TrainSettings.of(learning_rate=0.002))
     reason = as_set.reasons["schedule.learning_rate"]

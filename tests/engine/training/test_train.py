@@ -22,9 +22,7 @@ from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 pytestmark = pytest.mark.slow
 
-SMALL = TrainSettings.of(
-    minutes=5, epochs=3, filters=4, depth=2, dims="2d", batch=4, annotated="slices"
-)
+SMALL = TrainSettings.of(minutes=5, epochs=3, filters=4, depth=2, dims="2d", annotated="slices")
 SHAPE = (12, 32, 32)
 
 
