@@ -108,7 +108,7 @@ def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         listener = Listener(result=answers.put, failed=answers.put)
         worker.train(examples, make_plan(examples, settings), listener, {2: "lesion"})
         path = tmp_path_factory.mktemp("segmenter") / "small.medunet"
-        shutil.copy(answers.get(timeout=120), path)
+        shutil.copy(answers.get(timeout=600), path)
     finally:
         worker.close()
     return path
