@@ -295,4 +295,5 @@ def _refusals_in_one_line() -> Iterator[None]:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise MedunetError(f"{name} is {first['input']!r}: {first['msg']}.") from error
+        wanted = first["msg"].removeprefix("Value error, ")
+        raise MedunetError(f"{name} is {first['input']!r}: {wanted}.") from error
