@@ -11,7 +11,7 @@ import pytest
 README = Path(__file__).parents[1] / "README.md"
 
 # What a reader would wait for and a test need not: the budget is cut after the reader's own.
-SHORTER = {"demo": ["--minutes", "0.02"], "train": ["--minutes", "0.02"]}
+SHORTER = {"demo": ["--minutes", "0.05"], "train": ["--minutes", "0.02"]}
 
 
 def blocks(language=""):
