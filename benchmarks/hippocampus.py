@@ -176,7 +176,7 @@ def start_of(program: str) -> tuple[str, ...]:
     if program not in CHANGED:
         return OURS
     start = (
-        "from napari_medunet.engine.hardware import devices; devices.set_up_backend(); import keras"
+        "from napari_medunet.engine.hardware import devices; devices.start_backend(); import keras"
     )
     return ("-c", f"{start}\n{CHANGED[program]}\nfrom napari_medunet.cli import main; main()")
 
