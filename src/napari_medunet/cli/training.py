@@ -139,7 +139,7 @@ def _train(loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool) ->
     from napari_medunet.engine.training import train
 
     def learn(report: ProgressCallback) -> Segmenter:
-        return train(loaded.examples, plan, report, run=run)
+        return train(loaded.examples, plan, report, loaded.names(), run)
 
     return _learn(learn, loaded, run, as_json)
 
@@ -171,7 +171,7 @@ def _go_on_learning(
     old = Predecessor(Segmenter.load(run.record.files.needed("start_from")), replay.examples)
 
     def learn(report: ProgressCallback) -> Segmenter:
-        return fine_tune(old, loaded.examples, plan, report, run=run)
+        return fine_tune(old, loaded.examples, plan, report, loaded.names(), run)
 
     return _learn(learn, loaded, run, as_json)
 
