@@ -1,4 +1,4 @@
-"""`train --folds`: what it trains, writes and prints."""
+"""The command ``train --folds``: cross-validate, write and print."""
 
 from __future__ import annotations
 

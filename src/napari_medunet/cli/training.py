@@ -1,4 +1,4 @@
-"""`train`: what it reads, trains and writes, anew or out of the run folder of a killed training."""
+"""The command `train`: read, train and write, from the beginning or from a run folder."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _train(loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool) ->
 def _fine_tune(
     loaded: LoadedExamples, settings: TrainSettings, run: RunFolder, as_json: bool
 ) -> int:
-    """Plan how a segmenter goes on learning, which also refuses before the backend starts; do it."""
+    """Plan a fine-tuning, which refuses what cannot be trained before the backend starts, and train."""
     known = read_card(run.record.files.needed("start_from"))
     replay = _replay(run.record.files, as_json)
     replayed = sample_replay(replay.examples, len(loaded.examples), settings.budget.seed)
