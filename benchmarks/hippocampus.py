@@ -6,9 +6,9 @@
     ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
     ... --programs ours without-unaugmented-tail --minutes 9 --train --epochs 15 --networks 1
-    ... --slices 5 --programs ours without-self-training with-sure-background with-all-guesses
+    ... --slices 5 --programs ours without-self-training with-sure-background with-all-pseudo-labels
     ... --slices 5 --programs ours with-best-epoch
-    ... --scribbles 25 --programs ours without-priors
+    ... --scribbles 25 --programs ours without-prior-correction
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
 13, 4128), 1 mm isotropic, labels 1 (anterior) and 2 (posterior). Everything is left at its default but the
@@ -54,21 +54,21 @@ PEERS = {
 MONAI = {"monai-2d": "2d", "monai-3d": "3d"}
 OURS = ("-m", "napari_medunet")
 # What is changed in our program before it starts, for the techniques that are no option of it.
+LEARNING = "from napari_medunet.engine.training.learning import"
+SAMPLER = "from napari_medunet.engine.patches import sampler"
 CHANGED = {
-    "with-adam": "from napari_medunet.engine.training.learning import steps;"
-    "steps.Muon = keras.optimizers.Adam",
-    "without-average": "from napari_medunet.engine.training.learning import average;"
-    "average._AVERAGING = 0.0",
-    "without-cosine": "from napari_medunet.engine.training.learning.loop import Loop;"
-    "Loop._learning_rate = lambda loop: loop.plan.schedule.learning_rate",
-    "with-best-epoch": "from napari_medunet.engine.training.learning import loop; loop._AS_GOOD = 0.0",
-    "with-all-guesses": "from napari_medunet.engine.patches import sampler;"
+    "with-adam": f"{LEARNING} steps; steps.Muon = keras.optimizers.Adam",
+    "without-average": f"{LEARNING} average; average._AVERAGING = 0.0",
+    "without-cosine": f"{LEARNING} loop;"
+    "loop.Loop._learning_rate = lambda loop: loop.plan.schedule.learning_rate",
+    "with-best-epoch": f"{LEARNING} loop; loop._AS_GOOD = 0.0",
+    "with-all-pseudo-labels": f"{SAMPLER};"
     "sampler._apart = lambda classes, annotation: classes != classes",
-    "with-sure-background": "from napari_medunet.engine.training.learning import self_training;"
+    "with-sure-background": f"{LEARNING} self_training;"
     "self_training._SURE_OF_BACKGROUND = self_training._SURE",
-    "without-priors": "from napari_medunet.engine.training import one_network;"
+    "without-prior-correction": "from napari_medunet.engine.training import one_network;"
     "one_network.correct_priors = lambda *given: None",
-    "without-crops": "from napari_medunet.engine.patches import sampler; sampler._FOREGROUND_SHARE = 0.0",
+    "without-crops": f"{SAMPLER}; sampler._FOREGROUND_SHARE = 0.0",
 }
 # Options of `train` and of `predict`. Without mirroring it is our own network, which predicts otherwise.
 OPTIONS = {
@@ -175,7 +175,9 @@ def start_of(program: str) -> tuple[str, ...]:
     """What Python runs."""
     if program not in CHANGED:
         return OURS
-    start = "from napari_medunet.engine import devices; devices.start_backend(); import keras"
+    start = (
+        "from napari_medunet.engine.hardware import devices; devices.start_backend(); import keras"
+    )
     return ("-c", f"{start}\n{CHANGED[program]}\nfrom napari_medunet.cli import main; main()")
 
 

@@ -1,7 +1,7 @@
 """Dice on kinds of data that the defaults were not tuned on, through the command line.
 
     python benchmarks/other_data.py [--minutes 2] [circles colour ct thick ventricle painted node]
-    python benchmarks/other_data.py --minutes 1.5 painted --option seed=1 [--program with-all-guesses]
+    python benchmarks/other_data.py --minutes 1.5 painted --option seed=1 [--program with-all-pseudo-labels]
 
 Every set is made by this script: train and test cases come from the same rules and other seeds. Nothing is
 set but the minutes. *painted* is what `napari-medunet demo` shows, five annotated slices of each of six

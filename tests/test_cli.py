@@ -308,12 +308,13 @@ def test_a_broken_pair_does_not_stop_a_training(folder, tmp_path):
     other = make_phantom(0, (9, 32, 32))
     write_labels(tmp_path / "labels" / "phantom_01.nii.gz", other[1].voxels, other[0])
     (tmp_path / "labels" / "phantom_02.nii.gz").unlink()
+    (tmp_path / "labels" / "labels.tsv").write_text("index\tname\n1\tkidney\n", encoding="utf-8")
     ran = run("train", "--images", tmp_path / "images", "--labels", tmp_path / "labels",
               "--model", tmp_path / "m", *QUICK)  # fmt: skip
     assert ran.returncode == 1
     assert "another grid than image 'phantom_01' (9 x 32 x 32 against 8 x 32 x 32" in ran.stderr
     assert "'phantom_02' in" in ran.stderr
-    assert (tmp_path / "m.medunet").exists()
+    assert [one.name for one in read_card(tmp_path / "m.medunet").classes] == ["kidney", "label 2"]
 
 
 @pytest.mark.slow

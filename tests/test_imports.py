@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 import napari_medunet
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.files.nifti import write_labels, write_volume
 
 SOURCE = Path(napari_medunet.__file__).parent
 VIEWER = {"napari", "magicgui", "qtpy", "superqt", "vispy", "PyQt6", "PySide6"}
 BACKENDS = {"keras", "tensorflow", "torch", "jax"}
+HEAVY = VIEWER | BACKENDS | {"numpy", "scipy", "nibabel", "numba", "pydantic", "rich"}
 
 
 def modules_after(code):
@@ -60,7 +63,9 @@ def test_the_command_line_and_the_plugin_never_meet():
 
 def test_importing_the_package_costs_nothing():
     _, packages = modules_after("import napari_medunet")
-    assert not packages & (VIEWER | BACKENDS | {"numpy", "scipy", "nibabel", "pydantic"})
+    assert not packages & HEAVY
+    _, packages = modules_after("import napari_medunet as mu; dir(mu)")
+    assert not packages & HEAVY
 
 
 @pytest.mark.parametrize(
@@ -89,6 +94,21 @@ image, truth = make_phantom(0, (8, 16, 16))
 path = Path({str(tmp_path)!r}, "labels.nii.gz")
 write_labels(path, truth.voxels, image)
 evaluate_case(read_volume(path), truth, EvaluateSettings())
+"""
+    _, packages = modules_after(code)
+    assert not packages & (BACKENDS | VIEWER)
+
+
+def test_the_front_door_reads_plans_and_measures_without_a_backend(tmp_path):
+    image, truth = make_phantom(0, (8, 16, 16))
+    write_volume(tmp_path / "image.nii.gz", image)
+    write_labels(tmp_path / "truth.nii.gz", truth.voxels, image)
+    code = f"""
+import napari_medunet as mu
+image, truth = {str(tmp_path / "image.nii.gz")!r}, {str(tmp_path / "truth.nii.gz")!r}
+mu.read(image)
+mu.evaluate(truth, mu.read(truth))
+mu.plan(mu.load_examples(image, truth))
 """
     _, packages = modules_after(code)
     assert not packages & (BACKENDS | VIEWER)

@@ -1,10 +1,10 @@
 """From a folder of scans to a trained, measured segmentation, without leaving napari.
 
-What a script or a notebook needs is offered here, and nothing heavy is imported before it is used:
-`load_examples`, `plan`, `train`, `fine_tune`, `cross_validate`, `load`, `read`, `write`, `evaluate`.
+A script or a notebook finds here what it needs: `load_examples`, `plan`, `train`, `fine_tune`,
+`cross_validate`, `load`, `read`, `write`, `evaluate`. Nothing heavy is imported before it is used.
 
-`napari_medunet.engine` is the whole of the work, free of Qt and napari; `napari_medunet.plugin` is
-what the viewer shows; `napari_medunet.worker` carries jobs from one to the other in a child process.
+`napari_medunet.engine` does the work and imports neither Qt nor napari; `napari_medunet.plugin` is the
+viewer's part; `napari_medunet.worker` runs the engine's long jobs for it in a child process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m napari_medunet`: the command line where no script was installed."""
+"""``python -m napari_medunet``: the command line, where its script was not installed."""
 
 from napari_medunet.cli import main
 

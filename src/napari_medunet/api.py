@@ -1,6 +1,6 @@
-"""The front door: what a script or a notebook needs, each in one call. `import napari_medunet` offers it.
+"""The front door: what a script or a notebook needs, each in one call. `napari_medunet` offers it.
 
-Behind each name stands a function of the engine, which takes more; see `engine`.
+Each function here calls one of the engine's, which has further parameters; see `engine`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def load_examples(images: AnyPath, labels: AnyPath, **options: Any) -> LoadedExa
     Returns
     -------
     LoadedExamples
-        A sequence of examples. What could not be read is warned of, and in its `failed`.
+        A sequence of examples. Files that could not be read give a warning, and are in its `failed`.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def load_examples(images: AnyPath, labels: AnyPath, **options: Any) -> LoadedExa
 
 
 def plan(examples: Sequence[Example], **options: Any) -> Plan:
-    """Decide how to train on examples. Nothing is trained yet, and the backend is not started.
+    """Decide how to train on examples. Trains nothing yet, and starts no backend.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ def plan(examples: Sequence[Example], **options: Any) -> Plan:
     Returns
     -------
     Plan
-        ``print(plan.why)`` says why it is so; ``plan.changed(filters=8)`` is another one.
+        ``print(plan.why)`` gives the reasons; ``plan.changed(filters=8)`` returns another plan.
 
     Raises
     ------
     MedunetError
-        If the examples cannot be learned from, or not so.
+        If the examples cannot be trained on, or not with these options.
     """
     return make_plan(list(examples), _settings(examples, options))
 
@@ -91,21 +91,21 @@ def train(
     plan: Plan | None = None,
     names: Mapping[int, str] | None = None,
 ) -> Segmenter:
-    """Train a segmenter by a plan. A progress bar shows how it goes.
+    """Train a segmenter by a plan, with a progress bar.
 
     Parameters
     ----------
     examples : sequence of Example
     plan : Plan, optional
-        Of these examples; five minutes as the rules decide if not given. With folds, call
-        `cross_validate`.
+        Made of these examples; if not given, a plan of five minutes by the rules. For a plan with folds
+        call `cross_validate`.
     names : mapping of label to str, optional
-        What labels are called; those in tables beside the files of labels if not given.
+        Of the labels; if not given, from the tables beside the label files.
 
     Raises
     ------
     MedunetError
-        If the examples cannot be learned from, or the plan is for others.
+        If the examples cannot be trained on, or the plan is for other ones.
     """
     plan = plan or make_plan(list(examples), _settings(examples, {}))
     start_quietly()
@@ -122,17 +122,17 @@ def fine_tune(
     replay: Sequence[Example] = (),
     **options: Any,
 ) -> Segmenter:
-    """Train a segmenter further, perhaps with labels that it does not know.
+    """Train a segmenter further, perhaps with new labels.
 
     Parameters
     ----------
     segmenter : Segmenter
-        Stays as it is.
+        It is not changed.
     examples : sequence of Example
     plan : Plan, optional
-        Made of the segmenter's own and of `options` if not given.
+        If not given, it is made from the segmenter's plan and `options`.
     replay : sequence of Example
-        That it learned from before, not to be forgotten.
+        Old training examples, so that it does not forget them.
     options
         Those of `TrainSettings` that do not change the network: ``minutes=2``.
 
@@ -155,19 +155,19 @@ def fine_tune(
 def cross_validate(
     examples: Sequence[Example], plan: Plan, names: Mapping[int, str] | None = None
 ) -> tuple[Segmenter, Evaluation]:
-    """Train a network for each fold of a plan, and measure it on the cases left out.
+    """Train a network for each fold of a plan, and measure it on the cases of that fold.
 
     Returns
     -------
     segmenter : Segmenter
-        Of all networks, whose probabilities are averaged.
+        All networks together; their probabilities are averaged.
     evaluation : Evaluation
         Of every case by the network that never saw it.
 
     Raises
     ------
     MedunetError
-        If the plan has no folds, there are fewer cases, or they cannot be learned from.
+        If the plan has no folds, there are fewer cases than folds, or they cannot be trained on.
     """
     start_quietly()
     from napari_medunet.engine.training import cross_validate
@@ -178,7 +178,7 @@ def cross_validate(
 
 
 def load(path: AnyPath) -> Segmenter:
-    """Read a segmenter from a `.medunet` file. No code in it is run: there is none.
+    """Read a segmenter from a `.medunet` file, which holds no code.
 
     Raises
     ------
@@ -196,33 +196,34 @@ def read(path: AnyPath, as_labels: bool = False) -> Volume:
     ----------
     path : path of a file
     as_labels : bool
-        Read a mask: of pictures, indices and not colours; names come from a table beside it.
+        Read a mask: from pictures the palette's indices and not colours. The names of labels come from a
+        table beside the file.
 
     Raises
     ------
     OSError, MedunetError
-        One line, if the file is missing, is broken, or is of no kind that can be read.
+        If the file is missing, is damaged, or is of no kind that can be read.
     """
     volume = files.read(path, as_labels=as_labels)
     return with_names(volume, Path(path)) if as_labels else volume
 
 
 def write(volume: Volume, path: AnyPath, overwrite: bool = False) -> Path:
-    """Write a volume; labels go back onto the grid of the file that their image came from.
+    """Write a volume; labels are written onto the grid of the file that their image was read from.
 
     Parameters
     ----------
     volume : Volume
-        Whole numbers are written as labels, with a table of their names beside them where they have some;
-        others as an image.
+        Whole numbers are written as labels, with a table of their names, if they have some, beside the
+        file; other numbers as an image.
     path : path ending in .nii or .nii.gz; of labels also in .png, .tif or .tiff
     overwrite : bool
-        Replace a file that is there.
+        Replace an existing file.
 
     Raises
     ------
     OSError, MedunetError
-        If the file is there already, cannot be written, or is of no such kind.
+        If the file exists, cannot be written, or is of no such kind.
     """
     target = Path(path)
     if target.exists() and not overwrite:
@@ -245,12 +246,12 @@ def evaluate(prediction: Volume | AnyPath, truth: Volume | AnyPath, **options: A
     Returns
     -------
     Evaluation
-        A table where it is printed or shown in a notebook; ``.to_csv("scores.csv")`` writes every score.
+        Shown as a table by print and in a notebook; ``.to_csv("scores.csv")`` writes every score.
 
     Raises
     ------
     OSError, MedunetError
-        If something cannot be read, or lies on another grid than its truth.
+        If a file cannot be read, or a prediction is on another grid than its truth.
     """
     with _refusals_in_one_line():
         settings = EvaluateSettings.of(**options)
@@ -276,7 +277,7 @@ def with_names(labels: Volume, path: Path) -> Volume:
 
 
 def _settings(examples: Sequence[Example], options: dict[str, Any]) -> TrainSettings:
-    """Settings out of options; how annotations were read is known of examples that were loaded."""
+    """Settings from options; loaded examples know how their annotation was read."""
     known = examples.annotation if isinstance(examples, LoadedExamples) else AnnotationSettings()
     with _refusals_in_one_line():
         settings = TrainSettings(annotation=known)
@@ -289,10 +290,11 @@ def _names(examples: Sequence[Example]) -> dict[int, str]:
 
 @contextmanager
 def _refusals_in_one_line() -> Iterator[None]:
-    """Context in which a value that an option refuses is said in one line."""
+    """Context that turns pydantic's error about an option into one line."""
     try:
         yield
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise MedunetError(f"{name} is {first['input']!r}: {first['msg']}.") from error
+        wanted = first["msg"].removeprefix("Value error, ")
+        raise MedunetError(f"{name} is {first['input']!r}: {wanted}.") from error

@@ -1,7 +1,7 @@
 """The command line: arguments in, exit code out. The work is the engine's.
 
-`options` turns the engine's settings into options, `console` shows progress and errors, `commands` holds
-one function per command.
+`options` makes options of the engine's settings, `console` shows progress and errors, `commands` has one
+function for each command.
 """
 
 from __future__ import annotations

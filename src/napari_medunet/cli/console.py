@@ -20,7 +20,7 @@ from napari_medunet.progress_bar import in_terminal, warning_line
 
 
 def _own_stderr() -> TextIO:
-    """A standard error of our own, which stays on the terminal while `starting` turns the other away."""
+    """A standard error of our own, which stays on the terminal while `quiet` redirects the other."""
     try:
         stream = os.fdopen(
             os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, buffering=1

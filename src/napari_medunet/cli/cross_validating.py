@@ -1,4 +1,4 @@
-"""`train --folds`: what it trains, writes and prints."""
+"""The command ``train --folds``: cross-validate, write and print."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cross_validate_and_write(
         console.shown(as_json, "Cross-validating") as report,
         console.stopped_by_interrupt(report) as stoppable,
     ):
-        found = cross_validate(loaded.examples, plan, stoppable, run=run)
+        found = cross_validate(loaded.examples, plan, stoppable, loaded.names(), run)
     found.segmenter.save(target)
     predictions = _write_predictions(found, loaded, folder / "predictions")
     found = replace(found, evaluation=replace(found.evaluation, names=_names(found.segmenter.card)))

@@ -1,4 +1,4 @@
-"""What a file of voxels holds, in words."""
+"""Describe in words what an image or label file holds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def describe_file(path: Path) -> dict[str, str]:
 
     Raises
     ------
-    OSError, ValueError
+    OSError, MedunetError
         One line, if the file cannot be read.
     """
     volume = read(path)

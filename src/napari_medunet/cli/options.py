@@ -1,4 +1,4 @@
-"""Options of the command line out of the engine's settings: nobody repeats a default or a help text."""
+"""Options of the command line, made from the engine's settings: no default and no help text is repeated."""
 
 from __future__ import annotations
 

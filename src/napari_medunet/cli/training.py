@@ -1,4 +1,4 @@
-"""`train`: what it reads, trains and writes, anew or out of the run folder of a killed training."""
+"""The command `train`: read, train and write, from the beginning or from a run folder."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _train(loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool) ->
     from napari_medunet.engine.training import train
 
     def learn(report: ProgressCallback) -> Segmenter:
-        return train(loaded.examples, plan, report, run=run)
+        return train(loaded.examples, plan, report, loaded.names(), run)
 
     return _learn(learn, loaded, run, as_json)
 
@@ -147,7 +147,7 @@ def _train(loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool) ->
 def _fine_tune(
     loaded: LoadedExamples, settings: TrainSettings, run: RunFolder, as_json: bool
 ) -> int:
-    """Plan how a segmenter goes on learning, which also refuses before the backend starts; do it."""
+    """Plan a fine-tuning, which refuses what cannot be trained before the backend starts, and train."""
     known = read_card(run.record.files.needed("start_from"))
     replay = _replay(run.record.files, as_json)
     replayed = sample_replay(replay.examples, len(loaded.examples), settings.budget.seed)
@@ -171,7 +171,7 @@ def _go_on_learning(
     old = Predecessor(Segmenter.load(run.record.files.needed("start_from")), replay.examples)
 
     def learn(report: ProgressCallback) -> Segmenter:
-        return fine_tune(old, loaded.examples, plan, report, run=run)
+        return fine_tune(old, loaded.examples, plan, report, loaded.names(), run)
 
     return _learn(learn, loaded, run, as_json)
 

@@ -1,4 +1,4 @@
-"""Errors that a person can mend, and how any error is told in one line."""
+"""Errors that a user can solve, and the message of any error in one line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import traceback
 
 
 class MedunetError(ValueError):
-    """What a person can mend: says what was wanted, what came, where, and the remedy.
+    """An error that a user can solve: its message says what was wanted, what came, where, and the remedy.
 
-    Files that the system refuses are an `OSError`. Everything else that is raised is a bug of ours: it is
-    never told as the fault of a file or of its owner.
+    A file that the system cannot read or write is an `OSError`. Any other exception is a bug of
+    napari-medunet, and its message never blames a file of the user.
     """
 
 
@@ -28,7 +28,7 @@ def one_line(message: object) -> str:
 
 
 def told(error: BaseException) -> str:
-    """An error in one line: what a person can mend as it says itself, and a bug as a bug."""
+    """The message of an error in one line; a bug is called a bug."""
     text = one_line(error)
     if isinstance(error, MemoryError) and not text:
         return "The memory is full. Close other programs, or work on fewer or smaller images."

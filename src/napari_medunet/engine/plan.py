@@ -1,7 +1,7 @@
 """Plan: all that is decided before training, the tree of `TrainSettings` with nothing left open.
 
-The rules that decide it are in `planning`. It is decided once, where a person sees it, and handed on: to
-the training, to the run folder and to the segmenter's card.
+The rules are in `planning`. A plan is made once, where the user sees it, and handed on: to the training,
+to the run folder and to the segmenter's card.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Reason(Settings):
 
 
 class Expected(Settings):
-    """What the training is expected to take, told from the plan and the machine.
+    """What the training is expected to take, estimated from the plan and the machine.
 
     Attributes
     ----------
@@ -66,12 +66,12 @@ class Plan(Settings):
     labels : tuple of int
         The label of each class, ascending, 0 for background first.
     annotation, budget, hold_out : settings
-        As the user has given them.
+        As the user gave them.
     grid, network, schedule : plans of these branches
     expected : Expected
     reasons : dict of path to Reason
-        Of what rules have decided, in the order of the decisions: "grid.spacing_mm", "network.filters".
-        A plan that somebody has edited has none of what was edited.
+        Of the rules' decisions, in their order, by paths such as "grid.spacing_mm" and "network.filters".
+        A plan from an edited file has none.
     """
 
     channels: Annotated[int, Field(ge=1, le=64)] = 1
@@ -124,7 +124,7 @@ class Plan(Settings):
 
     @property
     def inputs(self) -> int:
-        """Channels of the network's input: those of the image, of each slice that it sees."""
+        """Channels of the network's input: those of the image, times the slices that it sees."""
         return self.channels * (2 * self.grid.context + 1)
 
     @property
@@ -158,7 +158,7 @@ class Plan(Settings):
     def of_part(self, number: int) -> Plan:
         """The plan of one of the parts: its share of the minutes, and a seed of its own.
 
-        Networks that begin with different weights err in different places, which their mean gains by.
+        Networks with different initial weights err in different places, and their mean is better.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
-"""What a long job and its caller share: progress one way, a wish to end the other way.
+"""What a long job and its caller share: progress in one direction, a request to stop in the other.
 
 A job calls `report(Progress(...))` after each batch, tile or file. To end a job, `report` raises:
-`Cancelled` ends it and drops what it made; `StopRequested` asks training to end now and keep the best
-segmenter so far. Jobs that have nothing to keep let either exception travel.
+`Cancelled` ends it without a result; `StopRequested` asks a training to end now and return the best
+segmenter so far. Jobs without an intermediate result let either exception pass.
 """
 
 from __future__ import annotations

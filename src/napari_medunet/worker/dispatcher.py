@@ -1,4 +1,4 @@
-"""Dispatcher: one job at a time to one child, and a fresh child where the last one is gone."""
+"""Dispatcher: gives one job at a time to one child, and starts a new child if the last one has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listener and Job: who hears of a job, and with what the viewer stops or cancels it."""
+"""Listener and Job: the callbacks of a job, and the handle with which the viewer stops or cancels it."""
 
 from __future__ import annotations
 

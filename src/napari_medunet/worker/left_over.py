@@ -1,7 +1,7 @@
 """Left over: a training whose viewer was killed, in the temporary folder that it could not remove.
 
-As long as a job runs its folder holds its request and its arrays, and beside it lie the checkpoints: of a
-viewer that did not end by closing, that is all there is of what was painted and of what was learned.
+As long as a job runs, its folder holds its request and its arrays, and the checkpoints are beside it. If
+the viewer was killed, the painted labels and the trained weights are in these files and nowhere else.
 """
 
 from __future__ import annotations

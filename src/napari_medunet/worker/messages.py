@@ -1,8 +1,8 @@
 """What passes through the pipes between the viewer and its child: one small JSON object a line.
 
 To the child: `Run`, `Stop`, `Cancel`. From the child: `Ready` once; then for each job `ProgressMessage`
-and `Result` any number of times and one of `Done`, `Stopped`, `Cancelled`, `Failed`. What a job is asked
-for and what it makes lie in files, see `requests`.
+and `Result` any number of times and one of `Done`, `Stopped`, `Cancelled`, `Failed`. Requests and results
+of a job are in files, see `requests`.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def decode(line: bytes, messages: TypeAdapter[T]) -> T:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the line is none of them.
     """
     return messages.validate_json(line)

@@ -1,7 +1,7 @@
-"""What each kind of job is asked for and what it makes: the one description that all sides read.
+"""Requests and results of each kind of job: the one description that viewer and child read.
 
-A request lies in its job's folder, with its arrays beside it: the viewer writes it, the child reads it, and
-so does the next viewer where this one was killed. Results lie there as well.
+A request is in its job's folder, with its arrays: the viewer writes it, the child reads it, and so does the
+next viewer if this one was killed. Results are there as well.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def read_request(folder: Path) -> Request:
     ------
     OSError
         If there is no request.
-    ValueError
+    MedunetError
         If it is damaged, or of no kind that is known here.
     """
     return _REQUESTS.validate_json((folder / REQUEST_FILE).read_bytes())

@@ -1,4 +1,4 @@
-"""How the viewer hands each kind of job over, and how it takes what the job has made."""
+"""How the viewer sends each kind of job to the child, and how it reads the results."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Task(Generic[ResultT]):
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             If a file is missing or damaged.
         """
         return self.take(folder, self.makes.model_validate_json((folder / file).read_bytes()))

@@ -1,4 +1,4 @@
-"""Two segmenters, or two raters, on the same cases: by how much they differ, and by chance or not."""
+"""Two segmenters, or two raters, on the same cases: how much they differ, and whether by chance."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def compare(
 
     Raises
     ------
-    ValueError
+    MedunetError
         Where they have no case in common.
     """
     cases = [name for name in first.cases if name in second.cases]

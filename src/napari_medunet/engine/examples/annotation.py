@@ -1,4 +1,4 @@
-"""Annotation: which voxels of a labels volume somebody has looked at, as far as the labels tell."""
+"""Annotation: which voxels of a label volume somebody has annotated, as far as the labels show."""
 
 from __future__ import annotations
 

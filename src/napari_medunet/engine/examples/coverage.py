@@ -1,4 +1,4 @@
-"""Coverage: how much of a volume somebody has annotated, as far as its labels tell."""
+"""Coverage: how much of a volume somebody has annotated, as far as its labels show."""
 
 from __future__ import annotations
 

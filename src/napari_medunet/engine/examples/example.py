@@ -1,4 +1,4 @@
-"""Example: an image with its annotation, checked, ready to be learned from."""
+"""Example: an image with its annotation, checked, ready for training."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def make_example(image: Volume, labels: Volume, settings: AnnotationSettings) ->
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the grids differ, the image has voxels that are not finite, labels are no integers, or
         nothing was painted where only what was painted counts.
     """
@@ -82,7 +82,7 @@ def check_image(image: Volume) -> None:
 
     Raises
     ------
-    ValueError
+    MedunetError
     """
     if image.leading_axes not in ((), ("c",)):
         raise MedunetError(
@@ -116,7 +116,7 @@ def channel_count(examples: list[Example]) -> int:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If they differ.
     """
     counts = {e.image.voxels.shape[0] if e.image.leading_axes else 1: e.name for e in examples}
@@ -134,7 +134,7 @@ def label_values(examples: list[Example]) -> tuple[int, ...]:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the annotated voxels hold a single class: there is nothing to tell apart.
     """
     found: set[int] = set()

@@ -71,7 +71,7 @@ def load_examples(
 
     Raises
     ------
-    ValueError, OSError
+    OSError, MedunetError
         If a folder is missing or empty, or no pair could be read.
     """
     pairs = pair(images, labels)

@@ -1,4 +1,4 @@
-"""What is held out: to choose the best epoch, and fold by fold to measure on."""
+"""The split into training and validation, and the folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def split_folds(held: Sequence[set[int]], count: int, seed: int) -> list[list[in
 
     Raises
     ------
-    ValueError
+    MedunetError
         If there are fewer cases than folds.
 
     Examples
@@ -143,7 +143,7 @@ def _annotated_slices(example: Example, axis: int) -> list[tuple[slice | int, ..
 
 
 def _hold_out(classes: list[set[int]], share: float, rng: np.random.Generator) -> set[int]:
-    """Choose by chance what is held out: rare classes first, and none that training needs.
+    """Choose at random what is held out: rare classes first, and none that training needs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Files of every kind that holds volumes: read, write labels alike, list and pair."""
+"""Files of every kind that holds volumes: read them, write labels of the same kind, list and pair them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read(path: _AnyPath, *, as_labels: bool = False) -> Volume:
 
     Raises
     ------
-    OSError, ValueError
+    OSError, MedunetError
         One line, if the file is missing, is broken, or has another ending.
     """
     path = Path(path)
@@ -72,7 +72,7 @@ def write_labels_like(path: _AnyPath, labels: npt.NDArray[Any], like: Volume) ->
 
     Raises
     ------
-    OSError, ValueError
+    OSError, MedunetError
         One line, if the labels do not fit or the file cannot be written.
     """
     path = Path(path)
@@ -138,7 +138,7 @@ def list_cases(path: _AnyPath) -> dict[str, Path]:
     ------
     OSError
         If the path is missing or the folder cannot be read.
-    ValueError
+    MedunetError
         If there is no volume, or two files have the same case name.
     """
     path = Path(path)
@@ -172,7 +172,7 @@ def pair(images: _AnyPath, labels: _AnyPath) -> Pairs:
 
     Raises
     ------
-    OSError, ValueError
+    OSError, MedunetError
         As `list_cases`, and if nothing has a partner.
     """
     first, second = list_cases(images), list_cases(labels)

@@ -52,7 +52,7 @@ def read_image(path: str | os.PathLike[str], *, as_labels: bool = False) -> Volu
     ------
     OSError
         If the file is missing or cannot be read.
-    ValueError
+    MedunetError
         If it is no image, is broken, or has axes that have no place here. Both are one line.
     """
     path = Path(path)
@@ -87,7 +87,7 @@ def write_label_image(path: str | os.PathLike[str], labels: npt.NDArray[Any], li
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the labels are no integers, are negative, have another shape than `like`, or do not fit
         into that kind of file.
     OSError

@@ -60,7 +60,7 @@ def read_label_names(path: Path) -> LabelNames:
     ------
     OSError
         If the file cannot be read.
-    ValueError
+    MedunetError
         If it is none of the three formats.
     """
     with path.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Saving a file so that nobody ever finds half of it."""
+"""Atomic writing: a file appears under its name when it is complete."""
 
 from __future__ import annotations
 

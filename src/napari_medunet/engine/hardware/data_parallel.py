@@ -1,4 +1,4 @@
-"""Several devices of one machine that train together: each batch is shared out among them.
+"""Several devices of one machine that train together: each batch is divided among them.
 
 Every device holds the whole network, and the sums over a batch, in the loss and in the normalisation, are
 over all devices: the weights are those that one device would find with the same batches.

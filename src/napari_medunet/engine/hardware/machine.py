@@ -1,4 +1,4 @@
-"""The machine, as far as it can be told without importing a backend: processor, memory, speed."""
+"""The machine, as far as it is known without importing a backend: processor, memory, speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting a backend without a word from it."""
+"""Starting a backend without its messages."""
 
 from __future__ import annotations
 

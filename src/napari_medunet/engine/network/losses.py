@@ -1,4 +1,4 @@
-"""What training minimises and what it shows: both look at annotated voxels only."""
+"""The loss that training minimises, and the scores that it shows: both of annotated voxels only."""
 
 from __future__ import annotations
 

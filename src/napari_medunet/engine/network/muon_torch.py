@@ -1,4 +1,4 @@
-"""The step of `Muon` with torch, which is told each operation by Python: many variables at a time.
+"""The step of `Muon` with torch, where Python starts each operation: many variables at a time.
 
 What is computed is the same. One by one, the kernels of a 3D U-Net are most operations of a training step.
 """

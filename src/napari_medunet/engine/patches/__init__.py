@@ -1,1 +1,1 @@
-"""Examples on the network's grid, cut into patches, varied, in batches."""
+"""Examples on the network's grid, cut into patches, augmented, in batches."""

@@ -51,7 +51,7 @@ def batches(
         for number in count(first):
             augmentation = vary()
             now = samples.pseudo_label_rounds, augmentation
-            # What is ahead was varied otherwise, or drawn from older guesses, or from these in part.
+            # Batches ahead have another augmentation, or older pseudo-labels, or these in part.
             if now != before:
                 ahead.clear()
                 before = now

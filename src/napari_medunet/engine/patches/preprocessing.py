@@ -1,4 +1,4 @@
-"""From a volume to the network's grid and back again.
+"""Preprocessing: from a volume to the network's grid, and back.
 
 The network's grid has the plan's spacing, normalised intensities and, in front, the axis across the
 slices. Training and prediction both come through here, so they cannot drift apart.

@@ -1,6 +1,6 @@
 """Preview: what training will see, before it starts.
 
-Patches come out of the same `PatchSampler` as in training, so what is shown is what is learned from.
+Patches come from the same `PatchSampler` as in training, so that the preview shows what training uses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training patches out of examples: foreground-aware, from annotated voxels only.
+"""Sampling of training patches from examples: foreground-aware, on annotated voxels only.
 
 Where the patch is larger than the volume, the rest is filled with 0 (the mean, once normalised) and
 counts as not annotated.
@@ -45,7 +45,7 @@ _MOST_CENTRES = 20_000  # remembered per case and class
 class _Case:
     image: Float32Array  # (c, slices, rows, columns)
     annotation: npt.NDArray[np.int16]  # (slices, rows, columns), IGNORED where not annotated
-    classes: npt.NDArray[np.int16]  # the annotation, with guesses where there is none
+    classes: npt.NDArray[np.int16]  # the annotation, with pseudo-labels where there is none
     centres: dict[int, npt.NDArray[np.int64]]  # class -> flat indices; IGNORED -> any known voxel
 
 
@@ -57,15 +57,15 @@ class PatchSampler:
     examples : non-empty list of Example
     plan : Plan
     seed : int
-        Of what is remembered of large structures; each draw has a generator of its own.
+        Of the choice of centres in large structures; each draw has a generator of its own.
     before : callable
-        Given each example before it is prepared, which takes seconds where it is large.
-    prepared : Samples, optional
-        By the same plan: what they hold of the same images is shared, and not prepared twice.
+        Called with each example before it is prepared, which takes seconds if it is large.
+    prepared : PatchSampler, optional
+        Of the same plan: images that it has are shared, and not prepared twice.
 
     Raises
     ------
-    ValueError
+    MedunetError
         If nothing that was annotated is left on the network's grid.
     """
 
@@ -90,7 +90,7 @@ class PatchSampler:
                 f"Nothing of what was painted is left in voxels of {plan.grid.spacing_mm} mm; wanted some. "
                 "Set a finer spacing, or paint larger areas."
             )
-        self.pseudo_label_rounds = 0  # how often what was not annotated was guessed
+        self.pseudo_label_rounds = 0  # rounds of pseudo-labels so far
 
     @property
     def cases(self) -> int:
@@ -113,19 +113,19 @@ class PatchSampler:
     def set_pseudo_labels(
         self, classify: Callable[[Float32Array], ClassArray], most_voxels: float, seed: int
     ) -> None:
-        """Fill in what was not annotated, until the next guess; the annotation stays as it is.
+        """Set pseudo-labels where nothing is annotated, until the next round; annotation is not changed.
 
-        A structure that does not touch annotation of its class is not filled in: it may be there or not.
+        A structure that does not touch annotation of its class gets none: it may be there or not.
 
         Parameters
         ----------
         classify : callable
             From an image (c, slices, rows, columns) on the network's grid to classes (slices, rows,
-            columns), `IGNORED` where they are not sure.
+            columns), `IGNORED` where their probability is too low.
         most_voxels : float
-            To be classified in all; where there are more, cases are chosen by chance.
+            To be classified in all; if there are more, cases are chosen at random.
         seed : int
-            Of that chance.
+            Of that choice.
         """
         rng = np.random.default_rng(seed)
         for index in rng.permutation(len(self._cases)):
@@ -203,7 +203,7 @@ def _centres(
 
 
 def _some(chosen: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Flat indices of chosen voxels, in order: all, or `_MOST_CENTRES` by chance."""
+    """Flat indices of chosen voxels, in order: all, or `_MOST_CENTRES` at random."""
     if chosen.size > _MOST_CENTRES and chosen.all():  # of a large volume all indices are many bytes
         return np.sort(rng.choice(chosen.size, _MOST_CENTRES, replace=False))
     found = np.flatnonzero(chosen)

@@ -1,4 +1,4 @@
-"""What the minutes are worth on this machine."""
+"""How many steps fit into the minutes on this machine."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def expected_steps(plan: Plan) -> float:
 
 
 def rounded(steps: float) -> int:
-    """A number of steps as it is told: more than two digits would promise too much."""
+    """A number of steps in words: more than two digits would be too exact."""
     return int(float(f"{steps:.2g}"))

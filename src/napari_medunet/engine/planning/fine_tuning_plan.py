@@ -1,4 +1,4 @@
-"""The plan of a segmenter that goes on learning, perhaps labels that it did not know."""
+"""The plan of a fine-tuning, perhaps with new labels."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _SLOWER = 0.3
 
 
 def decided_by_segmenter() -> frozenset[str]:
-    """Names of the options to which a segmenter that goes on learning leaves nothing."""
+    """Names of the options that a fine-tuning cannot change: the segmenter has decided them."""
     leaves = TrainSettings.leaves().items()
     return frozenset(name for name, leaf in leaves if leaf.path[0] in ("grid", "network"))
 
 
 def extend_plan(known: Plan, examples: list[Example], settings: TrainSettings) -> Plan:
-    """Decide how a segmenter goes on learning, with those labels of the examples that it does not know.
+    """Plan a fine-tuning; labels of the examples that the segmenter does not have are added.
 
     Parameters
     ----------

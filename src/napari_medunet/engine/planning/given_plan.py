@@ -1,4 +1,4 @@
-"""A plan that was made before, and perhaps edited: what may be said beside it, and whether it fits."""
+"""A plan from a file, perhaps edited: which options may change it, and whether it fits the examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BESIDE = {"annotation", "budget", "hold_out"}  # branches that are not decided 
 
 
 def beside_plan(plan: Plan, settings: TrainSettings) -> Plan:
-    """Change in a plan what was said beside it: how annotations are read, the budget, what is held out.
+    """Change a plan by options given beside it: of the annotation, the budget and what is held out.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def check_plan(plan: Plan, examples: list[Example]) -> None:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If it is for another number of channels, lacks a label, or has a level that is 2 voxels thick.
     """
     channels, labels = channel_count(examples), label_values(examples)

@@ -1,4 +1,4 @@
-"""Mirroring: whether left and right can be exchanged in what is learned from."""
+"""Left and right: which labels look like the two of a pair, which mirrored images would mix up."""
 
 from __future__ import annotations
 

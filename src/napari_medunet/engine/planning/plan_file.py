@@ -19,7 +19,7 @@ def read_plan(path: Path) -> Plan:
     ------
     OSError
         If the file cannot be read.
-    ValueError
+    MedunetError
         If it is no plan, with the field that is wrong.
     """
     try:

@@ -1,4 +1,4 @@
-"""Prediction on many machines: one Dask task per file, on folders that all machines see."""
+"""Prediction on many machines: one Dask task for each file, in folders that all machines share."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Ensemble:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If they see volumes on different grids, of other intensities or otherwise mirrored, or know
         different labels.
     """

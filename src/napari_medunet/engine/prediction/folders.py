@@ -112,7 +112,7 @@ def predict_file(
 
     Raises
     ------
-    ValueError, OSError
+    OSError, MedunetError
         One line, if it cannot be read, segmented or written.
     """
     volume = read(source)
@@ -124,7 +124,7 @@ def all_cases(inputs: list[Path]) -> Iterator[tuple[str, Path]]:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If two files have the same name: one would overwrite the other's labels.
     """
     seen: dict[str, Path] = {}

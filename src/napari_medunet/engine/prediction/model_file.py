@@ -29,7 +29,7 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     ------
     OSError
         If the file cannot be read.
-    ValueError
+    MedunetError
         If it is no `.medunet` file, or its card says what cannot be.
     """
     wanted = f"'{path}' is no segmenter; wanted a {SUFFIX} file as saved after training"

@@ -46,7 +46,7 @@ def predict(
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the volume has other channels than the segmenter expects, or voxels that are no numbers.
     """
     settings = settings or PredictSettings()

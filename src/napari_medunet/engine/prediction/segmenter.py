@@ -66,7 +66,7 @@ class Segmenter:
         Parameters
         ----------
         images : (batch, *size, channels) float32 array
-            On the network's grid; each size a multiple of the plan's `steps`.
+            On the network's grid; each size a multiple of the plan's `multiples`.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class Segmenter:
         ------
         OSError
             If the file cannot be read.
-        ValueError
+        MedunetError
             If it is no `.medunet` file, or a damaged one.
         """
         card = read_card(path)

@@ -1,4 +1,4 @@
-"""Blending: class probabilities of a volume on the network's grid, tile by tile."""
+"""Sliding window: class probabilities of a volume on the network's grid, from overlapping tiles."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Predictor(Protocol):
 def blended_slabs(
     network: Predictor, grid: Float32Array, tta: bool, advance: Callable[[float], None]
 ) -> Iterator[tuple[int, Float32Array]]:
-    """Predict a volume, slab of slices by slab in 2D, and as one slab in 3D.
+    """Predict a volume: in 2D slab by slab, in 3D as one slab.
 
     Parameters
     ----------
-    network : Network
+    network : Predictor
     grid : (c, slices, rows, columns) array
-        As from `grid.image_to_grid`.
+        As from `image_to_grid`.
     tta : bool
-        Average over the mirrorings that training saw.
+        Average over copies mirrored as in training.
     advance : callable
         Given the share that is done after each batch of tiles.
 
@@ -152,7 +152,7 @@ def _window(
 
 
 def _probabilities(network: Predictor, tiles: Float32Array, tta: bool) -> Float32Array:
-    """Probabilities of a batch; with `tta` the mean over the mirrorings that training saw."""
+    """Probabilities of a batch; with `tta` the mean over copies mirrored as in training."""
     axes = network.plan.schedule.flip_axes if tta else ()
     flips = [
         tuple(1 + axis for axis in chosen)

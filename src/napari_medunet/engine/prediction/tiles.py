@@ -1,4 +1,4 @@
-"""Where tiles lie and how they blend, when an image is larger than what the network is shown at once."""
+"""Tiles of an image that is larger than the network's input: their places, and their weights."""
 
 from __future__ import annotations
 

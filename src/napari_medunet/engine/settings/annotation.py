@@ -1,4 +1,4 @@
-"""Options of an annotation: which of its voxels somebody looked at."""
+"""Options of an annotation: which of its voxels are annotated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of what a training may take: time, threads, and the chance that it draws."""
+"""Options of a training's budget: time, epochs, threads, and the seed."""
 
 from __future__ import annotations
 

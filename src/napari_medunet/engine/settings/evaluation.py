@@ -85,7 +85,7 @@ def read_groups(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
 
     Raises
     ------
-    ValueError
+    MedunetError
         Where one cannot be read, a name is a number, or two are the same.
 
     Examples

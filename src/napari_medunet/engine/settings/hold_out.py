@@ -1,4 +1,4 @@
-"""Options of what is held out of training, to measure it on."""
+"""Options of what is held out of training: for validation, and for cross-validation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Settings: options as a small tree, each of them a leaf with a name of its own.
 
-A branch holds what belongs together. Names are unique in the whole tree, so that who chooses an option
-(the command line, a form, a line of Python) need not know its branch.
+A branch holds options that belong together. Names are unique in the whole tree, so that the command line,
+a form or a line of Python can name an option without its branch.
 """
 
 from __future__ import annotations

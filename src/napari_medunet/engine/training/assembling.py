@@ -1,4 +1,4 @@
-"""Assembling: networks, names of labels and how they came about, as one segmenter."""
+"""Assembling a segmenter: trained networks, names of labels, and a card about the training."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Cross-validation: a network for each fold, measured on the cases that it never saw.
 
-What a fold's network is measured on has no part in its making. The left-out cases choose neither weights
-nor the best epoch: that is chosen by a share of the *other* cases (`HoldOutSettings.validation`), as in a
-training without folds, so that the scores are those of a procedure that can be repeated on new cases. Only
-the plan (grid, patch, intensity window, list of labels) is made once from all cases, as nnU-Net makes it
+The cases that a fold's network is measured on have no influence on it: neither on its weights nor on the
+choice of the best epoch. That is chosen on a share of the *other* cases (`HoldOutSettings.validation`), as
+in a training without folds, so that the scores are those of a procedure that can be repeated on new cases.
+Only the plan (grid, patch, intensity window, list of labels) is made once from all cases, as in nnU-Net
 (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z): the networks must share one to be averaged.
 """
 
@@ -101,7 +101,7 @@ def cross_validate(
 
     Raises
     ------
-    ValueError
+    MedunetError
         If there are fewer cases than folds, or the cases left to some fold cannot be learned from, or are
         not those of the run.
     OSError
@@ -155,7 +155,7 @@ def choose_folds(examples: list[Example], count: int | None, seed: int) -> list[
 
     Raises
     ------
-    ValueError
+    MedunetError
         As `cross_validate`.
     """
     if count is None:

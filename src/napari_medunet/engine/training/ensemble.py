@@ -1,4 +1,4 @@
-"""A training of several networks that share the minutes: parts, each with a run folder of its own."""
+"""An ensemble: several networks that share the minutes, each with a run folder of its own."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def train_networks(
     report: ProgressCallback,
     run: RunFolder | None = None,
 ) -> list[TrainedNetwork]:
-    """Train the networks of a plan one after the other: each errs in other places, and their mean predicts.
+    """Train the networks of a plan one after the other; in prediction their probabilities are averaged.
 
-    Each has its share of the minutes, and first weights and a split of its own.
+    Each has its share of the minutes, and its own initial weights and split.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def train_networks(
 
     Raises
     ------
-    ValueError
+    MedunetError
         As `train`; where some network is finished, those are returned though a later one cannot be.
     """
     if run:
@@ -73,8 +73,6 @@ def train_part(
     run: RunFolder | None = None,
 ) -> Segmenter:
     """Train one network of several; a finished one is taken from its run folder.
-
-    It depends on nothing but what is given.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Fine-tuning: a segmenter goes on learning from new annotations, and keeps what it knew.
+"""Fine-tuning: a segmenter is trained further on new annotations, and does not forget its labels.
 
-Two things keep it: a label of which the new annotation says nothing at all is taken from the old segmenter
-where the annotation has background (Douillard et al. 2021, "PLOP", CVPR, section 3.3: pseudo-labels of the
-background shift); and old examples are replayed where they are at hand.
+Two methods prevent forgetting. A label that is in none of the new annotations gets pseudo-labels of the old
+segmenter where the annotation has background (Douillard et al. 2021, "PLOP", CVPR, section 3.3). And old
+examples are replayed, if there are some.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ Labels = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Predecessor:
-    """What goes on learning.
+    """The segmenter that is fine-tuned, and old examples for it.
 
     Attributes
     ----------
     segmenter : Segmenter
-        Stays as it is.
+        It is not changed.
     replay : sequence of Example
-        That it learned from before and is not to forget, with the labels that were known then. A share of
-        them is drawn where they are many.
+        Old training examples, so that it does not forget them, with the labels that it had then. If they
+        are many, some are drawn at random.
     """
 
     segmenter: Segmenter
@@ -61,7 +61,7 @@ def fine_tune(
 ) -> Segmenter:
     """Train a segmenter further, on its own grid; labels that it does not know are added to it.
 
-    Of a segmenter of several networks the first is trained, and all of them say what was known.
+    Of a segmenter of several networks the first is trained; the pseudo-labels are of all of them.
 
     Parameters
     ----------

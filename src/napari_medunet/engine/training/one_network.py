@@ -1,4 +1,4 @@
-"""One network: examples on both sides of a split in, the weights of one epoch out."""
+"""The training of one network: split examples in, the weights of the best epoch out."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def train_one_network(
     Parameters
     ----------
     split : two non-empty lists of Example
-        What weights are learned from, and what epochs are measured on.
+        Training and validation.
     plan : Plan
     classes : tuple of SegmentClass
         Of the plan's labels, for the names on the card.
     report : callable
         See `train`.
     initial : InitialState, optional
-        Where it does not begin from chance, or is to be resumed.
+        If it does not begin with random weights, or is resumed.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _learn(
     with closing(batches(samples, vary, plan.budget.seed, first)) as stream:
         loop.until_done(joined(stream, devices), held_out, steps)
     if loop.clock.share() >= 1:
-        with suppress(StopRequested):  # a wish of before: it has ended
+        with suppress(StopRequested):  # requested before: the training has ended
             loop.warn(checks.of_the_end(loop.clock.epochs_done, plan.budget.epochs))
     return voxels_per_epoch
 

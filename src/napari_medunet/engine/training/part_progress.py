@@ -1,4 +1,4 @@
-"""Progress through a training of several parts, folds or networks, and the wish to stop on the way."""
+"""Progress of a training of several parts, folds or networks, and a request to stop it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class PartAborted(Exception):
 
 
 class StopLatch:
-    """The wish to stop, remembered: it comes once, and only a training ends for it."""
+    """Remembers a request to stop, which comes once, until a part's training can obey it."""
 
     def __init__(self, report: ProgressCallback) -> None:
         self._report = report
         self.stop = False
 
     def __call__(self, progress: Progress) -> None:
-        """Pass a report on, and swallow a wish to stop."""
+        """Pass a report on, and catch a request to stop."""
         try:
             self._report(progress)
         except StopRequested:
@@ -29,7 +29,7 @@ class StopLatch:
 
 
 class PartReport:
-    """Reports of one part, as reports of all.
+    """Turns reports of one part into reports of the whole.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class PartReport:
         self._start = time.monotonic()
 
     def to_training(self, progress: Progress) -> None:
-        """Pass on a report of the training, which obeys a wish to stop."""
+        """Pass on a report of the training, which obeys a request to stop."""
         self._pass_on(progress, progress.fraction * self._training)
         if self._latch.stop:
             raise PartAborted if self._part.number > 1 else StopRequested

@@ -44,7 +44,7 @@ def train(
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the examples cannot be learned from, the plan is for others, they are not those of the run, or
         the loss is no longer a number.
     OSError

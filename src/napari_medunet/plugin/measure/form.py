@@ -72,7 +72,7 @@ class MetricsForm(QWidget):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
+        MedunetError
         """
         settings: EvaluateSettings = self.form.read()
         return settings

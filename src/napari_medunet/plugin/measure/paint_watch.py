@@ -1,4 +1,4 @@
-"""PaintWatch: tells which labels have changed, and where, at once, and once more when the brush rests."""
+"""PaintWatch: which labels were painted, and where: at once, and again when the brush rests."""
 
 from __future__ import annotations
 

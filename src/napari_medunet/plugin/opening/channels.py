@@ -1,4 +1,4 @@
-"""Volumes that no viewer shows as they are: taken apart, or stacked into one."""
+"""Channels: a volume of several split into layers, or several volumes stacked into one."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def stack_volumes(volumes: Sequence[Volume]) -> Volume:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If they are on different grids, or have axes other than space.
     """
     first = volumes[0]

@@ -1,4 +1,4 @@
-"""Between which values an image is shown: what its file states, or robust percentiles."""
+"""Contrast limits of an image: those of its file, or robust percentiles."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def place_of(
 
     Raises
     ------
-    ValueError
+    MedunetError
         If its place in space is not known: an axis was projected or split away, or labels lie on no
         image's grid among images of different frames.
     """
@@ -83,7 +83,7 @@ def scale_and_translate(layer: Layer) -> tuple[tuple[float, ...], tuple[float, .
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the layer is multiscale, rotated or sheared.
     """
     if layer.multiscale:

@@ -47,7 +47,7 @@ def layer_data_from_volume(volume: Volume, kind: Kind) -> LayerData:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If labels are wanted and the voxels are no labels.
     """
     attributes = _attributes(volume)
@@ -86,7 +86,7 @@ def volume_from_layer(layer: Image | Labels, layers: Iterable[Layer] | None = No
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the layer is multiscale, rotated or sheared, or its place in space is not known.
     """
     scale, _ = scale_and_translate(layer)

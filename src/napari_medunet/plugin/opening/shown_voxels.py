@@ -32,7 +32,7 @@ class ShownVoxels:
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             One line, if the file is truncated or damaged.
         """
         return np.asarray(self.voxels).astype(dtype)

@@ -1,4 +1,4 @@
-"""What happens to a layer, shown while its file is still being unpacked, once that has been read."""
+"""What happens to a layer that was shown while its file was being unpacked, when that is done."""
 
 from __future__ import annotations
 

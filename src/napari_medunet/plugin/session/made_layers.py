@@ -1,4 +1,4 @@
-"""Layers that the plugin makes: known from what the user drew, and added without getting in the way."""
+"""Layers that the plugin makes: marked as such, and added without changing the view."""
 
 from __future__ import annotations
 

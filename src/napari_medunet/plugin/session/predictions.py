@@ -1,4 +1,4 @@
-"""Predictions: the labels layers that segmenting has made, told apart from what the user drew."""
+"""Predictions: the labels layers that segmenting has made, as opposed to those that the user drew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training has made, for this session: its segmenter, and the segmentations of its folds."""
+"""The results of a training in this session: its segmenter, and its out-of-fold segmentations."""
 
 from __future__ import annotations
 

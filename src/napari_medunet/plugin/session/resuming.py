@@ -1,4 +1,4 @@
-"""Resuming: go on with a training that broke off, of this session or of one that was killed."""
+"""Resuming: continue a training that broke off, of this session or of a viewer that was killed."""
 
 from __future__ import annotations
 

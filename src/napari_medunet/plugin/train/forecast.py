@@ -1,4 +1,4 @@
-"""Forecast: what can be said of a training before it starts, and the plan that is handed on to it."""
+"""Forecast: the plan of a training before it starts, as it is shown and handed on."""
 
 from __future__ import annotations
 

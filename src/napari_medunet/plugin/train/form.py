@@ -92,7 +92,7 @@ class TrainForm(QWidget):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
+        MedunetError
             In one line, if a value is refused.
         """
         values = {name: value for form in self._forms() for name, value in form.values().items()}

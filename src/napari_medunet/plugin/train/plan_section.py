@@ -1,4 +1,4 @@
-"""PlanSection: what training will do and why, to be looked at and changed."""
+"""PlanSection: the plan and its reasons, and fields to change it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PlanSection(Section):
             field.native.setToolTip(field.tooltip)
 
     def show_plan(self, plan: Plan) -> None:
-        """Say a plan: what is automatic stands in its field, and all reasons below."""
+        """Show a plan: automatic decisions in their fields, and all reasons below."""
         self.clear(f"{plan.describe()}.")
         values = self.form.values()
         for name, path in self._paths.items():

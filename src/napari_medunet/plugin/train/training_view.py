@@ -1,4 +1,4 @@
-"""TrainingView: a training under way, and what came of it."""
+"""TrainingView: the curves of a training under way, and its result."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Form(QWidget):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
+        MedunetError
             In one line, if a value is refused.
         """
         try:

@@ -1,4 +1,4 @@
-"""LatestOnly: work in a thread for a widget that changes its mind."""
+"""LatestOnly: work in a thread, of which only the newest request is answered."""
 
 from __future__ import annotations
 

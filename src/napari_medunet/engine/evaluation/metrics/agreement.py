@@ -67,7 +67,7 @@ def comparable(
 
     Raises
     ------
-    ValueError
+    MedunetError
         Where the grids differ and the settings do not ask to resample, or the volumes hold no labels.
     """
     settings = settings or EvaluateSettings()
@@ -172,7 +172,7 @@ def distance_mesh(
 
     Raises
     ------
-    ValueError
+    MedunetError
         Where both have none of the labels.
     """
     wanted = list(labels)

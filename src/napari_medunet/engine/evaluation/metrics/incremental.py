@@ -65,7 +65,7 @@ class IncrementalScores:
 
     Raises
     ------
-    ValueError
+    MedunetError
         See `label_pairs.pair_labels`.
     """
 
@@ -106,7 +106,7 @@ class IncrementalScores:
 
         Raises
         ------
-        ValueError
+        MedunetError
             Where the labels are none, or no voxel of the truth counts any more.
         """
         own = self._labels[side]

@@ -86,7 +86,7 @@ def pair_labels(
 
     Raises
     ------
-    ValueError
+    MedunetError
         Shapes that differ, more than three axes, a spacing that is not positive, labels that are
         not integers, nothing annotated.
     """

@@ -27,7 +27,7 @@ def labels_on_grid_of(labels: Volume, like: Volume) -> Volume:
 
     Raises
     ------
-    ValueError
+    MedunetError
         Where the volume holds no labels, or some above 2**53.
     """
     from scipy.ndimage import affine_transform

@@ -57,7 +57,7 @@ def score_labels(
 
     Raises
     ------
-    ValueError
+    MedunetError
         See `label_pairs.pair_labels`.
     """
     settings = settings or EvaluateSettings()
@@ -90,7 +90,7 @@ def evaluate_case(
 
     Raises
     ------
-    ValueError
+    MedunetError
         Where the grids differ and the settings do not ask to resample, or what the volumes hold are
         not labels.
     """

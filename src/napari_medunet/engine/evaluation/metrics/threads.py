@@ -1,4 +1,4 @@
-"""Work on several processors at once, where numpy or compiled code lets go of Python's lock."""
+"""Work on several processors at once, where numpy or compiled code releases Python's global lock."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is said of many cases: JSON, tables of a comparison, and the report in HTML."""
+"""The scores of many cases as JSON, as tables of a comparison, and as a report in HTML."""

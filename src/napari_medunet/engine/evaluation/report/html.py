@@ -1,4 +1,4 @@
-"""One HTML file that says how good a segmentation is: opened anywhere, without a network.
+"""The report: one HTML file that says how good a segmentation is, and needs no network.
 
 Plots stand in it as SVG, pictures as data, and the few lines of script only sort the table: without
 them everything is there. It prints on white paper, and can be read in black and white.

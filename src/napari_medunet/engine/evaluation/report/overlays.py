@@ -55,7 +55,7 @@ def overlay_figure(files: CaseFiles, title: str) -> Figure:
 
     Raises
     ------
-    OSError, ValueError
+    OSError, MedunetError
         Where a file cannot be read or lies on a grid that does not fit.
     """
     from matplotlib.figure import Figure

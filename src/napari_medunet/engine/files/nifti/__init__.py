@@ -1,4 +1,4 @@
-"""NIfTI and Analyze files: read, opened where they are looked at, and written back onto their grid.
+"""NIfTI and Analyze files: read whole or slice by slice, and written back onto their grid.
 
 `read` is the way in and `write` the way out; the other modules are their steps: names and halves of files,
 header, affine, extensions, voxels.

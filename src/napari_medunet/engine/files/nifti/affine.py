@@ -1,4 +1,4 @@
-"""Which affine of a NIfTI header counts, and what the user should be told about it."""
+"""Which affine of a NIfTI header is used, and notes about it for the user."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def choose_affine(
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the voxel size is no positive number either.
     """
     unit = _MM_PER_UNIT.get(int(header["xyzt_units"]) & 0x07, 1.0)

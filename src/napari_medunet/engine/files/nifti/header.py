@@ -49,7 +49,7 @@ def parse_header(start: bytes, path: Path) -> Header:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If it is something else.
     """
     for kind, size in ((nib.Nifti1Header, 348), (nib.Nifti2Header, 540)):
@@ -84,7 +84,7 @@ def disk_shape(header: Header, path: Path) -> tuple[int, ...]:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If there are none, some is not positive, or it is no image that has these axes.
     """
     if int(header["intent_code"]) in _CIFTI_INTENTS:
@@ -122,7 +122,7 @@ def disk_dtype(header: Header, path: Path) -> tuple[np.dtype[Any], int]:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If no image has voxels of that type.
     """
     code = int(header["datatype"])
@@ -145,7 +145,7 @@ def data_offset(header: Header, path: Path, *, in_pair: bool) -> int:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the voxels would begin inside the header, or absurdly far behind it.
     """
     least = 0 if in_pair else int(header.sizeof_hdr)

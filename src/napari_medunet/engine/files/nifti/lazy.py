@@ -1,4 +1,4 @@
-"""LazyVoxels: voxels of big files, read and converted where they are looked at."""
+"""LazyVoxels: voxels of big files, read and converted where they are indexed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Unpacking:
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             One line, if the file ends before or is damaged.
         """
         with self._news:
@@ -112,7 +112,7 @@ class LazyVoxels:
 
         Raises
         ------
-        OSError, ValueError
+        OSError, MedunetError
             One line, if the file is truncated or damaged.
         """
         if self._unpacking is not None:

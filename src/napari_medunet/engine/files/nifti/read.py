@@ -56,7 +56,7 @@ def read_volume(path: _AnyPath) -> Volume:
     ------
     OSError
         If the file is missing, cannot be read, or needs more memory than there is.
-    ValueError
+    MedunetError
         If it is no image, or is broken. Both are one line.
     """
     path = Path(path)

@@ -111,7 +111,7 @@ def source_of(
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the shape, the type of the voxels or the geometry is not valid.
     """
     shape = headers.disk_shape(header, path)

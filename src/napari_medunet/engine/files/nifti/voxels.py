@@ -94,7 +94,7 @@ def check_size(stored: StoredVoxels) -> None:
     ------
     OSError
         If unpacking it takes more memory than there is.
-    ValueError
+    MedunetError
         If the file is too small for its voxels, or packs billions of them into next to nothing.
     """
     path, wanted = stored.path, stored.offset + stored.nbytes
@@ -125,7 +125,7 @@ def read_whole(stored: StoredVoxels) -> npt.NDArray[Any]:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the file is truncated or damaged.
     """
     native = stored.dtype.newbyteorder("=")
@@ -164,7 +164,7 @@ def fill(stream: BinaryIO, target: memoryview, path: Path) -> None:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If there are fewer.
     """
     filled = 0
@@ -177,7 +177,7 @@ def read_some(stream: BinaryIO, target: memoryview, filled: int, path: Path) -> 
 
     Raises
     ------
-    ValueError
+    MedunetError
         If there are no more.
     """
     count: int = stream.readinto(target[filled : filled + _CACHED])  # type: ignore[attr-defined]
@@ -194,7 +194,7 @@ def read_to_the_end(stream: BinaryIO, path: Path) -> None:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If there is much more: damage often unfolds into more than was packed.
     """
     rest = 0

@@ -43,7 +43,7 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: V
 
     Raises
     ------
-    ValueError
+    MedunetError
         If the labels are no integers, are negative, or have another shape than `like`.
     OSError
         If the file cannot be written.
@@ -69,7 +69,7 @@ def write_volume(path: str | os.PathLike[str], volume: Volume) -> None:
 
     Raises
     ------
-    ValueError
+    MedunetError
         If NIfTI has no place for the axes, the type or the geometry.
     OSError
         If the file cannot be written.

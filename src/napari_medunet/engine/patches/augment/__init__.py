@@ -1,8 +1,8 @@
-"""Augmentation: chance is drawn once, and applied to image and labels alike.
+"""Augmentation: parameters are drawn once for a patch, and applied to image and labels alike.
 
-`chance` says how far each part goes and draws a `AugmentationParams`. Its geometry becomes part of the one
-interpolation with which `samples` cuts a patch out of its volume (`warp`), so that nothing is interpolated
-twice and nothing is cut off; its intensities come after (`intensity`).
+`parameters` draws `AugmentationParams`. Their geometry is part of the one interpolation with which
+`PatchSampler` cuts a patch out of its volume (`warp`), so that nothing is interpolated twice and nothing is
+cut off. Intensities are changed afterwards (`intensity`).
 """
 
 from napari_medunet.engine.patches.augment.intensity import vary_intensity

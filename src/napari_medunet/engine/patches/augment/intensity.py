@@ -1,4 +1,4 @@
-"""What chance does to a patch's intensities: the same for all of its channels, in place."""
+"""Random changes of a patch's intensities: the same for all of its channels, in place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def vary_intensity(
 
 
 def smooth(image: Float32Array, blur: tuple[float, ...], downsampling: tuple[float, ...]) -> None:
-    """Blur an image, and look at it through larger voxels.
+    """Blur an image, and resample it to larger voxels and back.
 
     Both are linear and done axis by axis, so that one matrix per axis does both.
 
@@ -40,7 +40,7 @@ def smooth(image: Float32Array, blur: tuple[float, ...], downsampling: tuple[flo
     image : (*patch, c) array
     blur : a float for each axis of the patch, or nothing
         Standard deviation of a Gaussian, in voxels.
-    coarser : a float for each axis of the patch, or nothing
+    downsampling : a float for each axis of the patch, or nothing
         How many voxels go into a larger one, at least 1; between their centres it is interpolated.
     """
     smoothed = image

@@ -1,6 +1,6 @@
-"""Chance: how far each part of the augmentation goes, and one draw of it.
+"""Augmentation parameters: the strength of each transform, and one random draw of all.
 
-Geometry is drawn in mm and turned into voxels, so that a turn stays a turn where voxels are no cubes.
+Geometry is drawn in mm and converted to voxels, so that a rotation is one where voxels are no cubes, too.
 """
 
 from __future__ import annotations
@@ -74,18 +74,18 @@ def augmentation_by_share(plan: Plan, share: Callable[[], float]) -> Callable[[]
 
 @dataclass(frozen=True, eq=False)
 class AugmentationParams:
-    """One draw of chance, for a patch of d axes.
+    """The parameters that were drawn for one patch, of d axes.
 
     Attributes
     ----------
     matrix : (d, d) array
-        From voxels of the patch to voxels of the volume, counted from the patch's centre: turn, scale
+        From voxels of the patch to voxels of the volume, counted from the patch's centre: rotation, scale
         and flip.
     shift : (d,) array
         Of the patch's centre, in whole voxels of the volume.
-    bend : Bend or None
-        In voxels of the patch: points are moved before they are turned.
-    blur, coarser : d floats, or nothing
+    bend : ElasticField or None
+        In voxels of the patch: points are moved before they are rotated.
+    blur, downsampling : d floats, or nothing
         See `intensity.smooth`.
     gamma, contrast, brightness, noise : float
         Intensities are raised to `gamma` between their lowest and highest, then become
@@ -104,14 +104,14 @@ class AugmentationParams:
 
 
 def identity_params(dims: int) -> AugmentationParams:
-    """The variation that changes nothing."""
+    """Parameters that change nothing."""
     return AugmentationParams(np.eye(dims), np.zeros(dims))
 
 
 def draw_params(
     rng: np.random.Generator, plan: Plan, augmentation: Augmentation = NO_AUGMENTATION
 ) -> AugmentationParams:
-    """Draw how the next patch is varied.
+    """Draw the parameters of the next patch.
 
     Every part draws its numbers, on or off: to change one leaves the others as they were.
 
@@ -185,7 +185,7 @@ def _turn(angles: FloatArray, spacing_mm: FloatArray) -> FloatArray:
 def _bend(
     rng: np.random.Generator, strength: float, size: npt.NDArray[np.int64], spacing_mm: FloatArray
 ) -> ElasticField | None:
-    """Move control points by chance, the same in mm along every axis."""
+    """Move control points at random, by the same mm along every axis."""
     node_mm = float((size * spacing_mm).max() / _BEND_NODES)
     bases = tuple(
         spline_basis(int(n), node_mm / float(mm)) for n, mm in zip(size, spacing_mm, strict=True)

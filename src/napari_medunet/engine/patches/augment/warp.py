@@ -1,11 +1,11 @@
-"""Warp: a patch is taken out of its volume in one interpolation, turned, scaled and bent.
+"""Warp: a patch is cut out of its volume in one interpolation, rotated, scaled and elastically deformed.
 
-Bending is a free-form deformation (Rueckert et al. 1999, IEEE TMI 18(8), section II-B): a coarse grid of
-control points, moved by chance, with cubic B-splines between them. In two dimensions a patch is a block
+The elastic deformation is free-form (Rueckert et al. 1999, IEEE TMI 18(8), section II-B): a coarse grid of
+control points that move at random, with cubic B-splines between them. In two dimensions a patch is a block
 of one slice.
 
-Compiled by numba: one pass over the voxels, on the thread that prepares batches. The tests hold it
-against scipy, which gives the same values, several times slower.
+Compiled by numba: one pass over the voxels, on the thread that prepares batches. The tests compare
+it with scipy, which gives the same values, several times slower.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Placing:
     ----------
     matrix : (3, 3) array
     offset : (3,) array
-    bend : Bend or None
+    bend : ElasticField or None
     """
 
     matrix: FloatArray

@@ -1,4 +1,4 @@
-"""How images are varied while a network learns from them: which preset, mirrored along which axes."""
+"""Which augmentation: the preset, the axes to mirror along, and the tail without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What most rules look at."""
+"""Facts about the examples that most rules need."""
 
 from __future__ import annotations
 

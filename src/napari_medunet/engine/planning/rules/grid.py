@@ -1,4 +1,4 @@
-"""The grid that the network looks at: spacing, the axis across the slices, slices or blocks."""
+"""The network's grid: its spacing, the axis across the slices, and whether slices or blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a network learns: at which rate, from which voxels, and how much they are varied."""
+"""How a network learns: its learning rate, and self-training."""
 
 from __future__ import annotations
 

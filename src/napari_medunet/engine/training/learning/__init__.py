@@ -1,1 +1,1 @@
-"""How one network learns: batch by batch, epoch by epoch, until the clock or the user says stop."""
+"""How one network learns: batch by batch, epoch by epoch, until its time is over or the user stops it."""

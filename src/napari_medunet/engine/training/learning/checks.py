@@ -1,4 +1,4 @@
-"""What a user should know early about a training that will disappoint: one line each, with a remedy."""
+"""Early warnings about a training, of one line each, with a remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Names = Mapping[int, str]
 def of_examples(
     training: Sequence[Example], validation: Sequence[Example], plan: Plan, names: Names
 ) -> list[str]:
-    """Look at what will be learned from and what epochs will be measured on.
+    """Check the training and validation examples.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def of_examples(
 
 
 def of_history(history: Sequence[EpochScores], share: float, names: Names) -> list[str]:
-    """Look at the epochs so far.
+    """Check the scores of the epochs so far.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def measured(validation: Sequence[Example], plan: Plan, names: Names) -> dict[in
 
 
 def of_the_end(epochs_done: float, epochs: int | None) -> list[str]:
-    """Look at whether the minutes have cut short a training whose learning rate followed epochs."""
+    """Check whether the minutes ended a training before its epochs."""
     if epochs is None or epochs_done >= epochs:
         return []
     return [

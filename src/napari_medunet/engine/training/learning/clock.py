@@ -1,4 +1,4 @@
-"""How much of the budget is used, and how long an epoch is."""
+"""Clock: how much of the budget is used. And how long an epoch is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Clock:
         self.epochs_done = 0.0
 
     def begin(self) -> None:
-        """Say that learning has begun: until here images were prepared and graphs compiled."""
+        """Note that learning has begun: until now images were prepared and graphs compiled."""
         if self._begun is None:
             self._begun = self.share()
 
@@ -49,8 +49,8 @@ class Clock:
     def schedule(self) -> float:
         """Share of the way from the highest to the lowest learning rate, from 0 to 1.
 
-        Where epochs are given it follows them alone: what the machine does beside must not change
-        the weights. The minutes may still end the training on the way.
+        If epochs are given it depends on them alone: other work on the machine must not change
+        the weights. The minutes may still end the training earlier.
         """
         if self._epochs:
             return min(1.0, self._share_of_epochs())
@@ -60,7 +60,7 @@ class Clock:
         return self._came_to + (1 - self._came_to) * done
 
     def seconds_left(self) -> float:
-        """Seconds until the budget is used up, as far as can be told."""
+        """Estimated seconds until the budget is used up."""
         left = self._budget_seconds - self.seconds()
         if self._epochs and self.epochs_done:
             by_epochs = self.seconds() * (self._epochs / self.epochs_done - 1)

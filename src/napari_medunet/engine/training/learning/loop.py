@@ -1,4 +1,4 @@
-"""The loop: a network that gets better until the clock or the user says stop."""
+"""The training loop of one network."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Best:
 
 
 class Loop:
-    """One training: a network that gets better until the clock or the user says stop.
+    """The training of one network, epoch by epoch, until its budget is used up or the user stops it.
 
     Parameters
     ----------
@@ -66,18 +66,18 @@ class Loop:
     Attributes
     ----------
     before_epoch, after_epoch : callables
-        Given the loop: to guess what is not annotated, and to write checkpoints.
+        Called with the loop: to set pseudo-labels, and to write checkpoints.
     best : Best
     history : list of EpochScores
         Of each epoch.
     steps_done : int
         Batches that were learned from.
     rate : float
-        Factor of the plan's learning rate, less than 1 once the loss was lost.
+        Factor of the plan's learning rate, less than 1 after the loss was no finite number.
     rescued : bool
-        Whether the loss was no number once.
+        Whether the loss was no finite number once.
     warnings : list of str
-        What the user was told.
+        That the user has seen.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Loop:
         self._first = self.learner.network.get_weights()
 
     def begin_with(self, weights: list[Any]) -> None:
-        """Begin anew with weights of the network, without a memory of other ones."""
+        """Start from these weights, with an optimizer and an average that have no history."""
         from keras import ops
 
         self._first = weights
@@ -122,7 +122,7 @@ class Loop:
             variable.assign(ops.zeros_like(variable.value))
 
     def until_done(self, stream: Iterator[Batch], held_out: HeldOut, steps: int) -> None:
-        """Train epoch after epoch; a stop by the user ends the epoch, which still counts."""
+        """Train epoch after epoch; if the user stops, the epoch ends early and still counts."""
         # Compiled now, so that a stop in the first epoch is quick.
         self._measure(held_out.batches[:1])
         done = False
@@ -170,7 +170,7 @@ class Loop:
         return copy
 
     def _epoch(self, stream: Iterator[Batch], steps: int) -> Scores:
-        """Train for an epoch; where the loss is lost, once more from the best weights, and slower."""
+        """Train for an epoch; if the loss is no finite number, again from the best weights, and slower."""
         try:
             return self._learn_from(stream, steps)
         except LossNotFinite:
@@ -236,7 +236,7 @@ class Loop:
     def keep_if_best(self, scores: EpochScores, cases: int) -> None:
         """Keep the best epoch's weights, or those of a later one as good but for chance.
 
-        The further the learning rate has fallen, the less a score has to say against an epoch.
+        The further the learning rate has fallen, the larger the difference has to be.
         """
         score = scores.validation.dice
         tolerance = _AS_GOOD * self.clock.schedule() / math.sqrt(cases)
@@ -255,7 +255,7 @@ class Loop:
         self.report(Progress(self.clock.share(), message, left, scores))
 
     def warn(self, sentences: list[str]) -> None:
-        """Say what was not said before."""
+        """Report warnings that were not reported before."""
         for sentence in sentences:
             if sentence not in self.warnings:
                 self.warnings.append(sentence)
@@ -264,7 +264,7 @@ class Loop:
 
 
 class LossNotFinite(MedunetError):
-    """The loss is no longer a number, and going back to earlier weights did not help."""
+    """The loss is no finite number, and going back to earlier weights did not help."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,9 +1,9 @@
-"""Priors: how often labels are in the images, where single voxels were painted.
+"""Prior correction: after a training on scribbles, the network's class priors become those of the images.
 
-Scribbles hold labels far more often than images do, and a network that learns from them sees too much of
-each. How often they are in the images is found by expectation maximisation over what the network says of
-these (Saerens, Latinne & Decaestecker 2002, Neural Computation 14(1), section 2.2), and put into its last
-bias. What it gives is M21 in `docs/decisions.md`.
+Scribbles hold labels far more often than images do, and a network that learns from them labels too many
+voxels. The class frequencies of the images are estimated from its predictions by expectation maximisation
+(Saerens, Latinne & Decaestecker 2002, Neural Computation 14(1), section 2.2), and its last bias is changed
+by the logarithms of the ratios. What it gives is M21 in `docs/decisions.md`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from napari_medunet.engine.prediction.sliding_window import blended_slabs
 from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
 from napari_medunet.engine.training.learning.self_training import InTraining
 
-_VOXELS = 200_000  # of all images together, which tell how often a label is
+_VOXELS = 200_000  # of all images together, which are enough to estimate frequencies
 _ROUNDS = 100
 _LOOKED_AT = 0.15  # of the voxels learned from: a twentieth of the arithmetic
 # Of the logarithm of how much rarer than background a label is: a network that is unsure of a small one
@@ -31,18 +31,18 @@ _MOST = 4.0
 def correct_priors(
     network: Any, samples: PatchSampler, learned_voxels: float, report: ProgressCallback
 ) -> None:
-    """Make a network say labels as often as the images hold them, as far as it can tell.
+    """Correct the priors of a network to the class frequencies of the images, as it estimates them.
 
     Parameters
     ----------
     network : keras.Model
-        Whose last bias is changed.
-    samples : Samples
-        That it has learned from; where no background is among them, nothing is changed.
+        Its last bias is changed.
+    samples : PatchSampler
+        Of the training; if no background is annotated, nothing is changed.
     learned_voxels : float
-        Of all steps together. Of more than a part of that, images are chosen by chance.
+        Of all steps together. If the images have more than a share of that, some are chosen at random.
     report : callable
-        A wish to stop is fulfilled already, and not heard.
+        If it asks to stop, that is ignored: the training has ended.
     """
 
     def advance(share: float) -> None:
@@ -75,14 +75,14 @@ def correct_priors(
 def class_prior_ratios(
     probabilities: Float32Array, painted: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """How many times as often each class is among voxels as among what a classifier learned from.
+    """Ratio of each class's frequency among voxels to its frequency in a classifier's training data.
 
     Parameters
     ----------
     probabilities : (classes, voxels) array
-        What the classifier says of the voxels.
+        Of the classifier.
     painted : (classes,) array
-        Shares of the classes in what it learned from; of one that was not there nothing is known (1).
+        Frequencies of the classes in its training data; the ratio of a class without any is 1.
     """
     likely = np.maximum(probabilities, 1e-6)
     times = np.ones(len(painted))

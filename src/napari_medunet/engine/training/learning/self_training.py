@@ -1,8 +1,8 @@
-"""Self-training: where only part of the volumes is annotated, learn from the rest of them too.
+"""Self-training: where volumes are annotated in part, learn from the rest of them, too.
 
-The network so far labels what was not annotated. Background, and labels where they are sure, are learned
-from as if they were annotation, until it labels anew (Lee 2013, "Pseudo-Label", ICML workshop on
-challenges in representation learning).
+The network labels voxels that are not annotated. Its background, and its labels of high probability, are
+pseudo-labels: they are learned from like annotation, until the next round (Lee 2013, "Pseudo-Label", ICML
+workshop on challenges in representation learning).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from napari_medunet.engine.prediction.sliding_window import blended_slabs
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.training.learning.loop import Loop
 
-_ROUNDS = (0.35, 0.55, 0.75)  # shares of the training after which the rest is labelled anew
-# Least probability that is learned from. What is more likely background than any label is background: were
-# it left open, too, nothing would keep labels from growing into it round by round.
+_ROUNDS = (0.35, 0.55, 0.75)  # shares of the training after which there are new pseudo-labels
+# Least probability of a pseudo-label. Background needs none: otherwise labels would grow into what is not
+# annotated, from round to round.
 _SURE, _SURE_OF_BACKGROUND = 0.8, 0.0
 _EFFORT = 0.05  # of the arithmetic of the whole training that a round may take
 _FORWARD = 1 / 3  # of the arithmetic of learning from a voxel, to predict it
 
 
 class SelfTraining:
-    """Labels what was not annotated, when its time has come.
+    """Sets pseudo-labels after given shares of a training.
 
     Parameters
     ----------
-    samples : Samples
-        That training draws from.
+    samples : PatchSampler
+        Of the training.
     voxels_per_epoch : int
-        That training learns from.
+        That the training learns from.
     """
 
     def __init__(self, samples: PatchSampler, voxels_per_epoch: int) -> None:
@@ -44,7 +44,7 @@ class SelfTraining:
         self._rounds = 0
 
     def __call__(self, loop: Loop) -> None:
-        """Before an epoch: label the rest with the averaged weights, where a round is due."""
+        """Before an epoch: predict pseudo-labels with the averaged weights, if a round is due."""
         share = loop.clock.schedule()
         due = sum(share >= start for start in _ROUNDS)
         if due <= self._rounds:
@@ -64,7 +64,7 @@ class SelfTraining:
 
 
 class InTraining:
-    """The network in training, as prediction wants it."""
+    """The network in training, as a `Predictor`."""
 
     def __init__(self, plan: Plan, network: Any) -> None:
         self.plan = plan
@@ -87,7 +87,7 @@ def _classify(network: InTraining, image: Float32Array, loop: Loop) -> ClassArra
 
 
 def sure_classes(probabilities: Float32Array) -> ClassArray:
-    """Most likely classes where they are sure enough, and `IGNORED` elsewhere.
+    """Most likely classes, and `IGNORED` where their probability is too low.
 
     Parameters
     ----------

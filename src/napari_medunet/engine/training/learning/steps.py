@@ -1,7 +1,7 @@
 """One batch through the network, to learn from it or to measure: the same arithmetic on each backend.
 
 A step is compiled where the backend compiles, and what it finds stays on the device until somebody asks,
-so that the device need not wait for Python. Keras's own `train_on_batch` and `test_on_batch` wait after
+so that the device need not wait for Python. Keras's own ``train_on_batch`` and ``test_on_batch`` wait after
 every batch, and forget what the metrics had counted before it.
 """
 

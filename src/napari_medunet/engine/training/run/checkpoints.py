@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state of a training, so that a killed one goes on where it was.
+"""Checkpoints: the whole state of a training, so that a killed one continues where it was.
 
 Two files take turns, each written whole before it gets its name: whenever the process dies, one of them is
 good. A checkpoint is a `.npz` archive of plain arrays and one JSON text: reading it runs no code.
@@ -36,7 +36,7 @@ _PAUSE = 30
 
 @dataclass(frozen=True)
 class LoopState:
-    """What a loop knows that is no array.
+    """The state of a loop, without its arrays.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Checkpoint:
 
         Raises
         ------
-        ValueError
+        MedunetError
             If the checkpoint is of another network.
         """
         variables = loop.learner.variables()
@@ -205,7 +205,7 @@ class Checkpoints:
 
         Raises
         ------
-        ValueError
+        MedunetError
             If there are checkpoints, and each is damaged.
         """
         there = [path for path in self._files if path.exists()]

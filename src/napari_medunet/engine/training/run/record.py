@@ -1,4 +1,4 @@
-"""What a training is of: its files and its examples, so that a resumed one finds and knows them again."""
+"""The record of a training: its files, and a checksum of its examples, for resuming."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class RunFiles(BaseModel):
 
     Attributes
     ----------
-    images, labels : folders or files that are learned from
+    images, labels : folders or files of the training examples
     model : file of the segmenter
-    out_of_fold : folder for what folds say of the cases that they leave out
-    start_from : file of a segmenter that goes on learning
-    replay_images, replay_labels : folders or files that it is not to forget
+    out_of_fold : folder of the out-of-fold segmentations
+    start_from : file of a segmenter that is fine-tuned
+    replay_images, replay_labels : folders or files of its old examples
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +54,7 @@ class RunFiles(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """What is trained on. What was decided stands in the plan.
+    """What a training is of. Its decisions are in its plan.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class RunRecord(BaseModel):
 
 
 def fingerprint(examples: Sequence[Example]) -> str:
-    """SHA-256 of all that is learned from, in its order."""
+    """SHA-256 of all examples, in their order."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(example.name.encode())

@@ -1,8 +1,9 @@
-"""Run folder: all that is known about one training while it runs, and what resumes it after it was killed.
+"""Run folder: the files of one training while it runs, from which it is resumed if it was killed.
 
-`run.json` says what is trained on, `plan.json` what was decided; `log.txt`, `history.csv` and
-`tensorboard/` (where that package is installed) grow epoch by epoch; checkpoints stay until the segmenter
-is saved. Each fold of a cross-validation has such a folder in it, where a finished one leaves its network.
+``run.json`` names the files, ``plan.json`` holds the plan; ``log.txt``, ``history.csv`` and
+``tensorboard/`` (if that package is installed) grow epoch by epoch; checkpoints stay until the segmenter
+is saved. Each fold, and each network of several, has such a folder in it, where a finished one leaves its
+network.
 """
 
 from __future__ import annotations

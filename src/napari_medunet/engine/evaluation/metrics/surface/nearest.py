@@ -5,7 +5,7 @@ A leaf of the first set looks for its neighbours together: it walks down the sec
 nearer half first, and leaves out every box that lies farther than what each of its points has found.
 
 Compiled by numba and run in a small pool of threads, one kernel a thread: numba's own parallel loops
-are slower on a machine that does other things as well. The tests hold it against scipy's k-d tree, which
+are slower on a machine that is busy with other work. The tests compare it with scipy's k-d tree, which
 gives the same distances, several times slower.
 """
 
