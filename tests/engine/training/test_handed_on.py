@@ -5,7 +5,6 @@ another one, or none.
 """
 
 import pytest
-from napari_medunet.engine.training.run_folder import RunFolder
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
@@ -17,6 +16,7 @@ from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import Predecessor, cross_validate, fine_tune, train
+from napari_medunet.engine.training.run.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
