@@ -118,7 +118,7 @@ class Worker:
         """Whether a job that failed left something to go on from: run its task once more."""
         if not job.task.run or self.folder is None:
             return False
-        # As `engine.training.run_folder` calls them: to import it would keep the viewer waiting.
+        # As `engine.training.run.run_folder` calls them: to import it would keep the viewer waiting.
         return any((self.folder / job.task.run).rglob("checkpoint*"))
 
     def close(self) -> None:
