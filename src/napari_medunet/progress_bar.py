@@ -61,7 +61,7 @@ def in_terminal(title: str, console: Console) -> Iterator[ProgressCallback]:
 
 
 def warning_line(message: object) -> str:
-    """What the user should know, in one line."""
+    """A warning in one line."""
     return f"Warning: {' '.join(str(message).split())}"
 
 
@@ -101,7 +101,7 @@ def _bar(title: str, fraction: float, words: str) -> str:
 
 
 def _is_notebook() -> bool:
-    """Whether this is a kernel of Jupyter: told without importing IPython."""
+    """Whether this is a kernel of Jupyter; does not import IPython."""
     ipython: Any = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return ipython is not None and type(ipython()).__name__ == "ZMQInteractiveShell"
 

@@ -42,7 +42,7 @@ def print_error(error: object) -> None:
 
 
 def print_warning(message: object) -> None:
-    """Print in one line what the user should know, on the standard error."""
+    """Print a warning in one line on the standard error."""
     _errors.print(warning_line(message), style="yellow", markup=False)
 
 

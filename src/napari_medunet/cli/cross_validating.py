@@ -19,7 +19,7 @@ from napari_medunet.engine.training.run.run_folder import RunFolder
 def cross_validate_and_write(
     loaded: LoadedExamples, plan: Plan, run: RunFolder, as_json: bool
 ) -> int:
-    """Cross-validate with the folds of a plan, write what comes of it, and print the scores.
+    """Cross-validate with the folds of a plan, write the results, and print the scores.
 
     The run says where the segmenter goes, and ``predictions/``, ``scores.csv`` and ``report.html``.
 

@@ -19,7 +19,7 @@ _LOOKED_AT = 10  # annotations: a look takes seconds where they are large
 
 
 def given_plan(file: Path | None, settings: TrainSettings) -> Plan | None:
-    """Read the plan of a file, changed by what is said beside it; None where no file is given.
+    """Read the plan of a file, changed by the options beside it; None if no file is given.
 
     Raises
     ------

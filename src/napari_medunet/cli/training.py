@@ -107,7 +107,7 @@ def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
 
 
 def resume(folder: Path, files: Files, settings: TrainSettings, as_json: bool) -> int:
-    """Go on with the training of a run folder, with its own files and plan.
+    """Resume the training of a run folder, with its own files and plan.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def _go_on_learning(
 
 
 def _replay(files: RunFiles, as_json: bool) -> LoadedExamples:
-    """What a segmenter is not to forget, annotated as when it learned from it."""
+    """Old examples of a segmenter, with the annotation of its last training."""
     if files.replay_images is None:
         return LoadedExamples()
     then = read_card(files.needed("start_from")).plan.annotation

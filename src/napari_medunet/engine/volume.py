@@ -27,7 +27,7 @@ TO_DISPLAY = -np.eye(3)[::-1]  # ras -> (-S, -A, -R), and its own inverse
 
 
 class Source(Protocol):
-    """The file that a volume was read from, as far as those who do not write it need to know."""
+    """The file that a volume was read from, without what only writing it needs."""
 
     @property
     def path(self) -> Path:
@@ -36,7 +36,7 @@ class Source(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should be told of it."""
+        """Notes for the user."""
         ...
 
     @property

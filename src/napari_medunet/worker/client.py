@@ -67,7 +67,7 @@ class Worker:
 
         The result is the path of a ``.medunet`` file in a temporary folder that is removed with the
         worker: copy it to keep it. Images must not be changed in place before the job has begun. One that
-        fails may be gone on with: see `can_resume`.
+        fails can perhaps be resumed: see `can_resume`.
         """
         return self.run(training(examples, plan, names, start_from), listener)
 
@@ -115,7 +115,7 @@ class Worker:
         return job
 
     def can_resume(self, job: Job) -> bool:
-        """Whether a job that failed left something to go on from: run its task once more."""
+        """Whether a job that failed can be resumed, by running its task once more."""
         if not job.task.run or self.folder is None:
             return False
         # As `engine.training.run.run_folder` calls them: to import it would keep the viewer waiting.

@@ -245,7 +245,7 @@ class Dispatcher:
         self._end(job, lambda: job.listener.failed(error))
 
     def _finish(self, job: Job, last: Callable[[], None] = ignore) -> None:
-        """End a job that nobody goes on with."""
+        """End a job that is not resumed."""
         if self.folder is not None and job.task.run:
             shutil.rmtree(self.folder / job.task.run, ignore_errors=True)
         self._end(job, last)

@@ -57,7 +57,7 @@ class ArrayFile(_Files):
         return cls(name=path.name)
 
     def map(self, folder: Path) -> npt.NDArray[Any]:
-        """Look at the array without reading it.
+        """Map the array, without reading it.
 
         Pages are private to the reader: writing into the array changes neither file nor sender.
         """

@@ -54,7 +54,7 @@ class LeftOver:
         return datetime.fromtimestamp((self.folder / REQUEST_FILE).stat().st_mtime).astimezone()
 
     def examples(self) -> list[Example]:
-        """What is learned from, in memory.
+        """The training examples, in memory.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class LeftOver:
         ]
 
     def task(self, examples: list[Example]) -> Task[Any]:
-        """Go on with it, on its `examples`; once that has begun, nothing is left over."""
+        """The task that resumes it, on its `examples`; once that has begun, nothing is left over."""
         asked = self.request
         task: Task[Any]
         if isinstance(asked, CrossValidateRequest):
@@ -138,7 +138,7 @@ def newest_left_over() -> LeftOver | None:
 
 
 def _read_training(folder: Path) -> TrainRequest | CrossValidateRequest | None:
-    """What the training in a job's folder was asked for, where there is one that can be read."""
+    """The request of the training in a job's folder, if there is one that can be read."""
     try:
         request = read_request(folder)
     except (OSError, ValueError):  # damaged, of another version, or just being removed

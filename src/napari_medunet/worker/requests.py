@@ -25,7 +25,7 @@ class _Frozen(BaseModel):
 
 
 class _TrainingRequest(_Frozen):
-    """What all trainings are asked for.
+    """What all requests of a training have.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ Deliver = Callable[[BaseModel], None]
 
 
 def write_request(folder: Path, request: BaseModel) -> None:
-    """Leave a request in its job's folder.
+    """Write a request into its job's folder.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def write_request(folder: Path, request: BaseModel) -> None:
 
 
 def read_request(folder: Path) -> Request:
-    """Read what a job is asked for from its folder.
+    """Read the request of a job from its folder.
 
     Raises
     ------

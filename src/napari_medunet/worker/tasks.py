@@ -67,7 +67,7 @@ class Task(Generic[ResultT]):
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
-    """What a cross-validation leaves.
+    """The result of a cross-validation.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ def training(
 ) -> Task[TrainResult]:
     """Train on examples; the result is the path of a ``.medunet`` file in the worker's folder.
 
-    `names` says what labels are called, for the segmenter's card; a segmenter in `start_from` is
+    `names` of labels are for the segmenter's card; a segmenter in `start_from` is
     fine-tuned.
     """
     run, frozen = _new_run(), _as_they_are_now(examples)

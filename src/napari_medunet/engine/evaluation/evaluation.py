@@ -81,7 +81,7 @@ class Evaluation:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of how cases were measured, a sentence each."""
+        """Notes on how cases were measured, a sentence each."""
         notes = [f"'{name}': {what}." for name, what in self.resampled.items()]
         if self.partial:
             notes.append(
@@ -166,7 +166,7 @@ def evaluate_files(
 ) -> Evaluation:
     """Measure predictions in files against truths in files.
 
-    A pair that cannot be read or measured is named in `failures`, and the rest goes on.
+    A pair that cannot be read or measured is named in `failures`; the others are measured.
 
     Parameters
     ----------

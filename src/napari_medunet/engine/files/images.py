@@ -151,7 +151,7 @@ def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], str, _Spacing]:
 
 @contextmanager
 def _no_missing_pages(path: Path) -> Iterator[None]:
-    """Refuse a TIFF that ends before its last page, of which tifffile only tells its log."""
+    """Refuse a TIFF that ends before its last page, which tifffile only writes to its log."""
     told: list[str] = []
     listener = logging.Handler(logging.ERROR)
     listener.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
@@ -227,7 +227,7 @@ def _arranged(
 
 
 def _without_alpha(pixels: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
-    """Two or four samples: the last is opacity, which has nothing to say about anatomy."""
+    """Two or four samples: the last is opacity, which says nothing about anatomy."""
     count = pixels.shape[axis]
     if count not in (2, 4):
         return pixels

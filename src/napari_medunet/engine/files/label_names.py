@@ -49,7 +49,7 @@ LabelNames = dict[int, LabelName]
 
 
 def read_label_names(path: Path) -> LabelNames:
-    """Read a table of label names in any of the three formats, told apart by what it holds.
+    """Read a table of label names in any of the three formats, recognised by its content.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def find_label_names(path: Path) -> tuple[LabelNames, Path] | None:
 
     For NAME.nii.gz, beside it: NAME.tsv, .label, .ctbl, _ColorTable.ctbl, .txt or _labels.txt; else
     labels.tsv, .label, .ctbl or .txt; else, for a BIDS name that ends in _dseg, the ..._dseg.tsv with
-    no other entities than its own, in its folder or up to four above. What is no such table is passed over.
+    no other entities than its own, in its folder or up to three above. Other files are skipped.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def find_label_names(path: Path) -> tuple[LabelNames, Path] | None:
 
 
 def agreed_names(tables: Iterable[Mapping[int, str]]) -> dict[int, str]:
-    """Names of labels on which all tables agree that have them, and that name one label only."""
+    """Names of labels on which all tables with that label agree, and that name one label only."""
     said: dict[int, set[str]] = {}
     for table in tables:
         for label, name in table.items():

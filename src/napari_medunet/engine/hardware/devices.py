@@ -62,8 +62,8 @@ def _asked_for() -> str:
 def set_up_backend() -> None:
     """Choose the backend before the first import of Keras, and keep its start quick and quiet.
 
-    What was imported before, by a notebook say, is left as it is: its backend is used, and neither the
-    environment nor its logger are changed.
+    A backend that was imported before, by a notebook say, is used as it is: neither the environment nor
+    its logger are changed.
 
     Raises
     ------
@@ -142,10 +142,10 @@ def threads() -> int:
 
 
 def expects_gpu() -> bool:
-    """Whether an NVIDIA GPU will train, as far as that can be told without importing the backend.
+    """Whether an NVIDIA GPU will train, as far as that is known without importing the backend.
 
-    It is by the driver and by the packages that a backend needs beside it. Where CUDA has come
-    otherwise, as in some images of containers, False; `gpus` knows.
+    It checks the driver and the packages that a backend needs beside it. False if CUDA was installed in
+    another way, as in some images of containers; `gpus` knows.
     """
     name = _running_backend() or _asked_for()
     packages = [package_version(package) for package in _CUDA.get(name, ())]
@@ -250,7 +250,7 @@ def precision() -> str:
 
 
 def expects_half_precision() -> bool:
-    """Whether `precision` will be less than float32, as far as can be told without the backend."""
+    """Whether `precision` will be less than float32, as far as is known without the backend."""
     return expects_gpu() or _has_bfloat16_on_cpu()
 
 

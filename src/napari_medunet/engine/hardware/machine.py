@@ -33,7 +33,7 @@ def _features() -> frozenset[str]:
 def cpu_has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
 
-    Told on Linux only, where the kernel lists the processor's features; False elsewhere.
+    Known on Linux only, where the kernel lists the processor's features; False elsewhere.
     """
     return bool(_features() & {"avx512_bf16", "amx_bf16"})
 
@@ -63,7 +63,7 @@ def loader_threads() -> int:
 def gflops(threads: int | None = None) -> float:
     """About how many billions of operations a training does in a second on the processor.
 
-    Told by its kind and its cores, not measured: the same machine makes the same plan each time.
+    Estimated from its kind and its cores, not measured: the same machine makes the same plan each time.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class Muon(keras.optimizers.Optimizer):  # type: ignore[misc]
         super().__init__(learning_rate, name="muon")
 
     def build(self, variables: list[Any]) -> None:
-        """Make what is remembered beside the variables; the name of the parameter is Keras's."""
+        """Make the optimizer's own variables; the name of the parameter is Keras's."""
         if self.built:
             return
         super().build(variables)
@@ -146,7 +146,7 @@ def _orthogonal(kernels: list[Any]) -> list[Any]:
 
 
 def _inverse_roots(products: Any) -> Any:
-    """What makes matrices about orthogonal, from the products of their columns, both (number, n, n)."""
+    """Factors that make matrices about orthogonal, from their columns' products, both (number, n, n)."""
     identity = ops.eye(products.shape[1], dtype=products.dtype)
     size = ops.sqrt(ops.sum(products * identity, axis=(1, 2), keepdims=True)) + 1e-7
     products = products / ops.square(size)

@@ -52,7 +52,7 @@ def subtract(variables: list[Any], steps: list[Any]) -> None:
 
 
 def _inverse_roots(products: Any) -> Any:
-    """What makes matrices about orthogonal, from the products of their columns, both (number, n, n)."""
+    """Factors that make matrices about orthogonal, from their columns' products, both (number, n, n)."""
     import torch
 
     sizes = products.diagonal(dim1=1, dim2=2).sum(-1).sqrt() + 1e-7

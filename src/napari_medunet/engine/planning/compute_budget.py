@@ -12,7 +12,7 @@ _GPU_GFLOPS = 4000.0
 
 
 def gflops(threads: int | None) -> float:
-    """About how many billions of operations a training does in a second: told, not measured."""
+    """About how many billions of operations a training does in a second: estimated, not measured."""
     return _GPU_GFLOPS if devices.expects_gpu() else machine.gflops(threads)
 
 

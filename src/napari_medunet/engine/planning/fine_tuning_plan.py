@@ -112,7 +112,7 @@ def _rate_and_batch(
 def _augmentation(
     plan: Plan, examples: list[Example], settings: TrainSettings, new: list[int]
 ) -> dict[str, Any]:
-    """What changes of how images are varied."""
+    """How the augmentation changes."""
     chosen, known = settings.schedule, plan.schedule
     in_patch = [axis for axis in range(3) if plan.spatial_dims == 3 or axis != plan.axis]
     changed: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from napari_medunet.engine.plan import Plan
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan that `write_plan` wrote and somebody edited.
+    """Read a plan that `write_plan` wrote, perhaps edited.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def read_plan(path: Path) -> Plan:
 
 
 def write_plan(path: Path, plan: Plan) -> None:
-    """Write a plan as JSON, one option a line; reasons stay behind, since what is edited has none.
+    """Write a plan as JSON, one option a line, without reasons: they would be wrong once it is edited.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Every option once: its default, its range and its help text.
 
-One class per job. The engine takes it, a widget builds its form from it, the command line parses into
-it, and the segmenter's card stores it: nobody else repeats a default.
+One class for each job. The engine takes it, a widget builds its form from it, the command line parses
+into it, and plans and cards store it: no default is repeated elsewhere.
 """
 
 from napari_medunet.engine.settings.annotation import AnnotationSettings

@@ -17,7 +17,7 @@ AxisName = Literal["z", "y", "x"]
 """An axis of a volume, in array order."""
 
 Preset = Literal["none", "light", "standard", "strong"]
-"""How much training images are varied by chance."""
+"""Presets of the augmentation."""
 
 Millimetres = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 """Length of a voxel's side."""

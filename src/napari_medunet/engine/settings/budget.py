@@ -10,7 +10,7 @@ from napari_medunet.engine.settings.tree import Settings
 
 
 class BudgetSettings(Settings):
-    """What a training may take."""
+    """The budget of a training: time, epochs, threads; and its seed."""
 
     minutes: Annotated[float, Field(gt=0, le=10_080)] = Field(
         default=5.0, description="How long training may take, in minutes."

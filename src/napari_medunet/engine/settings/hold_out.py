@@ -11,7 +11,7 @@ from napari_medunet.engine.settings.tree import Settings
 
 
 class HoldOutSettings(Settings):
-    """What is held out of training, to measure it on."""
+    """What is held out of training: for validation, and for cross-validation."""
 
     validation: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=0.1,

@@ -12,7 +12,7 @@ from napari_medunet.engine.settings.tree import Settings
 
 _AUGMENTATION: dict[str, Any] = {"group": "Augmentation", "unset": "preset"}
 
-# How far a part of the augmentation goes; 0 is off.
+# Strength of a transform of the augmentation; 0 is off.
 Rotate = Annotated[float, Field(ge=0, le=180)]  # degrees, through thick slices less
 Scale = Annotated[float, Field(ge=0, le=1)]  # share: 0.2 is from 1/1.2 to 1.2
 Shift = Annotated[float, Field(ge=0, le=0.5)]  # share of the patch
@@ -26,7 +26,7 @@ Noise = Annotated[float, Field(ge=0, le=2)]  # standard deviations of the image
 
 
 class StrengthSettings(Settings):
-    """How far single parts of the augmentation go, where that is not as in the preset."""
+    """Strengths of single transforms of the augmentation, where they differ from the preset's."""
 
     rotate: Rotate | None = None
     scale: Scale | None = None
@@ -41,7 +41,7 @@ class StrengthSettings(Settings):
 
 
 class Strengths(Settings):
-    """How far each part of the augmentation goes."""
+    """Strength of each transform of the augmentation."""
 
     rotate: Rotate = 0.0
     scale: Scale = 0.0
@@ -106,12 +106,12 @@ class SchedulePlan(Settings):
     Attributes
     ----------
     learning_rate, learning_rate_factor : float
-        Highest of a training from the beginning, and times what it is that of this one: less than 1 where
-        a segmenter goes on learning.
+        Highest learning rate of a training from the beginning, and the factor of this one: less than 1 in
+        fine-tuning.
     augmentation : preset
-        How much training images are varied by chance; what that comes to is in `strengths`.
+        Preset; `strengths` has its numbers.
     unaugmented_tail : float
-        Share of the training, at its end, in which they are not, but for being mirrored.
+        Share of the training, at its end, in which images are mirrored at most.
     flip_axes : tuple of int
         Axes of the patch along which mirrored images are as likely as the images themselves.
     """

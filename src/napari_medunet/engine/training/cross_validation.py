@@ -45,7 +45,7 @@ _METRICS = tuple(LabelMeans.model_fields)
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """What cross-validation gives. After a stop, the folds that were finished.
+    """The result of a cross-validation; after a stop, that of the finished folds.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class CrossValidation:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One fold: its network, and what that made of the cases left out, by position in the examples."""
+    """One fold: its network, and the out-of-fold labels and scores, by position in the examples."""
 
     segmenter: Segmenter
     labels: dict[int, npt.NDArray[Any]]
@@ -138,7 +138,7 @@ def cross_validate(
 
 
 def choose_folds(examples: list[Example], count: int | None, seed: int) -> list[list[int]]:
-    """Divide cases into folds, and refuse what would end one fold or another.
+    """Divide cases into folds, and refuse examples with which a fold could not be trained.
 
     Parameters
     ----------

@@ -107,10 +107,10 @@ def fine_tune(
 
 
 def pseudo_label_known(plan: Plan, examples: list[Example], seen: list[Labels]) -> list[Example]:
-    """Fill in what a segmenter knows and the annotation of no example says anything about.
+    """Set pseudo-labels of labels that a segmenter knows and no example has.
 
-    A label that is painted in some example is taken to be painted wherever it is; one that is painted in
-    none would be unlearned as background, and is put where the segmenter sees it on annotated background.
+    A label that is painted in some example is taken to be painted wherever it is. One that is painted in
+    none would be forgotten: it is set where the segmenter predicts it on annotated background.
 
     Parameters
     ----------
@@ -136,10 +136,10 @@ def pseudo_label_known(plan: Plan, examples: list[Example], seen: list[Labels]) 
 def mask_doubtful(
     plan: Plan, old: list[Example], examples: list[Example], seen: list[Labels]
 ) -> list[Example]:
-    """Old examples without the labels that may be a new label now.
+    """Old examples, without those of their labels that may hold a new label.
 
-    Where a new label was painted on what the segmenter sees as an organ, the organ of an old example may
-    hold it too, unpainted: these voxels count as not annotated, and self-training says what they are.
+    If a new label was painted on what the segmenter predicts as organ, the organ of an old example may
+    hold it too, unpainted: these voxels count as not annotated, and are left to self-training.
     """
     doubtful: set[int] = set()
     for label in set(label_values(examples)) - set(plan.labels):
@@ -160,7 +160,7 @@ def _seen(segmenter: Segmenter, example: Example, report: ProgressCallback) -> L
 def extended_weights(segmenter: Segmenter, plan: Plan) -> list[npt.NDArray[Any]]:
     """The weights of a segmenter's first network, as those of a network that knows more labels.
 
-    Weights of the old labels are kept. A new label begins unlikely: its logit is below the mean of theirs.
+    Weights of the old labels are kept. The logit of a new label begins below the mean of theirs.
     """
     from napari_medunet.engine.network.unet import build_unet
 

@@ -49,7 +49,7 @@ class ComparisonLayers:
     def show_agreement(
         self, case: Case, agreement: npt.NDArray[np.uint8], title: str = ""
     ) -> Labels:
-        """Show who calls a voxel the label, as a Labels layer on the truth's grid.
+        """Show which of truth and prediction has the label, as a Labels layer on the truth's grid.
 
         Parameters
         ----------

@@ -74,7 +74,7 @@ class Inspection(QObject):  # type: ignore[misc]
     def show_agreement(
         self, case: Case, members: Members, settings: EvaluateSettings, title: str = ""
     ) -> None:
-        """Add or renew the layer that says who calls a voxel a label; all labels for None."""
+        """Add or renew the layer of agreement on a label; on all labels for None."""
 
         def compare(truth: Volume, prediction: Volume) -> Any:
             return agreement(*comparable(truth, prediction, settings, members))

@@ -25,7 +25,7 @@ from napari_medunet.plugin.widgets.latest_only import run_in_thread
 
 
 class SideEdit(NamedTuple):
-    """That of a case's `TRUTH` or `PREDICTION` some voxels have changed: in a box, or anywhere (None)."""
+    """Voxels of a case's `TRUTH` or `PREDICTION` have changed: in a box, or anywhere (None)."""
 
     side: int
     box: Box | None

@@ -111,7 +111,7 @@ class MetricsWidget(MetricsForm):
             self.inspection.follow_row(found, members, self._measured_with, title)
 
     def show_agreement(self) -> None:
-        """Add or renew the layer that says who calls a voxel the label of the current row."""
+        """Add or renew the layer of agreement on the label of the current row."""
         case, label = self._current()
         if case is not None:
             members, title = self._members(label)
@@ -211,7 +211,7 @@ class MetricsWidget(MetricsForm):
         self._check()
 
     def _check(self) -> None:
-        """Say why nothing can be measured, what is being done, or what was refused."""
+        """Show why nothing can be measured, what is being done, or what was refused."""
         problem = self.chooser.problem()
         live = self.live_box.isChecked()
         busy = self.measure_queue.busy and not live

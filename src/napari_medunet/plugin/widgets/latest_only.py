@@ -16,7 +16,7 @@ Work = Callable[[], Any]
 
 
 class LatestOnly(QObject):  # type: ignore[misc]
-    """Does one thing at a time in a thread; of what is asked for meanwhile, only the newest.
+    """Does one request at a time in a thread; of those that come meanwhile, only the newest.
 
     Signals are emitted in the GUI thread, and only for what was asked for last.
 

@@ -35,9 +35,9 @@ def suggest_pairs(
 
     Equal names come first, then names that are equal once words such as "labels" or "truth" and
     napari's numbers "[1]" are left out, then labels whose name begins with the image's. What then
-    remains is paired where one image and one labels layer alone share a grid: a wrong pair would
-    teach nonsense in silence, so nothing is guessed. A single image gets a single labels layer whatever
-    they are called.
+    remains is paired where one image and one labels layer alone share a grid: a wrong pair would train on
+    wrong labels without a message, so nothing is guessed. A single image gets a single labels layer
+    whatever they are called.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def comparable(
     settings: EvaluateSettings | None = None,
     members: Sequence[int] | None = None,
 ) -> tuple[LabelArray, LabelArray]:
-    """Take truth and prediction as they are measured: on one grid, and only the voxels that count.
+    """Truth and prediction as they are measured: on one grid, with only the voxels that count.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def comparable(
 def agreement(
     truth: LabelArray, prediction: LabelArray, label: int | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Say of each voxel who calls it a label.
+    """Which of truth and prediction has a label, voxel by voxel.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Scores that follow a brush: counts and surfaces kept up to date by what has changed.
+"""Incremental scores: counts and surfaces are updated from the voxels that have changed.
 
 A stroke changes a few hundred voxels of millions. Counts change by those voxels alone. Whether a voxel is
 surface depends on its face neighbours alone, so surface points change only around those voxels; and a
@@ -53,7 +53,7 @@ _LARGE = 8  # a box above one part in so many of the volume: counting anew is fa
 
 
 class IncrementalScores:
-    """What is known of a truth and a prediction that are being changed.
+    """The counts and surfaces of a truth and a prediction that are being edited.
 
     Parameters
     ----------
@@ -90,11 +90,11 @@ class IncrementalScores:
     def fits(
         self, shape: tuple[int, ...], spacing_mm: Sequence[float], settings: EvaluateSettings
     ) -> bool:
-        """Whether labels of this shape and spacing can be looked at, and measured in this way."""
+        """Whether labels of this shape and spacing can be measured incrementally."""
         return self._kind == (tuple(shape), tuple(spacing_mm), settings)
 
     def update(self, side: int, labels: npt.ArrayLike, box: Box | None = None) -> None:
-        """See what has changed.
+        """Update counts and surfaces from the voxels that have changed.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class IncrementalScores:
             self._find_points(changed)
 
     def scores(self, name: str = "case") -> CaseScores:
-        """Score what follows from counts and distances; regions, lesions and groups are left out (NaN)."""
+        """Scores from counts and distances; regions, lesions and groups are left out (NaN)."""
         confusion = self._confusion()
         labels = overlap_scores(confusion, self._voxel_ml, self._settings)
         stale = {k: both for k, both in self._points.items() if k not in self._distances}

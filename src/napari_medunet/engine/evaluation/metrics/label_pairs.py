@@ -1,4 +1,4 @@
-"""Truth and prediction made ready for measuring: checked, cropped, and with small codes for labels.
+"""Truth and prediction prepared for measuring: checked, cropped, and with small codes for labels.
 
 Labels may be any integers (3 and 200, 65535, a million, integers stored as floats). What measures
 works on codes 0..k-1 in the smallest box that holds both foregrounds, and in the order in which the
@@ -26,7 +26,7 @@ _SLAB_VOXELS = 1 << 19  # what one step works on: small enough for a processor's
 
 @dataclass(frozen=True, eq=False)
 class LabelPair:
-    """Truth and prediction made ready for measuring: cropped, and with small codes for labels.
+    """Truth and prediction prepared for measuring: cropped, and with small codes for labels.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ def pair_labels(
     spacing_mm: Sequence[float] | None = None,
     annotated: npt.NDArray[np.bool_] | None = None,
 ) -> LabelPair:
-    """Make truth and prediction ready for measuring.
+    """Prepare truth and prediction for measuring.
 
     Parameters
     ----------

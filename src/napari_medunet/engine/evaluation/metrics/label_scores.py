@@ -89,14 +89,14 @@ def overlap_scores(
 def with_distances(
     scores: LabelScores, distances: surfaces.SurfaceDistances, settings: EvaluateSettings
 ) -> LabelScores:
-    """Fill in what follows from the distances of the surfaces."""
+    """Add the metrics of the distances between surfaces."""
     return replace(scores, **surfaces.distance_metrics(distances, settings))
 
 
 def with_known_distances(
     scores: LabelScores, distances: surfaces.SurfaceDistances, settings: EvaluateSettings
 ) -> LabelScores:
-    """Fill in distances where some voxels do not count: between what is known of the two surfaces.
+    """Add distances where some voxels do not count: between the known parts of the two surfaces.
 
     NaN where nothing is known of one of them, and between scribbles; infinite where only one of truth
     and prediction has the label among the voxels that count.
@@ -111,6 +111,6 @@ def with_known_distances(
 
 
 def with_regions(scores: LabelScores, masks: LabelMasks, settings: EvaluateSettings) -> LabelScores:
-    """Fill in what follows from where the voxels lie: boundaries, centres, lesions."""
+    """Add the metrics of boundaries, centres and lesions."""
     found = {**region_metrics(masks, settings), **lesion_metrics(masks, settings)}
     return replace(scores, **found)

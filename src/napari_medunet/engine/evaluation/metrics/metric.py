@@ -1,4 +1,4 @@
-"""What there is to say about a metric: heading, unit, direction, definition, how to write a value."""
+"""A metric in words: heading, unit, direction, definition, and how to write a value."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Metric:
 
     @property
     def tip(self) -> str:
-        """The definition, for somebody who points at it."""
+        """The definition, as a tooltip."""
         if self.unit != "mm":
             return self.text
         return f"{self.text} In mm; infinite where only one of the two has the label."

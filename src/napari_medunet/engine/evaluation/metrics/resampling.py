@@ -1,4 +1,4 @@
-"""How two grids differ, and labels brought from one to the other, through the world."""
+"""How two grids differ, and nearest-neighbour resampling of labels from one to the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_medunet.engine.volume import Volume
 
 
 def labels_on_grid_of(labels: Volume, like: Volume) -> Volume:
-    """Bring labels to another volume's grid: each voxel takes the nearest one's label.
+    """Resample labels to another volume's grid: each voxel takes the nearest one's label.
 
     Nothing is interpolated, so no label appears that was not there. Voxels of the new grid whose
     centre lies outside the old one (by more than half a voxel) are background.

@@ -67,7 +67,7 @@ def read_volume(path: _AnyPath) -> Volume:
 
 
 def open_volume(path: _AnyPath) -> Volume:
-    """Open an image to look at: as `read_volume`, but big files are read where they are looked at.
+    """Open an image for the viewer: as `read_volume`, but big files are read where they are indexed.
 
     Voxels of more than 32 MiB that are packed or have to be converted become `LazyVoxels`: a .nii.gz
     is unpacked by a thread while its first slices are already there, and values of a scaled image

@@ -17,7 +17,7 @@ _NEGLIGIBLE = 1e-4  # a weight of a Gaussian, of its largest
 def vary_intensity(
     image: Float32Array, variation: AugmentationParams, rng: np.random.Generator
 ) -> None:
-    """Apply a variation's intensities to an image (*patch, c)."""
+    """Apply the intensity changes of some parameters to an image (*patch, c)."""
     if variation.blur or variation.downsampling:
         smooth(image, variation.blur, variation.downsampling)
     if variation.gamma != 1:

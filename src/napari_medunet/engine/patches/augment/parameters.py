@@ -42,14 +42,14 @@ _UNFOLDED = 0.4
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far images are varied now.
+    """The augmentation at one moment of a training.
 
     Attributes
     ----------
     mirror : bool
         Whether patches are mirrored, along the plan's `flip_axes`.
     strengths : Strengths
-        How far each part goes; 0 is off.
+        Of each transform; 0 is off.
     """
 
     mirror: bool = False
@@ -113,7 +113,7 @@ def draw_params(
 ) -> AugmentationParams:
     """Draw the parameters of the next patch.
 
-    Every part draws its numbers, on or off: to change one leaves the others as they were.
+    Every transform draws its numbers, on or off: to change one leaves the others as they were.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def draw_params(
     strength = vars(augmentation.strengths)
 
     def drawn(part: str, count: int | None = None) -> Any:
-        """As far as the part goes, either way, or 0 where chance leaves it out."""
+        """A number up to the strength, of either sign, or 0 if the transform is not applied."""
         happens = rng.random() < CHANCES[part]
         return rng.uniform(-1, 1, count) * (strength[part] * happens)
 
@@ -164,7 +164,7 @@ def _factor(reach: FloatArray) -> FloatArray:
 
 
 def _turn(angles: FloatArray, spacing_mm: FloatArray) -> FloatArray:
-    """Turn in each plane of two axes, one after the other: (d, d) in mm.
+    """Rotate in each plane of two axes, one after the other: (d, d) in mm.
 
     Between a fine and a coarse axis the angle is smaller by the ratio of their spacings: a block of
     a few thick slices that is turned far leaves its volume, and is interpolated between slices that

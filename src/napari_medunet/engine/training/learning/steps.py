@@ -31,7 +31,7 @@ Step = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """A network with all that changes beside it when it learns.
+    """A network with its optimizer, average and scores: all that a step changes.
 
     Attributes
     ----------

@@ -116,7 +116,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, eq=False)
 class InitialState:
-    """What a training goes on from, and what it leaves to go on from.
+    """Where a training starts, and the checkpoints that it writes.
 
     Attributes
     ----------

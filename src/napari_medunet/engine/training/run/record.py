@@ -37,7 +37,7 @@ class RunFiles(BaseModel):
     replay_labels: Path | None = None
 
     def needed(self, name: str) -> Path:
-        """Where a file is without which the training cannot go on.
+        """The path of a file that the training needs.
 
         Raises
         ------
@@ -87,7 +87,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
 
 
 def difference(cases: Sequence[str], examples: Sequence[Example]) -> str:
-    """Say in what examples differ from those of the same names that a training began with."""
+    """Say how examples differ from those that a training began with."""
     now = [example.name for example in examples]
     if gone := [name for name in cases if name not in now]:
         return f"'{gone[0]}' is missing"

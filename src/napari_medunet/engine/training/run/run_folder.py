@@ -139,7 +139,7 @@ class RunFolder:
         return self.path / _NETWORK
 
     def begin(self, examples: Sequence[Example], plan: Plan) -> Checkpoint | None:
-        """Note what is trained on, or see that it is what it was when the training began.
+        """Record the examples and the plan, or check that the examples are those of the record.
 
         Returns
         -------
@@ -228,7 +228,7 @@ class RunFolder:
 def run_context(
     run: RunFolder | None, examples: Sequence[Example], plan: Plan, report: ProgressCallback
 ) -> Iterator[tuple[ProgressCallback, InitialState]]:
-    """Context of a training, in a run folder or without one: its report, and what it goes on from.
+    """Context of a training, in a run folder or without one: its report, and where it starts.
 
     Raises
     ------
@@ -244,6 +244,6 @@ def run_context(
 
 
 def _can_be_resumed(folder: Path) -> bool:
-    """Whether a training, or some fold, left something to go on from."""
+    """Whether a training, or one of its parts, has left a checkpoint or a finished network."""
     folders = (folder, *folder.glob(_PARTS))
     return any(Checkpoints(one).exist() or (one / _NETWORK).exists() for one in folders)

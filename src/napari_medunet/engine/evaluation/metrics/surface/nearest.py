@@ -31,7 +31,7 @@ _FEW_POINTS = 2_000  # below this, handing work to threads takes longer than it 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What to look up: for each wanted point the nearest of the others.
+    """A search: for each wanted point the nearest of the others.
 
     Attributes
     ----------
