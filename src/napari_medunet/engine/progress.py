@@ -13,7 +13,7 @@ from typing import Literal
 
 
 class Cancelled(Exception):
-    """The caller wants the job to end now and its result to be dropped."""
+    """The caller wants the job to end now, without a result."""
 
 
 class StopRequested(Exception):
@@ -22,7 +22,7 @@ class StopRequested(Exception):
 
 @dataclass(frozen=True)
 class Scores:
-    """How well a network did over the batches of an epoch: means over classes, but for the loss."""
+    """Scores of a network over the batches of an epoch: means over classes, except the loss."""
 
     loss: float
     dice: float
@@ -53,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True)
 class EpochScores:
-    """What is known of a training after one of its epochs.
+    """The scores of a training after one of its epochs.
 
     Attributes
     ----------

@@ -83,7 +83,7 @@ def annotated_axis(labels: npt.NDArray[np.integer[Any]] | BoolArray) -> int:
 
 
 def annotated_slices(annotated: BoolArray, axis: int) -> list[tuple[int, int]]:
-    """Slices that are annotated throughout, each as (axis across it, index).
+    """Slices that are completely annotated, each as (axis across it, index).
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def annotated_slices(annotated: BoolArray, axis: int) -> list[tuple[int, int]]:
 
 
 def annotated_across(annotated: BoolArray) -> int:
-    """Axis across most of the slices that are annotated throughout; see `annotated_slices`."""
+    """Axis across most of the completely annotated slices; see `annotated_slices`."""
     across = [axis for axis, _ in annotated_slices(annotated, 0)]
     return max(range(3), key=across.count)
 

@@ -17,7 +17,7 @@ from napari_medunet.engine.volume import Volume, same_grid
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """What training takes: a volume, a label per voxel, and which voxels were looked at at all.
+    """What training takes: a volume, a label for each voxel, and which voxels are annotated.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def as_painted(example: Example, settings: AnnotationSettings) -> npt.NDArray[np
 
 
 def check_image(image: Volume) -> None:
-    """Refuse what a network cannot see: further axes, and voxels that are not finite numbers.
+    """Refuse images with further axes, or with voxels that are not finite numbers.
 
     Raises
     ------

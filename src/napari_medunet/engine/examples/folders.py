@@ -26,7 +26,7 @@ from napari_medunet.engine.settings import AnnotationSettings
 
 @dataclass
 class LoadedExamples(Sequence[Example]):
-    """Examples of two folders, as a sequence, and what could not become one.
+    """Examples of two folders, as a sequence, and the files that could not be used.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class LoadedExamples(Sequence[Example]):
         return len(self.examples)
 
     def names(self) -> dict[int, str]:
-        """What labels are called in the tables beside the files of labels, where they agree."""
+        """Names of labels from the tables beside the label files, where they agree."""
         return names_beside(labels for _, labels in self.files.values())
 
 

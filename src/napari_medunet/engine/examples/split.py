@@ -19,9 +19,8 @@ def split_examples(
 ) -> tuple[list[Example], list[Example]]:
     """Split at random into training and validation, by case where there are enough.
 
-    With fewer than five cases one case is too much to give away: annotated slices are held out
-    instead, by an `annotated` mask of each side; with fewer than five slices nothing is, and
-    validation looks at what was trained on.
+    With fewer than five cases, annotated slices are held out instead, by an `annotated` mask of each
+    side. With fewer than five slices nothing is held out, and validation uses the training data.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ def make_plan(examples: list[Example], settings: TrainSettings) -> Plan:
 
 
 def _look_at(examples: list[Example], settings: TrainSettings, reasons: Reasons) -> DataFacts:
-    """Gather what most rules look at; the grid's spacing and axis are decided on the way."""
+    """Gather the facts for the rules; the grid's spacing and axis are decided on the way."""
     channels, labels = channel_count(examples), label_values(examples)
     if len(labels) > MOST_CLASSES:
         raise MedunetError(

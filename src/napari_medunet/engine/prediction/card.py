@@ -43,7 +43,7 @@ class NetworkCard(BaseModel):
     minutes : float
         That training took.
     warnings : tuple of str
-        What the user was told on the way.
+        That the user saw during the training.
     weights_sha256 : str
         Of the weights' file; empty until the segmenter is saved.
     """
@@ -165,7 +165,7 @@ class Card(BaseModel):
 
     @property
     def validation_dice(self) -> dict[str, float | None]:
-        """Dice by class name on what was not trained on; None where the class was not there.
+        """Dice by class name on data that was not trained on; None if the class was not in it.
 
         Of cross-validation the mean over the folds; else of the network's own validation.
         """

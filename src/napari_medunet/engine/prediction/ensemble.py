@@ -63,7 +63,7 @@ def load_segmenters(paths: list[Path]) -> Predictor:
 
 
 def _seen(plan: Plan) -> dict[str, object]:
-    """What a plan says of the images that all members of an ensemble are shown."""
+    """The part of a plan that all members of an ensemble must share."""
     grid = plan.grid.model_dump(exclude={"patch"})
     kinds = {"labels": plan.labels, "channels": plan.channels}
     return grid | kinds | {"pools": plan.network.pools, "flip_axes": plan.schedule.flip_axes}

@@ -27,7 +27,7 @@ from napari_medunet.engine.settings import PredictSettings
 
 @dataclass
 class Outcome:
-    """What became of the files of a job.
+    """The results of the files of a job.
 
     Attributes
     ----------

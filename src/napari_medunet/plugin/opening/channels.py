@@ -24,7 +24,7 @@ def is_colour(volume: Volume) -> bool:
 
 
 def split_volume(volume: Volume, channels: Literal["layers", "axis"] = "layers") -> list[Volume]:
-    """Take a volume apart into what is shown side by side.
+    """Split a volume into volumes that are shown as layers of their own.
 
     Components of vectors and, if `channels` says so, channels become volumes of their own, as long
     as there are at most eight; more stay an axis to scroll through, and so do time and the sixth and

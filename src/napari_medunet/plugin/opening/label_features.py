@@ -50,7 +50,7 @@ def features_of(names: LabelNames) -> dict[str, Any]:
 
 
 def names_in_features(layer: Labels) -> dict[int, str]:
-    """Names in a layer's table of features: napari's way of telling about labels.
+    """Names in a layer's table of features, where napari keeps what belongs to labels.
 
     The table has a column "index" with the labels; the first other column that holds text has their
     names.

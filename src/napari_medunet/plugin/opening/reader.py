@@ -33,7 +33,7 @@ def get_reader(path: _Paths) -> Callable[[_Paths], list[_LayerData]] | None:
 
 
 def read_layers(path: _Paths) -> list[_LayerData]:
-    """Read files, and folders of one subject; a bad file is told in one line and stops no other.
+    """Read files, and folders of one subject; a bad file gives a message of one line and stops no other.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _files(paths: list[str]) -> list[Path]:
 
 
 def _read(path: Path, settings: OpenSettings) -> tuple[Volume, bool]:
-    """Volume of a file, and whether it holds labels; tells the user what to know about it."""
+    """Volume of a file, and whether it holds labels; shows its notes to the user."""
     from napari.utils.notifications import show_info
 
     from napari_medunet.engine.files.nifti import open_volume
@@ -156,7 +156,7 @@ def _image_layers(volume: Volume, settings: OpenSettings) -> list[_LayerData]:
 
 
 def _stacked(volumes: list[Volume]) -> list[_LayerData]:
-    """One layer of several images; none, and the user is told, where they do not stack."""
+    """One layer of several images; none, with a message, if they do not stack."""
     from napari.utils.notifications import show_warning
 
     from napari_medunet.plugin.opening.channels import stack_volumes

@@ -12,7 +12,7 @@ from napari_medunet.engine.files.nifti.lazy import LazyVoxels
 
 
 class ShownVoxels:
-    """What a layer holds while its file is being read, and for values that are computed when seen.
+    """The data of a layer while its file is being read, or whose values are computed when they are seen.
 
     A viewer draws whenever it wants and has no use for an exception then: parts that cannot be read
     are drawn as 0. Whoever takes the whole, with `np.asarray` or `astype`, gets all of it or the error.

@@ -135,7 +135,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         self._check()
 
     def _check(self) -> None:
-        """Say why nothing can be segmented, or let it; name what will be."""
+        """Show why nothing can be segmented, or what will be."""
         active = self.viewer.layers.selection.active
         if isinstance(active, Image):
             self._active = active
@@ -169,7 +169,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
 
 
 def _describe(card: Card) -> str:
-    """A segmenter in the lines that a choice needs."""
+    """Describe a segmenter in a few lines, for choosing."""
     names = ", ".join(
         c.name if c.name.endswith(str(c.value)) else f"{c.value} {c.name}" for c in card.classes
     )

@@ -10,7 +10,7 @@ MADE_HERE = "napari-medunet"  # in a layer's metadata: made here, to look at
 
 
 def is_comparison(layer: Layer) -> bool:
-    """Whether a layer was made here, to look at: nobody wants to train on it, or measure it."""
+    """Whether a layer was made to show a comparison, and not to train on or to measure."""
     return MADE_HERE in layer.metadata
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def keep_result(
     session: Session, viewer: Viewer, images: Sequence[Image], result: Path | CrossValidated
 ) -> None:
-    """Offer what a training has made; it may have outlived its widget.
+    """Offer the results of a training, which may have ended after its widget was closed.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Resuming(QWidget):  # type: ignore[misc]
-    """A button to go on with a training, shown where there is one to go on with.
+    """A button that resumes a training, shown if there is one to resume.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Resuming(QWidget):  # type: ignore[misc]
         self.hide()
 
     def refresh(self) -> None:
-        """Show what can be gone on with now."""
+        """Show what can be resumed now."""
         broken, left = self._broken(), None if self.session.busy else self._left
         self.setVisible(broken is not None or left is not None)
         self.discard_button.setVisible(broken is None)
@@ -78,7 +78,7 @@ class Resuming(QWidget):  # type: ignore[misc]
         self.button.setToolTip(as_tooltip(tip))
 
     def resume(self) -> None:
-        """Go on with the training of this session that broke off, or else with what is left over."""
+        """Resume the training of this session that broke off, or else the one that is left over."""
         last, broken = self.session.job, self._broken()
         if last is not None and broken is not None:
             job = last.once_more(self.session.worker, broken)
@@ -95,7 +95,7 @@ class Resuming(QWidget):  # type: ignore[misc]
             self.refresh()
 
     def _broken(self) -> Job | None:
-        """The last training of this session, where it broke off and left something to go on from."""
+        """The last training of this session, if it broke off and can be resumed."""
         last = self.session.job
         if last is None or last.running or last.broken is None:
             return None
@@ -120,7 +120,7 @@ class Resuming(QWidget):  # type: ignore[misc]
         self.session.run(job)
 
     def _add_layers(self, example: Example, labels: npt.NDArray[Any]) -> Image:
-        """Bring an image back, and what was painted on it."""
+        """Add an image again, and what was painted on it."""
         data, attributes, _ = layer_data_from_volume(example.image, "image")
         image = self.viewer.add_image(data, **attributes)
         painted = replace(

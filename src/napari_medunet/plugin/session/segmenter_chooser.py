@@ -45,7 +45,7 @@ class SegmenterChooser(ElidedCombo):
         return self._chosen
 
     def open_segmenter(self, path: str | Path) -> None:
-        """Offer and choose a `.medunet` file; what is none is said, and not offered."""
+        """Offer and choose a `.medunet` file; another file gives a message, and is not offered."""
         try:
             read_card(path)
         except (OSError, MedunetError) as error:

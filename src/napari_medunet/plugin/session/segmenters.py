@@ -24,7 +24,7 @@ class KnownSegmenter:
 
 
 def names_in_segmenters(segmenters: Iterable[KnownSegmenter]) -> dict[int, str]:
-    """Names that the segmenters of a session give to labels, where they all say the same."""
+    """Names of labels in the segmenters of a session, where all agree."""
     tables: list[dict[int, str]] = []
     for segmenter in segmenters:
         try:

@@ -86,7 +86,7 @@ class Session(QObject):  # type: ignore[misc]
         self.add_segmenter(KnownSegmenter(Path(path), title))
 
     def saved(self, path: Path) -> None:
-        """Ask no more for a segmenter: somebody has copied it to where it stays."""
+        """Note that a segmenter was saved: closing does not ask for it."""
         self.unsaved = [other for other in self.unsaved if other != path]
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ def session_of(viewer: Any) -> Session:
 
 
 def _expected_device() -> str:
-    """What is known before the child has spoken: importing the backend here is out of the question."""
+    """The device as far as it is known before the child reports it: the backend is not imported here."""
     try:
         name = backend_name()
     except MedunetError as error:

@@ -77,7 +77,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
         return self._job if self.failed else None
 
     def once_more(self, worker: Worker, broken: Job) -> ViewerJob:
-        """The same job, from where it broke off, with what was seen of it until then."""
+        """The same job, from where it broke off, with its scores until then."""
         job = ViewerJob(
             self.title, lambda listener: worker.run(broken.task, listener), self.can_stop
         )
@@ -134,7 +134,7 @@ class ViewerJob(QObject):  # type: ignore[misc]
         show_error(one_line(message))
 
     def leave(self) -> None:
-        """Hear no more of the job: it has ended, or its viewer has."""
+        """Disconnect from the job: it has ended, or its viewer has."""
         if self.running:
             self.running = False
             if self._bar is not None:

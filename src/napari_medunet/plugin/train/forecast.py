@@ -51,7 +51,7 @@ class Choice:
         return self._settled(self._coverage()) if self.which_open else self.settings
 
     def forecast(self, with_plan: bool) -> Forecast:
-        """Look at layers as training would; takes seconds for large ones, so call it in a thread.
+        """Plan a training on layers; takes seconds for large ones, so call it in a thread.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Choice:
         ]
 
     def planned(self, shown: Decision | None) -> tuple[list[Example], Plan]:
-        """Examples, and the plan to train them by: the one that was shown, where it still holds.
+        """Examples, and the plan to train by: the one that was shown, if it is still valid.
 
         What was shown may be of the pairs that were ticked a moment ago, or of what was painted until then.
         """
@@ -115,7 +115,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Decision:
-    """A plan, and what it was made of: it holds as long as that stays the same.
+    """A plan, and what it was made from: it is valid as long as that stays the same.
 
     Attributes
     ----------
@@ -132,14 +132,14 @@ class Decision:
     painted: tuple[tuple[str, int], ...]
 
     def holds(self, choice: Choice, settings: TrainSettings, examples: list[Example]) -> bool:
-        """Whether the plan is still the one of these examples and settings."""
+        """Whether the plan is still valid for these examples and settings."""
         same = (self.settings, self.start_from) == (settings, choice.start_from)
         return same and self.painted == _painted(examples)
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What can be said of a training before it starts.
+    """A training before it starts: its plan, or why there is none.
 
     Attributes
     ----------

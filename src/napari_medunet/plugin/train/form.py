@@ -31,7 +31,7 @@ class TrainForm(QWidget):  # type: ignore[misc]
     Parameters
     ----------
     session : Session
-        Whose segmenters can go on learning.
+        Whose segmenters can be fine-tuned.
     """
 
     changed = Signal()
@@ -83,7 +83,7 @@ class TrainForm(QWidget):  # type: ignore[misc]
 
     @property
     def segmenter(self) -> Path | None:
-        """The file of the segmenter that is to go on learning; None for a new network."""
+        """The file of the segmenter to fine-tune; None for a new network."""
         chosen = self.start_from.segmenter
         return None if chosen is None else chosen.path
 
@@ -103,7 +103,7 @@ class TrainForm(QWidget):  # type: ignore[misc]
         return settings
 
     def show_forecast(self, forecast: Forecast) -> None:
-        """Say what was found out about the chosen layers."""
+        """Show the forecast for the chosen layers."""
         annotated = forecast.settings.annotation.annotated
         if self._annotated_is_open:
             self._show_annotated(annotated)

@@ -9,7 +9,7 @@ from napari.layers import Labels
 
 
 class PaintedLayers:
-    """The layers that hold a label, looked at once each.
+    """The layers that hold a label; each is searched once.
 
     Once painted is enough: a look at every voxel after every stroke would be felt. A layer whose voxels
     lie on disk is taken at its word.

@@ -78,7 +78,7 @@ class TrainingView(QWidget):  # type: ignore[misc]
             self._warn(self._job.warnings)
 
     def _warn(self, sentences: Sequence[str]) -> None:
-        """Show what is wrong for as long as the training's other results are shown."""
+        """Show a warning as long as the training's other results are shown."""
         self.warnings.setText("<br>".join(f"<b>!</b> {escape(text)}" for text in sentences))
         self.warnings.setVisible(bool(sentences))
 

@@ -71,7 +71,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._job_changed()
 
     def train(self) -> None:
-        """Start a training on the ticked pairs, by the plan that is shown where it still holds."""
+        """Start a training on the ticked pairs, by the plan that is shown if it is still valid."""
         if self._problem():
             return
         try:
@@ -165,7 +165,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._check()
 
     def _check(self) -> None:
-        """Say why nothing can be trained, or let it."""
+        """Show why nothing can be trained, or enable training."""
         problem = self._problem()
         self.train_button.setEnabled(not problem)
         self.reason.setText(problem)
@@ -174,7 +174,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._draw_preview()
 
     def _look_ahead(self) -> None:
-        """Say what training would make of the form, as soon as it is known."""
+        """Show the forecast for the form, as soon as it is known."""
         if self._problem():
             if not self.session.busy:
                 self.form.advise("")

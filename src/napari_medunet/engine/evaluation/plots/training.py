@@ -18,7 +18,7 @@ SIDES = ("training", "validation")
 
 @dataclass(frozen=True)
 class TrainingCurves:
-    """What a plot needs of the scores of some epochs.
+    """The scores of some epochs, as a plot needs them.
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ _MARGIN_MM = 15.0
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """Where one case lies.
+    """The files of one case.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ def overlay_figure(files: CaseFiles, title: str) -> Figure:
     """Draw the slice of a case in which truth and prediction differ most.
 
     The truth is a solid, light line with a dark edge, the prediction a dashed, dark one with a light edge:
-    seen on any grey, and told apart in black and white.
+    both can be seen on any grey, and differ in black and white.
 
     Raises
     ------

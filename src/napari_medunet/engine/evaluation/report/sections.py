@@ -35,7 +35,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True, eq=False)
 class ReportParts:
-    """What a report shows beside the scores, each where it is at hand.
+    """What a report shows beside the scores, each part if it is given.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class ReportParts:
 
 @dataclass(frozen=True)
 class MeanCell:
-    """A mean, without infinity where that is not it, its interval, and of how many it is."""
+    """A mean, the mean without infinity where it differs, its interval, and the number of values."""
 
     mean: str
     finite: str
