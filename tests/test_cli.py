@@ -195,6 +195,12 @@ def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_p
     assert "one minus two, 2 cases" in shown.stdout
 
 
+def test_predictions_are_not_compared_with_themselves(folder):
+    truth = folder / "truth"
+    ran = run("evaluate", "--predictions", truth, "--versus", truth, "--truth", truth)
+    assert "wanted predictions of another segmenter" in one_line_error(ran, 1)
+
+
 def test_evaluate_calls_labels_what_tables_beside_them_say(folder, tmp_path):
     truth, predictions = tmp_path / "truth", tmp_path / "predictions"
     for target in (truth, predictions):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.evaluation.comparison import Comparison, compare
 from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.evaluation.report.json_content import as_content, comparison_content
@@ -63,7 +64,17 @@ def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outp
     -------
     int
         The exit code: `FAILED` where some pair could not be measured.
+
+    Raises
+    ------
+    OSError, MedunetError
+        If a file cannot be read or written, or predictions are compared with themselves.
     """
+    if inputs.names[0] == inputs.names[1]:
+        raise MedunetError(
+            f"--versus is '{inputs.versus}', as --predictions is; wanted predictions of another segmenter "
+            "or rater. Choose another folder."
+        )
     for path in (outputs.csv, outputs.html):
         if path:
             check_writable(path)
