@@ -16,6 +16,7 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.nifti import header as headers
 from napari_medunet.engine.files.nifti.extensions import pack_extensions
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
+from napari_medunet.engine.files.nifti.qform import mend_qform
 from napari_medunet.engine.files.nifti.source import NiftiSource
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.labels import smallest_dtype
@@ -180,6 +181,7 @@ def _header_for(volume: Volume, shape: tuple[int, ...]) -> headers.Header:
     fits = max(shape) < 2**15
     if source is not None:
         header = headers.parse_header(source.header, source.path).as_byteswapped("<")
+        mend_qform(header)
         if not fits and isinstance(header, nib.Nifti1Header):
             header = nib.Nifti2Header.from_header(header, check=False)
             header["sizeof_hdr"] = header.sizeof_hdr
