@@ -23,7 +23,7 @@ class Fit:
     Attributes
     ----------
     how : str
-        What was done, after "labels of the image": empty where there is nothing to say.
+        What was done, after "the labels are": empty where there is nothing to say.
     detail : str
         In numbers.
     """
@@ -53,7 +53,7 @@ def fit_labels(
     MedunetError
         If the grids differ and `resample` does not say what to do.
     """
-    laid = lay_on(labels, like)
+    laid = lay_on(labels, like, roles[1])
     if laid is not None:
         return laid
     difference = grid_difference(labels, like)
@@ -70,12 +70,12 @@ def fit_labels(
     )
 
 
-def lay_on(volume: Volume, like: Volume) -> tuple[Volume, Fit] | None:
+def lay_on(volume: Volume, like: Volume, role: str = "image") -> tuple[Volume, Fit] | None:
     """Give a volume another one's grid where the two belong together voxel for voxel; else None.
 
     An affine that was rounded counts as the other's: no corner may lie more than a tenth of a voxel apart.
     Where one of the two states no scale (a PNG beside a TIFF, a header without geometry) voxels of equal
-    shape lie on each other, in the order of the files.
+    shape lie on each other, in the order of the files. `role` is what to call the other one.
     """
     if same_grid(volume, like):
         return volume, Fit()

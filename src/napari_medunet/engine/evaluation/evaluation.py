@@ -197,9 +197,9 @@ def evaluate_files(
     for done, (name, (truth, prediction)) in enumerate(pairs.items()):
         report(Progress(done / len(pairs), f"Measuring {name}"))
         try:
-            pair = [read(file, as_labels=True) for file in (truth, prediction)]
-            cases[name] = replace(evaluate_case(*pair, settings), name=name)
-            doubts += [doubt for volume in pair for doubt in volume.doubts]
+            right, guess = (read(file, as_labels=True) for file in (truth, prediction))
+            cases[name] = replace(evaluate_case(right, guess, settings), name=name)
+            doubts += [*right.doubts, *guess.doubts]
         except (Cancelled, StopRequested):
             raise
         except Exception as error:  # one case must not end the others; a bug is told as one

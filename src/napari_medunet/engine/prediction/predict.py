@@ -90,7 +90,7 @@ def _doubt_of_spacing(volume: Volume, plan: Plan) -> str:
     """Say that voxels are not at all of the size that was learned from, as where a unit is wrong."""
     axes = [axis for axis in range(3) if plan.spatial_dims == 3 or axis != plan.axis]
     own, learned = (
-        [spacing[axis] for axis in axes] for spacing in (volume.spacing_mm, plan.spacing_mm)
+        [spacing[axis] for axis in axes] for spacing in (volume.spacing_mm, plan.grid.spacing_mm)
     )
     ratios = [one / other for one, other in zip(own, learned, strict=True)]
     if min(ratios) > 1 / _FAR_APART and max(ratios) < _FAR_APART:
