@@ -58,9 +58,8 @@ def fit_labels(
         return laid
     difference = grid_difference(labels, like)
     if resample:
-        return labels_on_grid_of(labels, like), Fit(
-            "are brought to its grid, nearest voxel", difference
-        )
+        how = f"brought to the {roles[1]}'s grid, nearest voxel"
+        return labels_on_grid_of(labels, like), Fit(how, difference)
     doubts = "".join(f" {doubt}" for doubt in (*like.doubts, *labels.doubts))
     is_one = roles[0] != "Labels"
     raise MedunetError(
@@ -83,16 +82,13 @@ def lay_on(volume: Volume, like: Volume, role: str = "image") -> tuple[Volume, F
     if placed is not None:
         if volume.source is None and like.source is None:  # pictures, which seldom state a scale
             return placed, Fit()
-        return placed, Fit(
-            "are laid on it voxel for voxel: one of the two files states no geometry"
-        )
+        return placed, Fit(f"laid on the {role} voxel for voxel: one of the two states no geometry")
     apart = _voxels_apart(volume, like)
     if apart > _ROUNDING:
         return None
     near = replace(volume, affine=like.affine.copy(), source=None)
-    return near, Fit(
-        "are taken to lie on its grid: an affine was rounded", f"{apart:.1g} voxels apart"
-    )
+    how = f"taken to lie on the {role}'s grid: an affine was rounded"
+    return near, Fit(how, f"{apart:.1g} voxels apart")
 
 
 def with_scale_of(volume: Volume, other: Volume) -> Volume:
@@ -118,7 +114,7 @@ def labels_on_grid_of(labels: Volume, like: Volume) -> Volume:
 
     Raises
     ------
-    ValueError
+    MedunetError
         Where the volume holds no labels, or some above 2**53.
     """
     from scipy.ndimage import affine_transform

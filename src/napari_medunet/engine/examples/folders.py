@@ -107,4 +107,4 @@ def _fitted(alike: list[Example]) -> str:
     """One sentence for examples whose labels came to lie on their image in the same way."""
     first, *others = alike
     more = f" and {len(others)} more" if others else ""
-    return f"Labels of image '{first.name}'{more} {first.fit}."
+    return f"Labels of image '{first.name}'{more} are {first.fit}."

@@ -109,9 +109,7 @@ def evaluate_case(
     scores = score_labels(
         truth.voxels, prediction.voxels, truth.spacing_mm, settings, annotated, truth.name
     )
-    return replace(
-        scores, resampled=fit.how and f"labels of the prediction, beside the truth, {fit}"
-    )
+    return replace(scores, resampled=fit.how and f"prediction {fit}")
 
 
 def _label_scores(
