@@ -57,7 +57,8 @@ def load_examples(images: AnyPath, labels: AnyPath, **options: Any) -> LoadedExa
     with _refusals_in_one_line():
         annotation = AnnotationSettings.of(**options)
     loaded = folders.load_examples(Path(images), Path(labels), annotation)
-    for sentence in (*loaded.unpaired, *(f"'{n}': {why}" for n, why in loaded.failed.items())):
+    failed = (f"'{name}': {why}" for name, why in loaded.failed.items())
+    for sentence in (*loaded.unpaired, *loaded.notes, *failed):
         warnings.warn(sentence, stacklevel=2)
     return loaded
 

@@ -115,7 +115,7 @@ def plan(
 
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings.annotation, report)
-    console.print_warnings(loaded.unpaired, loaded.failed)
+    console.print_warnings([*loaded.unpaired, *loaded.notes], loaded.failed)
     chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
     if out is not None:
         write_plan(out, chosen)

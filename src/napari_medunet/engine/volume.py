@@ -76,6 +76,10 @@ class Volume:
         The file that the voxels were read from, a `NiftiSource`; None for volumes made in memory.
     names : mapping of label to str
         What labels are called, where the voxels are labels and somebody has said so.
+    scale_known : bool
+        Whether somebody has said how large voxels are; those of a picture are taken for 1 mm.
+    doubts : tuple of str
+        What of its file cannot be meant, or may be read in two ways; a sentence each, for the user.
     """
 
     voxels: npt.NDArray[Any]
@@ -85,6 +89,8 @@ class Volume:
     leading_scale: tuple[float, ...] = ()
     source: Source | None = field(default=None, repr=False)
     names: Mapping[int, str] = field(default_factory=dict, repr=False)
+    scale_known: bool = True
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 + len(self.leading_axes):

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_medunet.engine.plan import Plan
-from napari_medunet.engine.prediction.predict import Ensemble, keep_largest_components, predict
+from napari_medunet.engine.prediction.ensemble import Ensemble
+from napari_medunet.engine.prediction.predict import keep_largest_components, predict
 from napari_medunet.engine.progress import Cancelled
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing

@@ -16,6 +16,8 @@ from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores
 from napari_medunet.engine.evaluation.scores_csv import write_csv
 from napari_medunet.engine.evaluation.summary import Summary, summarise, summarise_cases
 from napari_medunet.engine.evaluation.tables import case_table, summary_table
+from napari_medunet.engine.files.doubts import once_each
+from napari_medunet.engine.files.files import read
 from napari_medunet.engine.files.label_names import names_beside
 from napari_medunet.engine.progress import (
     Cancelled,
@@ -42,6 +44,8 @@ class Evaluation:
     settings : EvaluateSettings
     names : mapping of label to str
         What to call the labels, where that is known.
+    doubts : tuple of str
+        What of the files cannot be meant, one sentence each.
     """
 
     cases: dict[str, CaseScores]
@@ -49,6 +53,7 @@ class Evaluation:
     unpaired: tuple[str, ...] = ()
     settings: EvaluateSettings = field(default_factory=EvaluateSettings)
     names: Mapping[int, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = self.labels
@@ -82,7 +87,12 @@ class Evaluation:
     @property
     def notes(self) -> list[str]:
         """Notes on how cases were measured, a sentence each."""
-        notes = [f"'{name}': {what}." for name, what in self.resampled.items()]
+        alike: dict[str, list[str]] = {}
+        for name, what in self.resampled.items():
+            alike.setdefault(what.partition(" (")[0], []).append(f"'{name}': {what}")
+        notes = once_each(self.doubts)
+        for first, *others in alike.values():
+            notes.append(f"{first}; so {len(others)} more." if others else f"{first}.")
         if self.partial:
             notes.append(
                 f"{len(self.partial)} of {len(self.cases)} measured only on voxels that count: distances "
@@ -183,27 +193,23 @@ def evaluate_files(
     settings = settings or EvaluateSettings()
     cases: dict[str, CaseScores] = {}
     failures: dict[str, str] = {}
+    doubts: list[str] = []
     for done, (name, (truth, prediction)) in enumerate(pairs.items()):
         report(Progress(done / len(pairs), f"Measuring {name}"))
         try:
-            scores = _measure_files(truth, prediction, settings)
-            cases[name] = replace(scores, name=name)
+            right, guess = (read(file, as_labels=True) for file in (truth, prediction))
+            cases[name] = replace(evaluate_case(right, guess, settings), name=name)
+            doubts += [*right.doubts, *guess.doubts]
         except (Cancelled, StopRequested):
             raise
         except Exception as error:  # one case must not end the others; a bug is told as one
             failures[name] = told(error)
     report(Progress(1.0, f"Measured {len(cases)} of {len(pairs)} cases"))
     called = _names_beside(list(pairs.values())) | dict(names or {})
-    return Evaluation(cases, failures, tuple(unpaired), settings, called)
+    return Evaluation(cases, failures, tuple(unpaired), settings, called, tuple(doubts))
 
 
 def _names_beside(pairs: Sequence[tuple[Path, Path]]) -> dict[int, str]:
     """Names in tables beside the files, those of the truths first."""
     truths, predictions = zip(*pairs, strict=True) if pairs else ((), ())
     return names_beside(predictions) | names_beside(truths)
-
-
-def _measure_files(truth: Path, prediction: Path, settings: EvaluateSettings) -> CaseScores:
-    from napari_medunet.engine.files.files import read
-
-    return evaluate_case(read(truth, as_labels=True), read(prediction, as_labels=True), settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.annotation import BoolArray, annotated_voxels
+from napari_medunet.engine.grids import Fit, fit_labels
 from napari_medunet.engine.labels import integer_labels
 from napari_medunet.engine.settings import AnnotationSettings
-from napari_medunet.engine.volume import Volume, same_grid
+from napari_medunet.engine.volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +28,14 @@ class Example:
         0 is background; other values are the user's own.
     annotated : (z, y, x) bool array
         Voxels outside it touch neither loss nor metrics.
+    fit : Fit
+        How the labels came to lie on the image's grid.
     """
 
     image: Volume
     labels: npt.NDArray[np.integer[Any]]
     annotated: BoolArray
+    fit: Fit = field(default_factory=Fit)
 
     @property
     def name(self) -> str:
@@ -45,18 +49,21 @@ def make_example(image: Volume, labels: Volume, settings: AnnotationSettings) ->
     Parameters
     ----------
     image : Volume
+        Channels may be a fifth axis of components or, where the settings say so, the axis of time.
     labels : Volume
-        On the image's grid. Floating-point voxels are accepted where they hold integers.
+        On the image's grid, as `fit_labels` has it. Floating-point voxels are accepted where they hold
+        integers.
     settings : AnnotationSettings
 
     Raises
     ------
     MedunetError
-        If the grids differ, the image has voxels that are not finite, labels are no integers, or
-        nothing was painted where only what was painted counts.
+        If the grids differ and the settings do not ask to resample, the image has voxels that are not
+        finite, labels are no integers, or nothing was painted where only what was painted counts.
     """
+    image = with_channels(image, time_as_channels=settings.time_as_channels)
     check_image(image)
-    _check_grids(image, labels)
+    labels, fit = _on_grid_of(image, labels, settings)
     values = integer_labels(labels)
     if settings.annotated != "all" and not values.any():
         raise MedunetError(
@@ -66,7 +73,7 @@ def make_example(image: Volume, labels: Volume, settings: AnnotationSettings) ->
     annotated = annotated_voxels(values, settings.annotated, settings.painted_across)
     if settings.annotated == "voxels":
         values = _background_to_zero(values, labels.name, settings.background_label)
-    return Example(image, values, annotated)
+    return Example(image, values, annotated, fit)
 
 
 def as_painted(example: Example, settings: AnnotationSettings) -> npt.NDArray[np.integer[Any]]:
@@ -75,6 +82,18 @@ def as_painted(example: Example, settings: AnnotationSettings) -> npt.NDArray[np
     if background is None:
         return example.labels
     return np.where(example.annotated & (example.labels == 0), background, example.labels)
+
+
+def with_channels(image: Volume, *, time_as_channels: bool) -> Volume:
+    """An image whose channels lie on another axis, with that axis as channels; others as they are.
+
+    SimpleITK writes components (`Compose`) as NIfTI's fifth axis, which can mean nothing else here, and
+    volumes that were joined (`JoinSeries`) as its fourth, with seconds as the unit: only who made them
+    knows that they are no series.
+    """
+    if image.leading_axes == ("v",) or (time_as_channels and image.leading_axes == ("t",)):
+        return replace(image, leading_axes=("c",), leading_scale=(1.0,))
+    return image
 
 
 def check_image(image: Volume) -> None:
@@ -87,7 +106,8 @@ def check_image(image: Volume) -> None:
     if image.leading_axes not in ((), ("c",)):
         raise MedunetError(
             f"Image '{image.name}' has the axes {(*image.leading_axes, 'z', 'y', 'x')}; wanted one "
-            "volume (z, y, x), or channels before it. Choose one time point and save it as a volume."
+            "volume (z, y, x), or channels before it. Choose one time point and save it as a volume. "
+            "If what looks like time are channels, say --time-as-channels."
         )
     if np.iscomplexobj(image.voxels):
         raise MedunetError(
@@ -153,24 +173,14 @@ def label_values(examples: list[Example]) -> tuple[int, ...]:
     return (0, *sorted(found - {0}))
 
 
-def _check_grids(image: Volume, labels: Volume) -> None:
-    if image.shape != labels.shape:
+def _on_grid_of(image: Volume, labels: Volume, settings: AnnotationSettings) -> tuple[Volume, Fit]:
+    fitted, fit = fit_labels(labels, image, resample=settings.resample)
+    if settings.resample and fitted.voxels.any() < labels.voxels.any():
         raise MedunetError(
-            f"Labels '{labels.name}' are on another grid than image '{image.name}' "
-            f"({_by(labels.shape)} against {_by(image.shape)} voxels): resample one of them, or pair the "
-            "right files."
+            f"Labels '{labels.name}' lie beside image '{image.name}': resampled, no voxel of the image has "
+            f"a label ({fit.detail}). Pair the right files, or repair the affine of one."
         )
-    if not same_grid(image, labels):
-        raise MedunetError(
-            f"Labels '{labels.name}' lie elsewhere than image '{image.name}' (spacing "
-            f"{_by(labels.spacing_mm)} against {_by(image.spacing_mm)} mm, first voxel at "
-            f"{_by(labels.affine[:3, 3])} against {_by(image.affine[:3, 3])} mm): resample one of them, "
-            "or pair the right files."
-        )
-
-
-def _by(values: Any) -> str:
-    return " x ".join(f"{value:.6g}" for value in values)
+    return fitted, fit
 
 
 def _background_to_zero(

@@ -9,10 +9,8 @@ from typing import overload
 
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.examples.example import Example, make_example
-from napari_medunet.engine.files.files import (
-    pair,
-    read,
-)
+from napari_medunet.engine.files.doubts import once_each
+from napari_medunet.engine.files.files import pair, read
 from napari_medunet.engine.files.label_names import names_beside
 from napari_medunet.engine.progress import (
     Cancelled,
@@ -39,6 +37,8 @@ class LoadedExamples(Sequence[Example]):
         One line each: what was wrong.
     unpaired : list of str
         What has no partner, one sentence each.
+    doubts : list of str
+        What of the files cannot be meant, one sentence each.
     """
 
     annotation: AnnotationSettings = field(default_factory=AnnotationSettings)
@@ -46,6 +46,7 @@ class LoadedExamples(Sequence[Example]):
     files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unpaired: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -56,6 +57,15 @@ class LoadedExamples(Sequence[Example]):
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of how files were read, each kind once."""
+        fitted: dict[str, list[Example]] = {}
+        for example in self.examples:
+            if example.fit.how:
+                fitted.setdefault(example.fit.how, []).append(example)
+        return [*once_each(self.doubts), *(_fitted(alike) for alike in fitted.values())]
 
     def names(self) -> dict[int, str]:
         """Names of labels from the tables beside the label files, where they agree."""
@@ -79,9 +89,10 @@ def load_examples(
     for number, (name, (image_path, labels_path)) in enumerate(pairs.pairs.items()):
         report(Progress(number / len(pairs.pairs), f"Reading {name}"))
         try:
-            labels_volume = read(labels_path, as_labels=True)
-            loaded.examples.append(make_example(read(image_path), labels_volume, settings))
+            image, painted = read(image_path), read(labels_path, as_labels=True)
+            loaded.examples.append(make_example(image, painted, settings))
             loaded.files[name] = image_path, labels_path
+            loaded.doubts += [*image.doubts, *painted.doubts]
         except (Cancelled, StopRequested):
             raise
         except Exception as error:  # one pair must not end the others; a bug is told as one
@@ -90,3 +101,10 @@ def load_examples(
         first = next(iter(loaded.failed.values()), "no file has a partner of the same name")
         raise MedunetError(f"None of the files in '{images}' and '{labels}' can be used: {first}")
     return loaded
+
+
+def _fitted(alike: list[Example]) -> str:
+    """One sentence for examples whose labels came to lie on their image in the same way."""
+    first, *others = alike
+    more = f" and {len(others)} more" if others else ""
+    return f"Labels of image '{first.name}'{more} are {first.fit}."

@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ import tifffile
 from PIL import Image
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.picture_place import (
+    SpacingMm,
+    doubts_of_orientation,
+    exif_orientation,
+    tiff_orientation,
+    tiff_spacing,
+    turned,
+)
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.labels import smallest_dtype
 from napari_medunet.engine.volume import Volume, affine_from_spacing
@@ -24,11 +33,6 @@ from napari_medunet.engine.volume import Volume, affine_from_spacing
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF_SUFFIXES)
 _MOST_UNFOLDED = 5000  # bytes of pixels for each byte on disk: beyond it the header is wrong
-_MM_PER_UNIT = {
-    "mm": 1.0, "millimeter": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, r"\u00b5m": 1e-3,
-    "micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3, "nm": 1e-6,
-}  # fmt: skip
-_Spacing = tuple[float, float, float]
 
 
 def read_image(path: str | os.PathLike[str], *, as_labels: bool = False) -> Volume:
@@ -45,8 +49,8 @@ def read_image(path: str | os.PathLike[str], *, as_labels: bool = False) -> Volu
     -------
     volume : Volume
         A single picture has z of length 1; the pages of a greyscale TIFF are z. Colours lead as "c",
-        without alpha. Spacing is 1 mm, unless a TIFF says what ImageJ or a microscope measured (dots
-        per inch are of a screen or a printer, and say nothing of anatomy).
+        without alpha. Spacing is 1 mm, unless a TIFF says what ImageJ or a microscope measured. PNG and
+        JPEG pictures are turned as their EXIF says.
 
     Raises
     ------
@@ -61,15 +65,20 @@ def read_image(path: str | os.PathLike[str], *, as_labels: bool = False) -> Volu
             kind = "a folder or device, not a file" if path.exists() else "missing"
             raise OSError(f"'{path}' is {kind}. Choose a PNG, JPEG or TIFF file.")
         if path.suffix.lower() in TIFF_SUFFIXES:
-            pixels, axes, spacing_mm = _read_tiff(path)
+            picture = _read_tiff(path)
         else:
-            pixels, spacing_mm = _read_picture(path, as_labels), (1.0, 1.0, 1.0)
-            axes = "YXS" if pixels.ndim == 3 else "YX"
-    voxels, leading = _arranged(pixels, axes, path)
+            picture = _read_picture(path, as_labels)
+    voxels, leading = _arranged(picture.pixels, picture.axes, path)
     if as_labels and leading == ("c",) and len(voxels) == 3 and (voxels == voxels[:1]).all():
         voxels, leading = voxels[0], ()
     return Volume(
-        voxels, affine_from_spacing(spacing_mm), path.stem, leading, (1.0,) * len(leading)
+        voxels,
+        affine_from_spacing(picture.spacing_mm or (1.0, 1.0, 1.0)),
+        path.stem,
+        leading,
+        (1.0,) * len(leading),
+        scale_known=picture.spacing_mm is not None,
+        doubts=picture.doubts,
     )
 
 
@@ -117,14 +126,29 @@ def write_label_image(path: str | os.PathLike[str], labels: npt.NDArray[Any], li
             _write_tiff(stream, pixels, like.spacing_mm)
 
 
-def _read_picture(path: Path, as_labels: bool) -> npt.NDArray[Any]:
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """What a file holds: pixels, a letter for each of their axes, and what it says about itself."""
+
+    pixels: npt.NDArray[Any]
+    axes: str
+    spacing_mm: SpacingMm | None
+    doubts: tuple[str, ...]
+
+
+def _read_picture(path: Path, as_labels: bool) -> _Picture:
     with Image.open(path) as image:
         colours = ["CMYK", "YCbCr", "LAB", "HSV"] + ["P"] * (not as_labels)
         pixels = np.array(image.convert("RGB") if image.mode in colours else image)
-    return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
+        orientation = exif_orientation(image)
+    if pixels.dtype == bool:
+        pixels = pixels.astype(np.uint8)
+    doubts = doubts_of_orientation(path.name, orientation, is_tiff=False)
+    axes = "YXS" if pixels.ndim == 3 else "YX"
+    return _Picture(turned(pixels, orientation), axes, None, doubts)
 
 
-def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], str, _Spacing]:
+def _read_tiff(path: Path) -> _Picture:
     with _no_missing_pages(path), tifffile.TiffFile(path) as tiff:
         if len(tiff.series) != 1:
             raise MedunetError(
@@ -137,16 +161,17 @@ def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], str, _Spacing]:
                 f"'{path}' is damaged: its header claims {series.nbytes} bytes of pixels. Export it "
                 "again."
             )
-        spacing_mm = _tiff_spacing(tiff)
+        doubts = doubts_of_orientation(path.name, tiff_orientation(tiff), is_tiff=True)
+        described = series.axes, tiff_spacing(tiff), doubts
         if series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE:
-            return _tiff_by_pillow(path), series.axes, spacing_mm
+            return _Picture(_tiff_by_pillow(path), *described)
         try:
             pixels = series.asarray()
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
             pixels = _tiff_by_pillow(path)  # LZW and JPEG compression, which Pillow brings along
-        return np.asarray(pixels), series.axes, spacing_mm
+        return _Picture(np.asarray(pixels), *described)
 
 
 @contextmanager
@@ -173,31 +198,6 @@ def _tiff_by_pillow(path: Path) -> npt.NDArray[Any]:
             image.seek(number)
             pages.append(np.array(image))
     return np.stack(pages) if len(pages) > 1 else pages[0]
-
-
-def _tiff_spacing(tiff: tifffile.TiffFile) -> _Spacing:
-    """Spacing in mm where ImageJ stated it with a unit, or a microscope in pixels per cm; else 1."""
-    tags = tiff.pages[0].tags
-    imagej = tiff.imagej_metadata or {}
-    unit = _MM_PER_UNIT.get(str(imagej.get("unit", "")).lower())
-    if unit is None and tags.valueof("ResolutionUnit") == tifffile.RESUNIT.CENTIMETER:
-        unit = _MM_PER_UNIT["cm"]
-    per_pixel = [_ratio(tags.valueof(f"{axis}Resolution")) for axis in "YX"]
-    if unit is None or not all(per_pixel):
-        return 1.0, 1.0, 1.0
-    y, x = (unit / value for value in per_pixel)
-    z = float(imagej.get("spacing", 0)) * unit
-    if z <= 0 and len(tiff.pages) > 1:
-        return (
-            1.0,
-            1.0,
-            1.0,
-        )  # millimetres in the slice and unknown steps between slices are no grid
-    return z if z > 0 else 1.0, y, x
-
-
-def _ratio(value: tuple[int, int] | None) -> float:
-    return value[0] / value[1] if value and value[1] else 0.0
 
 
 def _arranged(
@@ -234,7 +234,7 @@ def _without_alpha(pixels: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     return np.take(pixels, np.arange(count - 1), axis)
 
 
-def _write_tiff(stream: Any, pixels: npt.NDArray[Any], spacing_mm: _Spacing) -> None:
+def _write_tiff(stream: Any, pixels: npt.NDArray[Any], spacing_mm: SpacingMm) -> None:
     z, y, x = spacing_mm
     resolution: dict[str, Any] = {}
     # ImageJ's is the one kind of TIFF with a place for z; tifffile mistakes a width of 1 in it.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_medunet.engine.errors import MedunetError, told
+from napari_medunet.engine.files.doubts import kind_of
 from napari_medunet.engine.files.files import (
     label_suffix,
     list_cases,
@@ -81,11 +82,15 @@ def predict_files(
         Raise `Cancelled` in it to stop; finished files stay.
     """
     outcome = Outcome()
+    doubted: set[str] = set()
     for number, (name, (source, target)) in enumerate(files.items()):
 
         def of_all(progress: Progress, number: int = number) -> None:
             fraction = (number + progress.fraction) / len(files)
-            report(Progress(fraction, progress.message))
+            kind = kind_of(progress.warning)
+            warning = "" if kind in doubted else progress.warning
+            doubted.add(kind)
+            report(Progress(fraction, progress.message, warning=warning))
 
         try:
             predict_file(segmenter, source, target, settings, of_all)
@@ -116,6 +121,8 @@ def predict_file(
         One line, if it cannot be read, segmented or written.
     """
     volume = read(source)
+    for doubt in volume.doubts:
+        report(Progress(0, f"Read {volume.name}", warning=doubt))
     write_labels_like(target, predict(segmenter, volume, settings, report), volume)
 
 

@@ -9,16 +9,19 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.examples.example import check_image
+from napari_medunet.engine.examples.example import check_image, with_channels
 from napari_medunet.engine.patches.preprocessing import (
     image_to_grid,
     labels_from_classes,
     most_probable,
 )
+from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.sliding_window import Predictor, blended_slabs
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
+
+_FAR_APART = 10.0  # times as large or small: no two scans of one kind are
 
 
 def predict(
@@ -34,7 +37,8 @@ def predict(
     segmenter : Segmenter
     volume : Volume
         (z, y, x) voxels, or (c, z, y, x) with as many channels as the segmenter was trained on;
-        resampled and normalised as in training.
+        resampled and normalised as in training. Channels may be components, or the axis of time where
+        it was taken for channels in training.
     settings : PredictSettings
     report : callable
         Called after each batch; raise `Cancelled` in it to stop.
@@ -51,6 +55,7 @@ def predict(
     """
     settings = settings or PredictSettings()
     plan = segmenter.plan
+    volume = _with_channels(volume, plan)
     check_image(volume)
     channels = volume.voxels.shape[0] if volume.leading_axes else 1
     if channels != plan.channels:
@@ -58,7 +63,7 @@ def predict(
             f"Image '{volume.name}' has {channels} channels; the segmenter was trained on "
             f"{plan.channels}. Convert the image, or choose another segmenter."
         )
-    report(Progress(0, f"Preparing {volume.name}"))
+    report(Progress(0, f"Preparing {volume.name}", warning=_doubt_of_spacing(volume, plan)))
     grid = image_to_grid(volume, plan)
     own_shape = tuple(np.moveaxis(np.empty(volume.shape, bool), plan.axis, 0).shape)
     classes = np.empty(own_shape, np.int16)
@@ -74,6 +79,26 @@ def predict(
     if settings.largest_component:
         keep_largest_components(classes, plan.classes)
     return labels_from_classes(classes, plan)
+
+
+def _with_channels(volume: Volume, plan: Plan) -> Volume:
+    """Channels where the segmenter was trained to look for them."""
+    return with_channels(volume, time_as_channels=plan.annotation.time_as_channels)
+
+
+def _doubt_of_spacing(volume: Volume, plan: Plan) -> str:
+    """Say that voxels are not at all of the size that was learned from, as where a unit is wrong."""
+    axes = [axis for axis in range(3) if plan.spatial_dims == 3 or axis != plan.axis]
+    own, learned = (
+        [spacing[axis] for axis in axes] for spacing in (volume.spacing_mm, plan.grid.spacing_mm)
+    )
+    ratios = [one / other for one, other in zip(own, learned, strict=True)]
+    if min(ratios) > 1 / _FAR_APART and max(ratios) < _FAR_APART:
+        return ""
+    sizes = (" x ".join(f"{size:.3g}" for size in spacing) for spacing in (own, learned))
+    return "Image '{}' has a spacing of {} mm, the segmenter was trained at {} mm. Check its scale.".format(
+        volume.name, *sizes
+    )
 
 
 def keep_largest_components(classes: npt.NDArray[np.int16], count: int) -> None:

@@ -11,7 +11,7 @@ from napari_medunet.engine.settings.tree import Settings
 
 
 class AnnotationSettings(Settings):
-    """Which voxels of an annotation count, in training."""
+    """How images and annotations are read for training: which voxels count, and where they lie."""
 
     annotated: WhichAnnotated = Field(
         default="all",
@@ -28,5 +28,16 @@ class AnnotationSettings(Settings):
         description=(
             "Axis across the painted slices: z (axial slices), y (coronal), x (sagittal); auto finds it "
             "in each volume. It says nothing of what the network looks at."
+        ),
+    )
+    resample: bool = Field(
+        default=False,
+        description="Bring labels on another grid to the image's (nearest), not refuse them.",
+    )
+    time_as_channels: bool = Field(
+        default=False,
+        description=(
+            "Take the time points of an image for channels: as SimpleITK's JoinSeries writes multi-modal "
+            "scans."
         ),
     )

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.volume import Volume, same_grid
+from napari_medunet.engine.grids import lay_on
+from napari_medunet.engine.volume import Volume
 
 _MOST_LAYERS = 8  # more than that is a series, to be scrolled through
 _WORDS = {"c": "channel", "v": "component"}
@@ -26,7 +27,7 @@ def is_colour(volume: Volume) -> bool:
 def split_volume(volume: Volume, channels: Literal["layers", "axis"] = "layers") -> list[Volume]:
     """Split a volume into volumes that are shown as layers of their own.
 
-    Components of vectors and, if `channels` says so, channels become volumes of their own, as long
+    Channels and the components of vectors become volumes of their own, if `channels` says so and as long
     as there are at most eight; more stay an axis to scroll through, and so do time and the sixth and
     seventh axis. Colours stay together. Complex numbers become their magnitude.
 
@@ -35,7 +36,7 @@ def split_volume(volume: Volume, channels: Literal["layers", "axis"] = "layers")
     volumes : list of Volume
         On the grid, and with the source, of the one that was given.
     """
-    apart = {"v"} if channels == "axis" or is_colour(volume) else {"v", "c"}
+    apart = set() if channels == "axis" else {"v"} if is_colour(volume) else {"v", "c"}
     for axis, name in enumerate(volume.leading_axes):
         if name in apart and volume.voxels.shape[axis] <= _MOST_LAYERS:
             voxels = np.moveaxis(np.asarray(volume.voxels), axis, 0)
@@ -58,19 +59,22 @@ def stack_volumes(volumes: Sequence[Volume]) -> Volume:
     MedunetError
         If they are on different grids, or have axes other than space.
     """
-    first = volumes[0]
+    first, *_ = volumes
+    laid = []
     for volume in volumes:
         if volume.leading_axes:
             raise MedunetError(
                 f"'{volume.name}' has the axes {(*volume.leading_axes, 'z', 'y', 'x')} and cannot be "
                 "stacked; wanted (z, y, x). Open it by itself."
             )
-        if not same_grid(first, volume):
+        on_first = lay_on(volume, first)
+        if on_first is None:
             raise MedunetError(
                 f"'{volume.name}' is on another grid than '{first.name}' and cannot be stacked with "
                 "it. Resample it, or open them as layers."
             )
-    voxels = np.stack([np.asarray(volume.voxels) for volume in volumes])
+        laid.append(on_first[0])
+    voxels = np.stack([np.asarray(volume.voxels) for volume in laid])
     name = f"{first.name} and {len(volumes) - 1} more"
     return Volume(voxels, first.affine, name, ("c",), (1.0,), first.source)
 

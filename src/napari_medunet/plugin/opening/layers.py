@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_medunet.engine.files.nifti import LazyVoxels
 from napari_medunet.engine.labels import integer_labels
-from napari_medunet.engine.volume import Volume
+from napari_medunet.engine.volume import FloatArray, Volume, affine_from_spacing
 from napari_medunet.plugin.opening.channels import is_colour
 from napari_medunet.plugin.opening.contrast import contrast_limits
 from napari_medunet.plugin.opening.display_frame import display_frame
@@ -103,7 +103,15 @@ def volume_from_layer(layer: Image | Labels, layers: Iterable[Layer] | None = No
     affine, source = place_of(layer, (z, y, x), names, others)
     if is_rgb:
         names, steps = ("c", *names), (1.0, *steps)
-    return Volume(voxels, affine, layer.name, names, steps, source)
+    known = source is not None or not _states_no_scale(layer, affine)
+    return Volume(voxels, affine, layer.name, names, steps, source, scale_known=known)
+
+
+def _states_no_scale(layer: Layer, affine: FloatArray) -> bool:
+    """Whether a layer lies where napari puts a picture that says nothing: pixels, counted from 0."""
+    in_pixels = all(str(unit) == "pixel" for unit in layer.units)
+    is_plain = np.array_equal(affine, affine_from_spacing((1.0, 1.0, 1.0)))
+    return in_pixels and is_plain and "affine" not in layer.metadata
 
 
 def _attributes(

@@ -14,9 +14,9 @@ from napari_medunet.engine.evaluation.metrics.confusion import Counts, confusion
 from napari_medunet.engine.evaluation.metrics.label_pairs import pair_labels
 from napari_medunet.engine.evaluation.metrics.lesions import match_lesions
 from napari_medunet.engine.evaluation.metrics.regions import LabelMasks
-from napari_medunet.engine.evaluation.metrics.resampling import labels_on_grid_of
 from napari_medunet.engine.evaluation.metrics.scores import evaluate_case, score_labels
 from napari_medunet.engine.evaluation.metrics.table import METRICS
+from napari_medunet.engine.grids import labels_on_grid_of
 from napari_medunet.engine.settings import EvaluateSettings, read_groups
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 

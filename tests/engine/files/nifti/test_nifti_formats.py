@@ -244,15 +244,52 @@ def test_limits_intent_and_extensions_are_kept(tmp_path):
     assert read_volume(make(tmp_path, "nifti2")).source.calibration is None
 
 
-def test_scaled_voxels_are_written_as_the_values_they_are(tmp_path):
+@pytest.mark.parametrize("changed", [False, True])
+def test_scaled_voxels_are_written_as_stored_and_changed_ones_as_values(tmp_path, changed):
     content = bytearray(make(tmp_path, "nifti1", order=">").read_bytes())
     struct.pack_into(">2f", content, 112, 0.25, -7)
     (tmp_path / "a.nii").write_bytes(content)
     volume = read_volume(tmp_path / "a.nii")
+    if changed:
+        volume.voxels[0, 0, 0] += 0.1
     write_volume(tmp_path / "b.nii.gz", volume)
     after = nib.load(tmp_path / "b.nii.gz")
-    assert after.get_data_dtype() == np.float32
-    np.testing.assert_array_equal(np.asanyarray(after.dataobj), DISK * 0.25 - 7)
+    assert after.get_data_dtype() == (np.float32 if changed else DISK.dtype)
+    slope_inter = after.dataobj.slope, after.dataobj.inter
+    assert slope_inter == ((1, 0) if changed else (0.25, -7))
+    different = np.count_nonzero(np.asanyarray(after.dataobj) != DISK * 0.25 - 7)
+    assert different == changed
+
+
+@given(
+    slope=st.floats(2**-20, 2**20, width=32) | st.floats(-(2**20), -(2**-20), width=32),
+    inter=st.floats(-(2**24), 2**24, width=32),
+    dtype=st.sampled_from(["i1", "u1", "i2", "u2", "i4"]),
+)
+@settings(max_examples=100, deadline=None)
+def test_scaled_integers_are_found_again(tmp_path_factory, slope, inter, dtype):
+    folder = tmp_path_factory.mktemp("scaled")
+    limits = np.iinfo(dtype)
+    stored = np.random.default_rng(0).integers(limits.min, limits.max, (3, 4, 5), endpoint=True)
+    image = nib.Nifti1Image(stored.astype(dtype), np.eye(4))
+    nib.save(image, folder / "a.nii")
+    content = bytearray((folder / "a.nii").read_bytes())
+    struct.pack_into("<2f", content, 112, slope, inter)
+    (folder / "a.nii").write_bytes(content)
+    write_volume(folder / "b.nii", read_volume(folder / "a.nii"))
+    again = nib.load(folder / "b.nii").dataobj
+    assert (again.slope, again.inter) == (np.float32(slope), np.float32(inter))
+    np.testing.assert_array_equal(again.get_unscaled(), stored)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 1), (2, 3, 4, 1), (2, 3, 4, 1, 1), (2, 3, 1, 1)])
+def test_axes_of_length_one_stay(tmp_path, shape):
+    nib.save(nib.Nifti1Image(np.ones(shape, np.float32), np.eye(4)), tmp_path / "a.nii")
+    volume = read_volume(tmp_path / "a.nii")
+    write_volume(tmp_path / "b.nii", volume)
+    write_labels(tmp_path / "c.nii", volume.voxels.astype(int), volume)
+    assert nib.load(tmp_path / "b.nii").shape == shape
+    assert nib.load(tmp_path / "c.nii").shape == shape
 
 
 @given(shear=st.floats(-0.5, 0.5), order=st.sampled_from("<>"), kind=st.sampled_from([1, 2]))

@@ -12,12 +12,12 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.evaluation.metrics.confusion import Confusion
 from napari_medunet.engine.evaluation.metrics.label_pairs import foreground_box, pair_labels
 from napari_medunet.engine.evaluation.metrics.mask import evaluation_mask
-from napari_medunet.engine.evaluation.metrics.resampling import grid_difference, labels_on_grid_of
 from napari_medunet.engine.evaluation.metrics.surface.surface_points import surface_points
 from napari_medunet.engine.evaluation.metrics.surface.surfaces import surface_distances
+from napari_medunet.engine.grids import fit_labels
 from napari_medunet.engine.labels import LabelArray, as_labels
 from napari_medunet.engine.settings import EvaluateSettings
-from napari_medunet.engine.volume import Volume, same_grid
+from napari_medunet.engine.volume import Volume
 
 FloatArray = npt.NDArray[np.float64]
 Index = tuple[int, ...]
@@ -71,14 +71,9 @@ def comparable(
         Where the grids differ and the settings do not ask to resample, or the volumes hold no labels.
     """
     settings = settings or EvaluateSettings()
-    if not same_grid(truth, prediction):
-        if not settings.resample:
-            raise MedunetError(
-                f"Prediction '{prediction.name}' is on another grid than truth '{truth.name}' "
-                f"({grid_difference(prediction, truth)}): resample one of them, or pair the right "
-                "layers."
-            )
-        prediction = labels_on_grid_of(prediction, truth)
+    prediction, _ = fit_labels(
+        prediction, truth, resample=settings.resample, roles=("Prediction", "truth")
+    )
     first, counted = evaluation_mask(as_labels(truth.voxels, f"'{truth.name}'"), settings)
     second = as_labels(prediction.voxels, f"'{prediction.name}'")
     if counted is not None:

@@ -20,13 +20,13 @@ from napari_medunet.engine.evaluation.metrics.label_scores import (
 )
 from napari_medunet.engine.evaluation.metrics.mask import evaluation_mask
 from napari_medunet.engine.evaluation.metrics.regions import label_masks
-from napari_medunet.engine.evaluation.metrics.resampling import grid_difference, labels_on_grid_of
 from napari_medunet.engine.evaluation.metrics.surface import surfaces
 from napari_medunet.engine.evaluation.metrics.surface.surface_points import surface_points
 from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores
+from napari_medunet.engine.grids import fit_labels, with_scale_of
 from napari_medunet.engine.labels import as_labels
 from napari_medunet.engine.settings import EvaluateSettings
-from napari_medunet.engine.volume import Volume, same_grid
+from napari_medunet.engine.volume import Volume
 
 __all__ = ["CaseScores", "evaluate_case", "score_labels"]
 
@@ -102,20 +102,14 @@ def evaluate_case(
                 "one volume: measure each of its volumes on its own."
             )
     settings = settings or EvaluateSettings()
-    resampled = ""
-    if not same_grid(truth, prediction):
-        difference = grid_difference(prediction, truth)
-        if not settings.resample:
-            raise MedunetError(
-                f"Prediction '{prediction.name}' is on another grid than truth '{truth.name}' "
-                f"({difference}): resample one of them, or pair the right files."
-            )
-        prediction = labels_on_grid_of(prediction, truth)
-        resampled = f"prediction brought to the truth's grid, nearest voxel ({difference})"
+    truth = with_scale_of(truth, prediction)
+    prediction, fit = fit_labels(
+        prediction, truth, resample=settings.resample, roles=("Prediction", "truth")
+    )
     scores = score_labels(
         truth.voxels, prediction.voxels, truth.spacing_mm, settings, annotated, truth.name
     )
-    return replace(scores, resampled=resampled)
+    return replace(scores, resampled=fit.how and f"prediction {fit}")
 
 
 def _label_scores(

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.label_pairs import foreground_box
-from napari_medunet.engine.evaluation.metrics.resampling import labels_on_grid_of
+from napari_medunet.engine.grids import fit_labels, lay_on
 from napari_medunet.engine.labels import as_labels
-from napari_medunet.engine.volume import Volume, same_grid
+from napari_medunet.engine.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,8 +86,7 @@ def _slice(files: CaseFiles) -> tuple[npt.NDArray[Any], ...]:
 
     truth = read(files.truth, as_labels=True)
     prediction = read(files.prediction, as_labels=True)
-    if not same_grid(truth, prediction):
-        prediction = labels_on_grid_of(prediction, truth)
+    prediction, _ = fit_labels(prediction, truth, resample=True)
     first, second = as_labels(truth.voxels), as_labels(prediction.voxels)
     wrong = np.count_nonzero(first != second, axis=(1, 2))
     held = np.count_nonzero((first != 0) | (second != 0), axis=(1, 2))
@@ -107,9 +106,10 @@ def _image(path: Path | None, truth: Volume, place: int) -> npt.NDArray[Any] | N
     if path is None:
         return None
     image = read(path)
-    if not same_grid(image, truth):
+    laid = lay_on(image, truth)
+    if laid is None:
         raise MedunetError(f"Image '{image.name}' is on another grid than its truth: no picture.")
-    voxels = image.voxels
+    voxels = laid[0].voxels
     while voxels.ndim > 3:  # of channels or times, the first
         voxels = voxels[0]
     return np.asarray(voxels[place], dtype=np.float32)

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.nifti.analyze import AnalyzeHeader
 from napari_medunet.engine.files.nifti.header import Header
+from napari_medunet.engine.files.nifti.qform import qform_of
 from napari_medunet.engine.volume import FloatArray
 
 AffineFrom = Literal["sform", "qform", "voxel size", "SPM origin"]
 
-_MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units: metre, millimetre, micron
+_METRE = 1
+_LARGEST_MM = 100.0  # of a voxel; no scan of anatomy has larger ones
+_MM_PER_UNIT = {_METRE: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a broken header's numbers are looked at afterwards
@@ -67,15 +69,32 @@ def choose_affine(
     return affine, affine_from, tuple(notes)
 
 
+def doubts_of_unit(header: Header, affine: FloatArray, path: Path) -> tuple[str, ...]:
+    """Say that a header speaks of metres and its numbers look like millimetres, where they do.
+
+    Parameters
+    ----------
+    header : Header
+    affine : (4, 4) array
+        In mm, as `choose_affine` gives it.
+    path : Path
+    """
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if int(header["xyzt_units"]) & 0x07 != _METRE or sizes.max() < _LARGEST_MM:
+        return ()
+    return (
+        f"'{path.name}': its header is in metres, which makes voxels of "
+        f"{' x '.join(f'{size:.4g}' for size in sizes)} mm. If its numbers are millimetres, set its unit "
+        "(xyzt_units) to mm.",
+    )
+
+
 def _stated(header: Header) -> Iterator[tuple[AffineFrom, FloatArray | None]]:
     if header["sform_code"] > 0:
         is_analyze = isinstance(header, AnalyzeHeader)
         yield ("SPM origin" if is_analyze else "sform"), header.get_sform()
     if header["qform_code"] > 0:
-        try:
-            yield "qform", header.get_qform()
-        except (ValueError, HeaderDataError):
-            yield "qform", None
+        yield "qform", qform_of(header)
 
 
 def _from_voxel_size(

@@ -144,4 +144,6 @@ def _volume(voxels: npt.NDArray[Any], source: NiftiSource, header: headers.Heade
         leading_axes=leading,
         leading_scale=tuple(headers.time_step(header) if a == "t" else 1.0 for a in leading),
         source=source,
+        doubts=source.doubts,
+        scale_known=source.states_scale,
     )

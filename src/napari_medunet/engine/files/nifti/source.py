@@ -11,7 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.files.nifti import header as headers
-from napari_medunet.engine.files.nifti.affine import AffineFrom, choose_affine
+from napari_medunet.engine.files.nifti.affine import (
+    AffineFrom,
+    choose_affine,
+    doubts_of_unit,
+)
 from napari_medunet.engine.files.nifti.extensions import Extension
 from napari_medunet.engine.volume import FloatArray
 
@@ -44,7 +48,9 @@ class NiftiSource:
     flips : tuple of bool
         Which of the array's z, y and x run against their disk axis.
     notes : tuple of str
-        What the user should be told.
+        What the user should be told where the file is looked at.
+    doubts : tuple of str
+        What of it cannot be meant: to be told wherever the file is used.
     calibration : (float, float) or None
         Values that the file wants shown as black and white (cal_min and cal_max).
     intent : int
@@ -65,6 +71,7 @@ class NiftiSource:
     axes: tuple[int, int, int]
     flips: tuple[bool, bool, bool]
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     calibration: tuple[float, float] | None = None
     intent: int = 0
     extensions: tuple[Extension, ...] = ()
@@ -74,6 +81,12 @@ class NiftiSource:
         """Lengths of the three spatial axes on disk; 1 where the file has fewer."""
         i, j, k = (*self.shape, 1, 1)[:3]
         return i, j, k
+
+    @property
+    def states_scale(self) -> bool:
+        """Whether the header says anything of geometry: no affine and voxels of 1 say nothing."""
+        sizes = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return self.affine_from != "voxel size" or not np.allclose(sizes, 1.0)
 
     def array_affine(self) -> FloatArray:
         """(4, 4) affine from array index (z, y, x) to RAS+ mm."""
@@ -118,6 +131,7 @@ def source_of(
     dtype, channels = headers.disk_dtype(header, path)
     slope, inter = headers.scaling(header)
     affine, affine_from, notes = choose_affine(header, (*shape, 1, 1)[: max(3, len(shape))], path)
+    doubts = doubts_of_unit(header, affine, path)
     # for each disk axis: which of R, A, S it is, and its sign
     directions = nib.io_orientation(affine)
     axes = tuple(int(np.flatnonzero(directions[:, 0] == ras)[0]) for ras in (2, 1, 0))
@@ -134,7 +148,8 @@ def source_of(
         affine_from=affine_from,
         axes=cast(tuple[int, int, int], axes),
         flips=cast(tuple[bool, bool, bool], flips),
-        notes=(*notes, *_notes_on_axes(headers.leading_axes(header, shape), path)),
+        notes=(*doubts, *notes, *_notes_on_axes(headers.leading_axes(header, shape), path)),
+        doubts=doubts,
         calibration=headers.calibration(header),
         intent=int(header["intent_code"]),
         extensions=extensions,

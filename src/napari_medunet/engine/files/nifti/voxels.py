@@ -20,6 +20,7 @@ _DEFLATE_LIMIT = 1032  # no byte of gzip unfolds into more than this many
 _BOMB_RATIO, _BOMB_BYTES = 900, 2**31  # so much from so little is one value, over and over
 _SPARE_BYTES = 2**24  # after the voxels, where some programs leave notes
 _BLOCK = 2**22  # numbers that are converted at a time
+_FLOAT32_STEP = 2.0**-23  # from 1 to the next number
 _CACHED = 2**19  # bytes that are still in the cache when their checksum is computed
 
 
@@ -67,24 +68,75 @@ class StoredVoxels:
 
     @property
     def value_dtype(self) -> np.dtype[Any]:
-        """Type of the values, in this machine's byte order: float where they are scaled.
-
-        float32 for integers of one or two bytes and for float32, float64 for wider ones.
-        """
+        """Type of the values, in this machine's byte order; see `value_dtype`."""
         native = self.dtype.newbyteorder("=")
-        if not self.is_scaled or native.kind == "c":
-            return native
-        wide = native.itemsize > 2 and native != np.float32
-        return np.dtype(np.float64 if wide else np.float32)
+        return value_dtype(native, self.slope, self.inter) if self.is_scaled else native
 
-    @np.errstate(over="ignore", invalid="ignore")  # what overflows is infinite
     def values(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Values of some of the numbers; the same array where nothing is to be done."""
         if not self.is_scaled:
             return stored.astype(self.value_dtype, copy=False)
-        values: npt.NDArray[Any] = np.multiply(stored, self.slope, dtype=self.value_dtype)
-        values += self.inter
-        return values
+        return scaled(stored, self.slope, self.inter, self.value_dtype)
+
+
+def value_dtype(native: np.dtype[Any], slope: float, inter: float) -> np.dtype[Any]:
+    """Type of scaled values: float32 for float32 and for one or two bytes, float64 for wider types.
+
+    It is float64, too, where float32 would not tell neighbouring integers apart, so that they can be
+    found again (`unscaled`).
+    """
+    if native.kind == "c":
+        return native
+    wide = native.itemsize > 2 and native != np.float32
+    if native.kind in "iu" and not wide:
+        limits = np.iinfo(native)
+        largest = max(abs(slope * int(limit) + inter) for limit in (limits.min, limits.max))
+        wide = bool(_FLOAT32_STEP * largest > abs(slope) / 2 and math.isfinite(largest))
+    return np.dtype(np.float64 if wide else np.float32)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is infinite
+def scaled(
+    stored: npt.NDArray[Any], slope: float, inter: float, dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """Stored numbers times slope plus inter."""
+    values: npt.NDArray[Any] = np.multiply(stored, slope, dtype=dtype)
+    values += inter
+    return values
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def unscaled(
+    values: npt.NDArray[Any], slope: float, inter: float, dtype: np.dtype[Any]
+) -> npt.NDArray[Any] | None:
+    """Find the stored integers that become exactly these values: `scaled` undone.
+
+    Parameters
+    ----------
+    values : array
+    slope, inter : float
+    dtype : dtype
+        Of the integers.
+
+    Returns
+    -------
+    stored : array of the same shape, or None
+        None where some value comes from no integer of that type: it was changed.
+    """
+    native = dtype.newbyteorder("=")
+    if values.dtype != value_dtype(native, slope, inter):
+        return None
+    stored, limits = np.empty(values.shape, native), np.iinfo(native)
+    for target, part in zip(stored, values, strict=True):  # a copy of the whole is never made
+        numbers = np.rint((part.astype(np.float64) - inter) / slope)
+        # float64 rounds the largest integers up, out of their type
+        inside = (numbers >= float(limits.min)) & (numbers < float(limits.max) + 1)
+        if not inside.all():
+            return None
+        target[...] = numbers.astype(native)
+        if not np.array_equal(scaled(target, slope, inter, values.dtype), part):
+            return None
+    return stored
 
 
 def check_size(stored: StoredVoxels) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -16,7 +18,9 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.nifti import header as headers
 from napari_medunet.engine.files.nifti.extensions import pack_extensions
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
+from napari_medunet.engine.files.nifti.qform import mend_qform
 from napari_medunet.engine.files.nifti.source import NiftiSource
+from napari_medunet.engine.files.nifti.voxels import unscaled
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.labels import smallest_dtype
 from napari_medunet.engine.volume import Volume
@@ -61,8 +65,9 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: V
 def write_volume(path: str | os.PathLike[str], volume: Volume) -> None:
     """Write an image, onto the grid on disk that it came from where it came from a NIfTI file.
 
-    The values are written in their own type: what a header had scaled is written as the float32 or
-    float64 that it was read as, with a slope of 1; bool as uint8, float16 as float32. Time or channels
+    The values are written in their own type; bool as uint8, float16 as float32. What a header had scaled
+    is written as the integers, slope and intercept that the file had, where all values still are such;
+    else as the float32 or float64 that it was read as, with a slope of 1. Time or channels
     become the fourth axis, components (and channels beside time) the fifth; three or four uint8
     channels become colours, unless their file kept them otherwise. The file is little-endian, one
     file, NIfTI-2 where the source is or an axis is longer than 32767, and appears whole or not at all.
@@ -83,10 +88,34 @@ def write_volume(path: str | os.PathLike[str], volume: Volume) -> None:
         raise MedunetError(
             f"'{volume.name}' has voxels of type {dtype}; wanted integers or floats."
         )
-    _write(Path(path), volume, dtype, False)
+    numbers, scaling = _as_stored(volume)
+    if numbers is not None:
+        volume, dtype = replace(volume, voxels=numbers), numbers.dtype
+    _write(Path(path), volume, dtype, False, scaling)
 
 
-def _write(path: Path, volume: Volume, dtype: np.dtype[Any], is_labels: bool) -> None:
+def _as_stored(volume: Volume) -> tuple[npt.NDArray[Any] | None, tuple[float, float]]:
+    """The integers of a scaled image that was not changed, with slope and intercept; else None."""
+    source = volume.source
+    if (
+        not isinstance(source, NiftiSource)
+        or (source.slope, source.inter) == (1.0, 0.0)
+        or np.dtype(source.dtype).kind not in "iu"
+        or {"c", "t"} <= set(volume.leading_axes)  # bytes would be taken for colours
+    ):
+        return None, (1.0, 0.0)
+    scaling = source.slope, source.inter
+    numbers = unscaled(np.asarray(volume.voxels), *scaling, np.dtype(source.dtype))
+    return numbers, (1.0, 0.0) if numbers is None else scaling
+
+
+def _write(
+    path: Path,
+    volume: Volume,
+    dtype: np.dtype[Any],
+    is_labels: bool,
+    scaling: tuple[float, float] = (1.0, 0.0),
+) -> None:
     if not path.name.lower().endswith(SINGLE_SUFFIXES):
         raise MedunetError(f"'{path}' has the wrong ending; wanted .nii.gz or .nii. Rename it.")
     if not np.isfinite(volume.affine).all() or abs(np.linalg.det(volume.affine)) < 1e-30:
@@ -100,6 +129,7 @@ def _write(path: Path, volume: Volume, dtype: np.dtype[Any], is_labels: bool) ->
     header.set_data_dtype(
         np.dtype([(c, "u1") for c in "RGBA"[: disk.shape[0]]]) if is_colour else dtype
     )
+    header["scl_slope"], header["scl_inter"] = scaling
     _set_time(header, volume)
     if is_labels:
         header["intent_code"] = _LABEL_INTENT
@@ -159,9 +189,15 @@ def _spread(
     shape = list(disk.shape[:3])
     for place, length in zip(sorted(places), disk.shape[3:], strict=True):
         shape += [1] * (place - 1 - len(shape)) + [length]
-    if source is not None and not axes:  # an image of one slice may have two axes on disk
-        shape = list(source.shape[:3])
+    if source is not None and _without_ones(shape) == _without_ones(source.shape):
+        shape = list(source.shape)  # two axes of a single slice, four of a single frame
     return disk.reshape(shape)
+
+
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    """Lengths of axes up to the last that is longer than one."""
+    last = max((axis for axis, length in enumerate(shape, 1) if length > 1), default=0)
+    return list(shape[:last])
 
 
 def _source_still_valid(volume: Volume) -> NiftiSource | None:
@@ -180,6 +216,7 @@ def _header_for(volume: Volume, shape: tuple[int, ...]) -> headers.Header:
     fits = max(shape) < 2**15
     if source is not None:
         header = headers.parse_header(source.header, source.path).as_byteswapped("<")
+        mend_qform(header)
         if not fits and isinstance(header, nib.Nifti1Header):
             header = nib.Nifti2Header.from_header(header, check=False)
             header["sizeof_hdr"] = header.sizeof_hdr
@@ -188,7 +225,6 @@ def _header_for(volume: Volume, shape: tuple[int, ...]) -> headers.Header:
         _set_geometry(header, volume, shape)
     header.set_data_shape(shape)
     header["magic"] = b"n+1" if header.sizeof_hdr == 348 else b"n+2"
-    header["scl_slope"], header["scl_inter"] = 1, 0
     return header
 
 
