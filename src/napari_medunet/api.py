@@ -57,8 +57,7 @@ def load_examples(images: AnyPath, labels: AnyPath, **options: Any) -> LoadedExa
     with _refusals_in_one_line():
         annotation = AnnotationSettings.of(**options)
     loaded = folders.load_examples(Path(images), Path(labels), annotation)
-    failed = (f"'{name}': {why}" for name, why in loaded.failed.items())
-    for sentence in (*loaded.unpaired, *loaded.notes, *failed):
+    for sentence in loaded.sentences:
         warnings.warn(sentence, stacklevel=2)
     return loaded
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_medunet.engine.examples.example import label_values, make_example
+from napari_medunet.engine.examples.example import fit_notes, label_values, make_example
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -31,7 +31,7 @@ def test_labels_of_another_shape_are_refused_with_both_shapes():
 
 def test_labels_of_another_spacing_are_refused():
     elsewhere = replace(painted(), affine=affine_from_spacing((2.0, 1.0, 1.1)))
-    with pytest.raises(ValueError, match="lie elsewhere"):
+    with pytest.raises(ValueError, match=r"another grid.*1\.1 against 2 x 1 x 1 mm"):
         make_example(image(), elsewhere, SETTINGS.annotation)
 
 
@@ -66,6 +66,31 @@ def test_a_time_series_is_refused():
     series = Volume(np.zeros((2, 6, 8, 10)), affine_from_spacing((1, 1, 1)), "bold", ("t",), (2.0,))
     with pytest.raises(ValueError, match="Choose one time point"):
         make_example(series, painted(), SETTINGS.annotation)
+
+
+@pytest.mark.parametrize("axis", ["t", "v"])
+def test_channels_as_simpleitk_writes_them_are_channels(axis):
+    joined = Volume(
+        np.zeros((4, 6, 8, 10)), affine_from_spacing((2, 1, 1)), "case", (axis,), (1.0,)
+    )
+    annotation = TrainSettings.of(time_as_channels=axis == "t").annotation
+    assert make_example(joined, painted(), annotation).image.leading_axes == ("c",)
+    if axis == "t":
+        with pytest.raises(ValueError, match="--time-as-channels"):
+            make_example(joined, painted(), SETTINGS.annotation)
+
+
+def test_labels_on_another_grid_are_brought_to_the_image_where_asked():
+    finer = np.repeat(painted().voxels, 2, axis=0)
+    affine = affine_from_spacing((1.0, 1.0, 1.0), (-0.5, 0.0, 0.0))
+    resampling = TrainSettings.of(resample=True).annotation
+    example = make_example(image(), Volume(finer, affine, "case"), resampling)
+    np.testing.assert_array_equal(example.labels, painted().voxels)
+    (note,) = fit_notes([example, example])
+    assert note.startswith("Labels of image 'case' and 1 more are brought to the image's grid")
+    far = replace(painted(), affine=affine_from_spacing((2.0, 1.0, 1.0), (900.0, 0.0, 0.0)))
+    with pytest.raises(ValueError, match="lie beside image 'case'"):
+        make_example(image(), far, resampling)
 
 
 @pytest.mark.parametrize("rule", ["slices", "voxels"])

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from napari_medunet.engine.files.images import read_image, write_label_image
 from napari_medunet.engine.volume import Volume, affine_from_spacing
@@ -184,3 +184,35 @@ def test_what_is_no_file_is_refused(tmp_path):
         read_image(tmp_path / "folder.png")
     with pytest.raises(OSError, match="missing"):
         read_image(tmp_path / "nowhere.tif")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_pictures_are_turned_as_viewers_turn_them_and_it_is_said(tmp_path, orientation, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(COLOUR).save(path, exif=exif.tobytes())
+    for as_labels in (False, True):
+        volume = read_image(path, as_labels=as_labels)
+        with Image.open(path) as image:
+            shown = np.array(ImageOps.exif_transpose(image))
+        np.testing.assert_array_equal(volume.voxels[:, 0], shown.transpose(2, 0, 1))
+        assert bool(volume.doubts) == (orientation != 1)
+
+
+def test_a_tiff_is_read_as_stored_and_its_orientation_is_said(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, extratags=[(274, "H", 1, 3, True)])
+    volume = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(volume.voxels[0], GREY)
+    assert "as it is stored" in volume.doubts[0]
+
+
+def test_a_scale_is_known_where_it_is_stated(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "a.png", dpi=(300, 300))
+    tifffile.imwrite(tmp_path / "b.tif", GREY)
+    tifffile.imwrite(
+        tmp_path / "c.tif", GREY, imagej=True, resolution=(2, 2), metadata={"unit": "um"}
+    )
+    known = [read_image(tmp_path / name).scale_known for name in ("a.png", "b.tif", "c.tif")]
+    assert known == [False, False, True]

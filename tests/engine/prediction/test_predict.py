@@ -166,3 +166,18 @@ def test_an_ensemble_of_segmenters_that_differ_is_refused():
         with pytest.raises(ValueError, match=f"differ in {name}"):
             Ensemble([Threshold(plan()), Threshold(plan(**different))])
     Ensemble([Threshold(plan()), Threshold(plan(filters=8, batch=2, learning_rate=0.1))])
+
+
+@pytest.mark.parametrize(("spacing", "told"), [(0.5, False), (0.000325, True), (20.0, True)])
+def test_a_spacing_far_from_training_is_doubted(spacing, told):
+    said = []
+    image = volume((1, 9, 9), spacing_mm=(1.0, spacing, spacing))
+    predict(Threshold(plan()), image, report=lambda progress: said.append(progress.warning))
+    assert any("Check its scale" in warning for warning in said) == told
+
+
+@pytest.mark.parametrize("axis", ["c", "v", "t"])
+def test_channels_are_looked_for_where_training_looked(axis):
+    image = Volume(np.ones((2, 3, 9, 9), np.float32), np.eye(4), "case", (axis,), (1.0,))
+    two = plan(channels=2, time_as_channels=axis == "t")
+    assert predict(Threshold(two), image).shape == (3, 9, 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,6 +75,18 @@ def make_example(image: Volume, labels: Volume, settings: AnnotationSettings) ->
     if settings.annotated == "voxels":
         values = _background_to_zero(values, labels.name, settings.background_label)
     return Example(image, values, annotated, fit)
+
+
+def fit_notes(examples: Sequence[Example]) -> list[str]:
+    """Say how labels came to lie on their images' grids: a sentence for all of a kind."""
+    kinds: dict[str, list[Example]] = {}
+    for example in examples:
+        if example.fit.how:
+            kinds.setdefault(example.fit.how, []).append(example)
+    return [
+        f"Labels of image '{first.name}'{f' and {len(others)} more' if others else ''} are {first.fit}."
+        for first, *others in kinds.values()
+    ]
 
 
 def as_painted(example: Example, settings: AnnotationSettings) -> npt.NDArray[np.integer[Any]]:

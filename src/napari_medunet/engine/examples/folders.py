@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from napari_medunet.engine.errors import MedunetError, told
-from napari_medunet.engine.examples.example import Example, make_example
+from napari_medunet.engine.examples.example import Example, fit_notes, make_example
 from napari_medunet.engine.files.doubts import once_each
 from napari_medunet.engine.files.files import pair, read
 from napari_medunet.engine.files.label_names import names_beside
@@ -61,11 +61,13 @@ class LoadedExamples(Sequence[Example]):
     @property
     def notes(self) -> list[str]:
         """What is to be said of how files were read, each kind once."""
-        fitted: dict[str, list[Example]] = {}
-        for example in self.examples:
-            if example.fit.how:
-                fitted.setdefault(example.fit.how, []).append(example)
-        return [*once_each(self.doubts), *(_fitted(alike) for alike in fitted.values())]
+        return [*once_each(self.doubts), *fit_notes(self.examples)]
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that is to be said: what has no partner, how files were read, and what failed."""
+        failed = [f"'{name}': {why}" for name, why in self.failed.items()]
+        return [*self.unpaired, *self.notes, *failed]
 
     def names(self) -> dict[int, str]:
         """Names of labels from the tables beside the label files, where they agree."""
@@ -101,10 +103,3 @@ def load_examples(
         first = next(iter(loaded.failed.values()), "no file has a partner of the same name")
         raise MedunetError(f"None of the files in '{images}' and '{labels}' can be used: {first}")
     return loaded
-
-
-def _fitted(alike: list[Example]) -> str:
-    """One sentence for examples whose labels came to lie on their image in the same way."""
-    first, *others = alike
-    more = f" and {len(others)} more" if others else ""
-    return f"Labels of image '{first.name}'{more} are {first.fit}."

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_medunet.engine.errors import MedunetError, one_line
+from napari_medunet.engine.examples.example import fit_notes
 from napari_medunet.engine.patches.preview import Preview
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
@@ -53,6 +54,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     napari_viewer : napari Viewer
     """
 
+    _noted = Signal(str)  # how labels came to lie on their images, from that thread too
     _decided = Signal(object)  # Plan, from the thread that begins a training
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -85,6 +87,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         def begin(listener: Listener) -> Job:
             examples, plan = choice.planned(shown)
             self._decided.emit(plan)
+            for note in fit_notes(examples):
+                self._noted.emit(note)
             worker = self.session.worker
             if plan.hold_out.folds:
                 return worker.cross_validate(examples, plan, listener, names)
@@ -141,6 +145,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.form.plan.opened.connect(self._look_ahead)
         self.forecasts.done.connect(self.form.show_forecast)
         self.forecasts.failed.connect(self._cannot_look)
+        self._noted.connect(show_info, Qt.ConnectionType.QueuedConnection)
         self._decided.connect(self._show_decided, Qt.ConnectionType.QueuedConnection)
         self.form.preview_button.clicked.connect(self.open_preview)
         self.previews.done.connect(self._show_preview)

@@ -298,6 +298,53 @@ def test_the_affine_is_chosen_as_stated(tmp_path):
     np.testing.assert_allclose(nothing.source.affine, nib.load(path).affine)
 
 
+@pytest.mark.parametrize("angles", [(0.3, 0.2, -0.4), (np.pi, 0, 0), (0, np.pi / 2, np.pi / 2)])
+@pytest.mark.parametrize(
+    "fields", [{"sign": 0}, {"longer": 1 + 4e-7}, {"longer": 1.0009}, {"sign": 0, "longer": 1.0009}]
+)
+def test_a_qform_is_read_as_itk_and_fsl_read_it(tmp_path, angles, fields):
+    affine = nib.affines.from_matvec(rotation(angles) * (1, 2, 3), [5, -6, 7])
+    image = nib.Nifti1Image(np.arange(24, dtype="i2").reshape(2, 3, 4), None)
+    image.set_qform(affine, 1)
+    quaternion = np.array([float(image.header[f"quatern_{name}"]) for name in "bcd"])
+    exact = np.linalg.norm(quaternion) > 1 - 1e-6
+    nib.save(image, tmp_path / "a.nii")
+    right = read_volume(tmp_path / "a.nii")
+    np.testing.assert_allclose(right.source.affine, affine, atol=2e-5)
+    if "longer" in fields and not exact:
+        return  # a quaternion has a scalar part that takes up what is missing
+    path = patch_header(
+        tmp_path / "a.nii",
+        pixdim=[fields.get("sign", 1), 1, 2, 3, 1, 1, 1, 1],
+        **{
+            f"quatern_{name}": part * fields.get("longer", 1)
+            for name, part in zip("bcd", quaternion, strict=True)
+        },
+    )
+    volume = read_volume(path)
+    assert volume.source.affine_from == "qform"
+    np.testing.assert_allclose(volume.affine, right.affine, atol=1e-5)
+    write_volume(tmp_path / "b.nii", volume)  # as every reader takes it
+    np.testing.assert_allclose(nib.load(tmp_path / "b.nii").affine, affine, atol=1e-3)
+
+
+def test_a_quaternion_that_is_none_is_left_out(tmp_path):
+    image = nib.Nifti1Image(np.zeros((2, 3, 4), np.uint8), None)
+    image.set_qform(np.eye(4), 1)
+    nib.save(image, tmp_path / "a.nii")
+    volume = read_volume(patch_header(tmp_path / "a.nii", quatern_b=2))
+    assert volume.source.affine_from == "voxel size"
+    assert "qform is not valid" in volume.source.notes[0]
+
+
+@pytest.mark.parametrize(("size", "doubted"), [(1.0, True), (0.001, False)])
+def test_metres_with_numbers_of_mm_are_doubted(tmp_path, size, doubted):
+    affine = np.diag([size, size, size, 1])
+    volume = read_volume(save(tmp_path / "a.nii", np.zeros((2, 3, 4)), affine, xyzt_units=1))
+    assert bool(volume.doubts) == doubted
+    assert set(volume.doubts) <= set(volume.source.notes)
+
+
 def test_a_qform_far_from_the_sform_is_told(tmp_path):
     image = nib.Nifti1Image(np.zeros((2, 3, 4), np.uint8), np.eye(4))
     image.set_sform(np.eye(4), 1)
