@@ -10,12 +10,14 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -23,6 +25,7 @@ import PIL.Image
 import pytest
 from rich.console import Console
 
+import napari_medunet
 from napari_medunet import cli
 from napari_medunet.cli import console
 from napari_medunet.cli.demo import annotate_slices
@@ -222,7 +225,8 @@ def test_evaluate_refuses_another_grid_and_resamples_where_asked(folder, tmp_pat
     given = nibabel.load(folder / "truth" / "phantom_00.nii.gz")
     voxels = np.pad(np.asarray(given.dataobj), ((0, 2), (0, 0), (0, 0)))
     nibabel.Nifti1Image(voxels, given.affine).to_filename(tmp_path / "phantom_00.nii.gz")
-    arguments = ("evaluate", "--predictions", tmp_path, "--truth", folder / "truth", "--json")
+    prediction = tmp_path / "phantom_00.nii.gz"  # one file: the other truths are not asked for
+    arguments = ("evaluate", "--predictions", prediction, "--truth", folder / "truth", "--json")
     refused = run(*arguments)
     assert refused.returncode == 1
     assert "another grid" in refused.stderr
@@ -371,6 +375,8 @@ def test_bad_input_to_train_is_one_line(kind, options, message, folder, tmp_path
     [
         (("--minutes", "0"), "--minutes is 0.0: Input should be greater than 0"),
         (("--minutes", "soon"), "Invalid value for '--minutes'"),
+        (("--spacing-mm", "1"), "--spacing-mm is '1': too few numbers. Resample to this spacing"),
+        (("--patch", "64*64"), "--patch is '64*64': Input should be a valid integer"),
         (("--annotated", "some"), "'some' is not one of"),
         (("--surprise",), "No such option"),
     ],
@@ -586,3 +592,98 @@ def test_help_shows_the_settings_own_words_and_defaults():
         assert f"--{name.replace('_', '-')}" in text
         assert leaf.field.description.split(",")[0][:40] in text
     assert "--rotate" not in text  # of plans and Python alone
+
+
+def test_the_bare_command_prints_its_help_as_help():
+    ran = run()
+    assert ran.returncode == 0
+    assert ran.stdout == run("--help").stdout
+    assert ran.stderr == ""
+
+
+def test_options_in_the_help_and_in_messages_are_options_that_there_are():
+    commands = ("demo", "train", "plan", "predict", "evaluate", "info", "doctor")
+    known = {"--version", "--plugin"}  # the second is napari's
+    for command in commands:
+        known |= set(re.findall(r"--[a-z][a-z-]*", run(command, "--help").stdout))
+    known |= {name.replace("--", "--no-", 1) for name in known}
+    source = Path(napari_medunet.__file__).parent
+    for file in source.rglob("*.py"):
+        found = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])", file.read_text("utf-8")))
+        assert found <= known, file
+
+
+def test_home_is_home_behind_an_equals_sign_too(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder / "truth", tmp_path / "truth")
+    given = ["--predictions=~/truth", "--truth", "~/truth", "--csv=~/s.csv", "--html=~/r.html"]
+    ran = run("evaluate", *given)
+    assert ran.returncode == 0, ran.stderr
+    assert {"r.html", "s.csv"} <= {p.name for p in tmp_path.iterdir()}
+    assert not Path("./~").exists()
+    message = one_line_error(run("info", "~nosuchuser/a.nii"), 1)
+    assert "no such home folder" in message
+
+
+def test_a_truth_without_prediction_fails_and_is_named(folder, tmp_path):
+    shutil.copytree(folder / "truth", tmp_path / "predictions")
+    (tmp_path / "predictions" / "phantom_01.nii.gz").unlink()
+    ran = run("evaluate", "--predictions", tmp_path / "predictions", "--truth", folder / "truth")
+    message = one_line_error(ran, 1)
+    assert "1 of 3 truths have no prediction in predictions: 'phantom_01'" in message
+    assert "Dice" in ran.stdout  # the others are measured
+    ran = run("evaluate", "--predictions", folder / "truth", "--truth", tmp_path / "predictions")
+    assert ran.returncode == 0  # a prediction that nobody asked for
+    assert "'phantom_01'" in ran.stderr
+
+
+def test_masks_of_0_and_255_beside_those_of_0_and_1_are_hinted_at(tmp_path):
+    for name, value in (("truth", 255), ("predictions", 1)):
+        (tmp_path / name).mkdir()
+        mask = np.zeros((8, 8), np.uint8)
+        mask[2:5, 2:5] = value
+        PIL.Image.fromarray(mask).save(tmp_path / name / "a.png")
+    ran = run("evaluate", "--predictions", tmp_path / "predictions", "--truth", tmp_path / "truth")
+    assert "No label is in both: truth holds 255, predictions hold 1." in ran.stderr
+
+
+def test_a_link_that_leads_nowhere_fails_and_stops_no_other(folder, tmp_path):
+    for part in ("images", "labels"):
+        shutil.copytree(folder / part, tmp_path / part)
+    (tmp_path / "images" / "phantom_01.nii.gz").unlink()
+    (tmp_path / "images" / "phantom_01.nii.gz").symlink_to("../.git/annex/objects/x")
+    ran = run("plan", "--images", tmp_path / "images", "--labels", tmp_path / "labels", *QUICK[2:])
+    assert ran.returncode == 1
+    assert "Plan: " in ran.stdout
+    assert "'phantom_01' failed: " in ran.stderr
+    assert "symbolic link that leads to no file" in ran.stderr
+
+
+def test_files_that_are_not_called_alike_are_paired_and_it_is_said(folder, tmp_path):
+    for part, ending in (("images", "_0000"), ("labels", "")):
+        (tmp_path / part).mkdir()
+        for file in (folder / part).iterdir():
+            name = file.name.replace(".nii.gz", f"{ending}.nii.gz")
+            shutil.copy(file, tmp_path / part / name)
+    ran = run("plan", "--images", tmp_path / "images", "--labels", tmp_path / "labels", *QUICK[2:])
+    assert ran.returncode == 0, ran.stderr
+    assert "Note: 3 of 3 pairs are not called alike" in ran.stderr
+    assert "'phantom_00_0000' with 'phantom_00'" in ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names on Windows are UTF-16")
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_any_name_is_printed_somehow(encoding, tmp_path):
+    command = [sys.executable, "-m", "napari_medunet", "info"]
+    for name in (b"K\xf6rper.nii", "срез.nii".encode()):
+        ran = subprocess.run(
+            [*command, os.fsencode(tmp_path) + b"/" + name],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            check=False,
+        )
+        assert ran.returncode == 1
+        assert ran.stderr.startswith(b"Error: ")
+        assert b"Traceback" not in ran.stderr

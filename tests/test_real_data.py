@@ -5,7 +5,8 @@ import numpy as np
 
 from napari_medunet.engine.evaluation.metrics.scores import evaluate_case
 from napari_medunet.engine.examples.example import make_example
-from napari_medunet.engine.files.files import pair, read, write_labels_like
+from napari_medunet.engine.files.files import read, write_labels_like
+from napari_medunet.engine.files.pairing import pair
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.settings import TrainSettings
 

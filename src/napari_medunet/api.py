@@ -5,9 +5,8 @@ Each function here calls one of the engine's, which has further parameters; see 
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,18 @@ from napari_medunet.engine.examples import folders
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.folders import LoadedExamples
 from napari_medunet.engine.files import files
-from napari_medunet.engine.files.label_names import find_label_names
+from napari_medunet.engine.files.label_names import with_names
+from napari_medunet.engine.files.pairing import pair
+from napari_medunet.engine.files.paths import AnyPath, expand_home
 from napari_medunet.engine.hardware.quiet import start_quietly
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import AnnotationSettings, EvaluateSettings, TrainSettings
+from napari_medunet.engine.settings.tree import Settings, refused_option
 from napari_medunet.engine.volume import Volume
 from napari_medunet.progress_bar import progress_bar
-
-AnyPath = str | os.PathLike[str]
 
 
 def load_examples(images: AnyPath, labels: AnyPath, **options: Any) -> LoadedExamples:
@@ -54,11 +54,10 @@ def load_examples(images: AnyPath, labels: AnyPath, **options: Any) -> LoadedExa
     OSError, MedunetError
         If a folder is missing, or no pair can be used.
     """
-    with _refusals_in_one_line():
+    with _refusals_in_one_line(AnnotationSettings):
         annotation = AnnotationSettings.of(**options)
-    loaded = folders.load_examples(Path(images), Path(labels), annotation)
-    for sentence in loaded.sentences:
-        warnings.warn(sentence, stacklevel=2)
+    loaded = folders.load_examples(expand_home(images), expand_home(labels), annotation)
+    _warn((*loaded.unlike, *loaded.unpaired, *loaded.notes), loaded.failed)
     return loaded
 
 
@@ -204,8 +203,9 @@ def read(path: AnyPath, as_labels: bool = False) -> Volume:
     OSError, MedunetError
         If the file is missing, is damaged, or is of no kind that can be read.
     """
-    volume = files.read(path, as_labels=as_labels)
-    return with_names(volume, Path(path)) if as_labels else volume
+    file = expand_home(path)
+    volume = files.read(file, as_labels=as_labels)
+    return with_names(volume, file) if as_labels else volume
 
 
 def write(volume: Volume, path: AnyPath, overwrite: bool = False) -> Path:
@@ -225,7 +225,7 @@ def write(volume: Volume, path: AnyPath, overwrite: bool = False) -> Path:
     OSError, MedunetError
         If the file exists, cannot be written, or is of no such kind.
     """
-    target = Path(path)
+    target = expand_home(path)
     if target.exists() and not overwrite:
         raise MedunetError(
             f"'{target}' is there already; wanted a new name. Choose another one, or say overwrite=True."
@@ -253,33 +253,34 @@ def evaluate(prediction: Volume | AnyPath, truth: Volume | AnyPath, **options: A
     OSError, MedunetError
         If a file cannot be read, or a prediction is on another grid than its truth.
     """
-    with _refusals_in_one_line():
+    with _refusals_in_one_line(EvaluateSettings):
         settings = EvaluateSettings.of(**options)
     if not isinstance(prediction, Volume) and not isinstance(truth, Volume):
-        pairs = files.pair(truth, prediction)
-        return evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired)
+        pairs = pair(expand_home(truth), expand_home(prediction))
+        found = evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired)
+        _warn((*pairs.notes, *pairs.unpaired, found.other_numbers), found.failures)
+        return found
     measured, reference = (
         one if isinstance(one, Volume) else read(one, as_labels=True) for one in (prediction, truth)
     )
     scores = evaluate_case(reference, measured, settings)
     names = {**reference.names, **measured.names}
-    return Evaluation({measured.name: scores}, settings=settings, names=names)
+    found = Evaluation({measured.name: scores}, settings=settings, names=names)
+    _warn([found.other_numbers])
+    return found
 
 
-def with_names(labels: Volume, path: Path) -> Volume:
-    """Labels with the names in the table beside their file, where there is one."""
-    from dataclasses import replace
-
-    found = find_label_names(path)
-    if found is None:
-        return labels
-    return replace(labels, names={label: one.name for label, one in found[0].items()})
+def _warn(sentences: Iterable[str], failed: Mapping[str, str] | None = None) -> None:
+    """Warn in the name of who has called a function of this module; empty sentences say nothing."""
+    for sentence in (*sentences, *(f"'{name}': {why}" for name, why in (failed or {}).items())):
+        if sentence:
+            warnings.warn(sentence, stacklevel=3)
 
 
 def _settings(examples: Sequence[Example], options: dict[str, Any]) -> TrainSettings:
     """Settings from options; loaded examples know how their annotation was read."""
     known = examples.annotation if isinstance(examples, LoadedExamples) else AnnotationSettings()
-    with _refusals_in_one_line():
+    with _refusals_in_one_line(TrainSettings):
         settings = TrainSettings(annotation=known)
         return settings.changed(**options)
 
@@ -289,12 +290,10 @@ def _names(examples: Sequence[Example]) -> dict[int, str]:
 
 
 @contextmanager
-def _refusals_in_one_line() -> Iterator[None]:
+def _refusals_in_one_line(model: type[Settings]) -> Iterator[None]:
     """Context that turns pydantic's error about an option into one line."""
     try:
         yield
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        wanted = first["msg"].removeprefix("Value error, ")
-        raise MedunetError(f"{name} is {first['input']!r}: {wanted}.") from error
+        name, why = refused_option(model, error)
+        raise MedunetError(f"{name} is {error.errors()[0]['input']!r}: {why}") from error

@@ -36,12 +36,14 @@ def run(arguments: list[str]) -> int:
 
     from napari_medunet.cli import console
     from napari_medunet.cli.commands import app
+    from napari_medunet.cli.options import with_home
     from napari_medunet.engine.errors import can_be_mended, told
     from napari_medunet.engine.progress import StopRequested
 
+    console.print_anything()
     try:
         with console.interruptible():
-            code = app(arguments, prog_name="napari-medunet", standalone_mode=False)
+            code = app(with_home(arguments), prog_name="napari-medunet", standalone_mode=False)
     except Exit as ended:
         return ended.exit_code
     except TyperException as error:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="From a folder of scans to a trained, measured segmentation.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -28,6 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 @app.callback(invoke_without_command=True)
 def version(
+    context: typer.Context,
     show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """From a folder of scans to a trained, measured segmentation."""
@@ -36,6 +36,8 @@ def version(
 
         console.print_line(package_version("napari-medunet"))
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command(cls=GroupedCommand)
@@ -115,7 +117,7 @@ def plan(
 
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings.annotation, report)
-    console.print_warnings([*loaded.unpaired, *loaded.notes], loaded.failed)
+    console.print_loaded(loaded)
     chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
     if out is not None:
         write_plan(out, chosen)
@@ -143,7 +145,7 @@ def predict(
     from napari_medunet.engine.prediction.folders import all_cases, output_files
     from napari_medunet.engine.prediction.model_file import read_card
 
-    cases = dict(all_cases(images))
+    cases = dict(all_cases(images, out))
     for path in models:  # before the backend takes its seconds to start
         read_card(path)
     check_writable(out / "labels")
@@ -229,9 +231,9 @@ def info(
     as_json: AsJson = False,
 ) -> int:
     """Say in words what a file holds."""
-    from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
+    from napari_medunet.engine.prediction.model_file import is_segmenter, read_card
 
-    if file.suffix == SUFFIX:
+    if is_segmenter(file):
         card = read_card(file)
         if as_json:
             console.print_json(**card.model_dump(mode="json"))

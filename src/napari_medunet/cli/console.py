@@ -11,19 +11,37 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 
 from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
 from napari_medunet.progress_bar import in_terminal, warning_line
 
+if TYPE_CHECKING:
+    from napari_medunet.engine.examples.folders import LoadedExamples
+
+
+_ERRORS = "backslashreplace"  # what a terminal has no letter for is spelled out
+
+
+def print_anything() -> None:
+    """Let the standard streams print every text: names that are no UTF-8, or letters they don't have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
 
 def _own_stderr() -> TextIO:
     """A standard error of our own, which stays on the terminal while `quiet` redirects the other."""
     try:
         stream = os.fdopen(
-            os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding, buffering=1
+            os.dup(sys.stderr.fileno()),
+            "w",
+            encoding=sys.stderr.encoding,
+            errors=_ERRORS,
+            buffering=1,
         )
     except (OSError, ValueError, AttributeError):  # no real stream behind it
         return sys.stderr
@@ -46,12 +64,24 @@ def print_warning(message: object) -> None:
     _errors.print(warning_line(message), style="yellow", markup=False)
 
 
+def print_note(message: object) -> None:
+    """Print in one line what was done and might not be expected, on the standard error."""
+    _errors.print(f"Note: {' '.join(str(message).split())}", markup=False)
+
+
 def print_warnings(sentences: list[str], failed: dict[str, str]) -> None:
     """Print sentences, and what is wrong with each case that failed, as warnings."""
     for sentence in sentences:
         print_warning(sentence)
     for name, reason in failed.items():
         print_warning(f"'{name}' failed: {reason}")
+
+
+def print_loaded(loaded: LoadedExamples) -> None:
+    """Print what is to be said of examples that were read."""
+    for note in loaded.unlike:
+        print_note(note)
+    print_warnings([*loaded.unpaired, *loaded.notes], loaded.failed)
 
 
 def print_line(text: object = "") -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.examples.folders import load_examples
 from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom
-from napari_medunet.engine.files.files import pair
 from napari_medunet.engine.files.nifti import write_labels, write_volume
+from napari_medunet.engine.files.pairing import pair
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.folders import output_files, predict_files
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore

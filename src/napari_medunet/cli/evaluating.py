@@ -13,11 +13,15 @@ from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_fil
 from napari_medunet.engine.evaluation.report.json_content import as_content, comparison_content
 from napari_medunet.engine.evaluation.report.tables import comparison_table
 from napari_medunet.engine.evaluation.scores_csv import write_csv
-from napari_medunet.engine.files.files import Pairs, list_cases, pair
+from napari_medunet.engine.files.listing import list_cases
+from napari_medunet.engine.files.matching import match_names
+from napari_medunet.engine.files.pairing import Pairs, pair
+from napari_medunet.engine.files.paths import readable
 from napari_medunet.engine.files.saving import check_writable
-from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import EvaluateSettings
+
+_SHOWN = 5  # names in one sentence
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,19 @@ class Inputs:
     model: Path | None = None
 
     @property
+    def segmentations(self) -> list[Path]:
+        """The predictions of one segmenter, or of two."""
+        return [self.predictions, self.versus] if self.versus else [self.predictions]
+
+    @property
     def names(self) -> tuple[str, str]:
         """What to call the two segmenters: their folders, where these differ."""
         if self.versus is None:
-            return self.predictions.name, ""
+            return readable(self.predictions.name), ""
         first, second = self.predictions.resolve(), self.versus.resolve()
         if first.name == second.name:
-            return str(self.predictions), str(self.versus)
-        return first.name, second.name
+            return readable(str(self.predictions)), readable(str(self.versus))
+        return readable(first.name), readable(second.name)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outp
     Returns
     -------
     int
-        The exit code: `FAILED` where some pair could not be measured.
+        The exit code: `FAILED` where some pair could not be measured, or a truth has no prediction.
 
     Raises
     ------
@@ -80,38 +89,59 @@ def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outp
             check_writable(path)
     card = read_card(inputs.model) if inputs.model else None
     names = {one.value: one.name for one in card.classes} if card else {}
-    first = _measured(inputs.predictions, inputs.truth, settings, names, outputs)
-    evaluations = {inputs.names[0]: first}
+    pairs = {
+        called: pair(inputs.truth, folder)
+        for called, folder in zip(inputs.names, inputs.segmentations, strict=False)
+    }
+    evaluations = {
+        called: _measured(called, found, settings, names, outputs)
+        for called, found in pairs.items()
+    }
     comparison = None
     if inputs.versus:
-        second = _measured(inputs.versus, inputs.truth, settings, names, outputs)
-        evaluations[inputs.names[1]] = second
+        first, second = evaluations.values()
         comparison = compare(first, second, inputs.names)
-    for evaluation in evaluations.values():
-        _warn(evaluation)
+    for called, evaluation in evaluations.items():
+        _warn(evaluation, pairs[called])
     if outputs.csv:
         write_csv({name: one.cases for name, one in evaluations.items()}, outputs.csv)
     if outputs.html:
-        _write_report(inputs, evaluations, comparison, card, outputs.html)
+        _write_report(inputs, pairs, evaluations, comparison, outputs.html)
     _print(evaluations, comparison, outputs)
-    return FAILED if any(found.failures for found in evaluations.values()) else DONE
+    return _exit_code(pairs, evaluations)
+
+
+def _exit_code(pairs: Mapping[str, Pairs], evaluations: Mapping[str, Evaluation]) -> int:
+    """`FAILED` where something was not measured that should have been, which is said."""
+    for called, found in pairs.items():
+        if found.alone:
+            shown = ", ".join(f"'{name}'" for name in found.alone[:_SHOWN])
+            more = " ..." if len(found.alone) > _SHOWN else ""
+            count = len(found.alone) + len(found.pairs)
+            console.print_error(
+                f"{len(found.alone)} of {count} truths have no prediction in {called}: {shown}{more}. "
+                "Segment them, too, or move the truths away."
+            )
+    missing = any(found.alone for found in pairs.values())
+    return FAILED if missing or any(one.failures for one in evaluations.values()) else DONE
 
 
 def _measured(
-    predictions: Path,
-    truth: Path,
+    called: str,
+    pairs: Pairs,
     settings: EvaluateSettings,
     names: Mapping[int, str],
     outputs: Outputs,
 ) -> Evaluation:
-    pairs: Pairs = pair(truth, predictions)
     if outputs.as_json:
         return evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired, names=names)
-    with console.shown(False, f"Measuring {predictions.name}") as report:
+    with console.shown(False, f"Measuring {called}") as report:
         return evaluate_files(pairs.pairs, settings, report, pairs.unpaired, names)
 
 
-def _warn(evaluation: Evaluation) -> None:
+def _warn(evaluation: Evaluation, pairs: Pairs) -> None:
+    for note in pairs.notes:
+        console.print_note(note)
     for sentence in evaluation.unpaired:
         console.print_warning(sentence)
     for name, reason in evaluation.failures.items():
@@ -147,21 +177,29 @@ def _print(
 
 def _write_report(
     inputs: Inputs,
-    evaluations: dict[str, Evaluation],
+    pairs: Mapping[str, Pairs],
+    evaluations: Mapping[str, Evaluation],
     comparison: Comparison | None,
-    card: Card | None,
     target: Path,
 ) -> None:
     from napari_medunet.engine.evaluation.report.html import write_html
     from napari_medunet.engine.evaluation.report.overlays import CaseFiles
     from napari_medunet.engine.evaluation.report.sections import ReportParts
 
-    first, *others = evaluations.values()
-    images = list_cases(inputs.images) if inputs.images else {}
-    if len(images) == 1 and len(first.cases) == 1:  # one file each belong together
-        images = dict.fromkeys(first.cases, *images.values())
-    pairs = pair(inputs.truth, inputs.predictions).pairs
-    files = {n: CaseFiles(*paths, images.get(n)) for n, paths in pairs.items() if n in first.cases}
-    versus = (inputs.names[1], others[0], comparison) if comparison else None
-    title = f"{inputs.names[0]} against {inputs.truth.name}"
+    name, other = inputs.names
+    first = evaluations[name]
+    images = _images_of(inputs, list(first.cases))
+    measured = {n: paths for n, paths in pairs[name].pairs.items() if n in first.cases}
+    files = {n: CaseFiles(*paths, images.get(n)) for n, paths in measured.items()}
+    versus = (other, evaluations[other], comparison) if comparison else None
+    title = f"{name} against {readable(inputs.truth.name)}"
+    card = read_card(inputs.model) if inputs.model else None
     write_html(first, target, ReportParts(files, title, versus, card))
+
+
+def _images_of(inputs: Inputs, cases: list[str]) -> dict[str, Path]:
+    """The image of each case that has one."""
+    images = list_cases(inputs.images) if inputs.images else {}
+    if len(images) == 1 and len(cases) == 1:  # one file each belong together
+        return dict.fromkeys(cases, *images.values())
+    return {name: images[called] for name, called in match_names(cases, list(images)).items()}

@@ -13,7 +13,8 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperCommand
 
-from napari_medunet.engine.settings import Settings
+from napari_medunet.engine.files.paths import expand_home
+from napari_medunet.engine.settings import Settings, refused_option
 
 
 class GroupedCommand(TyperCommand):
@@ -30,6 +31,28 @@ class GroupedCommand(TyperCommand):
         for title, rows in sections.items():
             with formatter.section(title):
                 formatter.write_dl(rows)
+
+
+def with_home(arguments: list[str]) -> list[str]:
+    """Write the home folder for ``~`` at the beginning of arguments, also behind the ``=`` of an option.
+
+    Shells do so in ``--csv ~/scores.csv`` and leave ``--csv=~/scores.csv`` as it is.
+
+    Raises
+    ------
+    MedunetError
+        As `expand_home`.
+    """
+    expanded = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if argument.startswith("~"):
+            expanded.append(str(expand_home(argument)))
+        elif option.startswith("--") and value.startswith("~"):
+            expanded.append(f"{option}{equals}{expand_home(value)}")
+        else:
+            expanded.append(argument)
+    return expanded
 
 
 def with_settings(model: type[Settings]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -100,10 +123,6 @@ def _validated(model: type[Settings], values: dict[str, Any]) -> Settings:
     try:
         return model.of(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        leaves = model.leaves()
-        place = [str(part) for part in first["loc"]]
-        name, *inner = place[next(i for i, part in enumerate(place) if part in leaves) :]
-        option = "--" + "-".join([name, *inner]).replace("_", "-")
-        wanted = first["msg"].removeprefix("Value error, ")
-        raise typer.BadParameter(f"{option} is {first['input']!r}: {wanted}.") from error
+        name, wanted = refused_option(model, error)
+        option = "--" + name.replace("_", "-")
+        raise typer.BadParameter(f"{option} is {values.get(name)!r}: {wanted}") from error

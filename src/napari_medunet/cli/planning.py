@@ -47,7 +47,7 @@ def choose_plan(
 
 def warn_of_scattered(examples: list[Example], annotation: AnnotationSettings) -> None:
     """Warn where all voxels count, and annotations look like a few painted slices."""
-    if annotation.annotated != "all":
+    if annotation.annotated != "all" or annotation.ignore_label is not None:
         return
     painted = [example.labels for example in examples if example.labels.any()]
     found = [coverage(labels, annotation.painted_across) for labels in painted[:_LOOKED_AT]]

@@ -203,7 +203,7 @@ def _load(
     images, labels = files.needed(f"{prefix}images"), files.needed(f"{prefix}labels")
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, annotation, report)
-    console.print_warnings([*loaded.unpaired, *loaded.notes], loaded.failed)
+    console.print_loaded(loaded)
     return loaded
 
 

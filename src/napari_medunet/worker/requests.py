@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from napari_medunet.engine.files.paths import PathInJson
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.worker.handover import ArrayFile, ExampleFiles, VolumeFiles
@@ -48,7 +49,7 @@ class TrainRequest(_TrainingRequest):
     """Train a segmenter, or fine-tune the one in the file `start_from`. It makes a `TrainResult`."""
 
     kind: Literal["train"] = "train"
-    start_from: Path | None = None
+    start_from: PathInJson | None = None
 
 
 class CrossValidateRequest(_TrainingRequest):
@@ -61,7 +62,7 @@ class PredictRequest(_Frozen):
     """Segment volumes with the segmenter in a file. It makes a `PredictResult` of each volume."""
 
     kind: Literal["predict"] = "predict"
-    segmenter: Path
+    segmenter: PathInJson
     volumes: tuple[VolumeFiles, ...]
     settings: PredictSettings
 

@@ -3,7 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_medunet.engine.examples.example import fit_notes, label_values, make_example
+from napari_medunet.engine.examples.example import (
+    as_painted,
+    fit_notes,
+    label_values,
+    make_example,
+)
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -136,3 +141,24 @@ def test_a_background_label_that_was_never_painted_is_refused():
     settings = TrainSettings.of(annotated="voxels", background_label=9)
     with pytest.raises(ValueError, match="no voxel of the background label 9"):
         make_example(image(), painted(), settings.annotation)
+
+
+@pytest.mark.parametrize("rule", ["all", "slices", "voxels"])
+def test_what_is_ignored_is_not_annotated(rule):
+    labels = painted()
+    labels.voxels[2, 4, 3:5] = 255
+    labels.voxels[4, 0, 0] = 2
+    plain = make_example(image(), labels, TrainSettings.of(annotated=rule).annotation)
+    settings = TrainSettings.of(annotated=rule, ignore_label=255).annotation
+    example = make_example(image(), labels, settings)
+    ignored = labels.voxels == 255
+    np.testing.assert_array_equal(example.annotated, plain.annotated & ~ignored)
+    assert 255 not in label_values([example])
+    np.testing.assert_array_equal(as_painted(example, settings), labels.voxels)
+
+
+def test_labels_of_which_nothing_counts_are_refused():
+    labels = painted()
+    settings = TrainSettings.of(annotated="voxels", ignore_label=1).annotation
+    with pytest.raises(ValueError, match="hold no voxel that counts"):
+        make_example(image(), labels, settings)

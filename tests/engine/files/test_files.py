@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_medunet.engine.files.files import (
-    case_name,
-    label_suffix,
-    list_cases,
-    pair,
-    read,
-    write_labels_like,
-)
+from napari_medunet.engine.files.files import label_suffix, read, write_labels_like
+from napari_medunet.engine.files.listing import case_name, list_cases
+from napari_medunet.engine.files.pairing import pair
 
 
 def save_nifti(path, shape=(3, 4, 5)):

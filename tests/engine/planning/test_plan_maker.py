@@ -430,3 +430,15 @@ def test_a_plan_that_cannot_be_is_refused(change, message):
     Plan.of(**fields)
     with pytest.raises(ValidationError, match=message):
         Plan.of(**(fields | change))
+
+
+def test_a_few_ignored_voxels_leave_a_plan_as_it_is():
+    whole = example((12, 40, 60))
+    holed = replace(whole, annotated=whole.annotated.copy())
+    holed.annotated[3:5, 10:14, 10:14] = False
+    plans = [
+        make_plan([one], TrainSettings.of(dims="2d", ignore_label=9)) for one in (whole, holed)
+    ]
+    assert plans[0].grid == plans[1].grid
+    assert plans[0].schedule.learning_rate == plans[1].schedule.learning_rate
+    assert not plans[1].schedule.self_training

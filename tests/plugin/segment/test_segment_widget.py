@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine.examples.phantoms import make_phantom
-from napari_medunet.plugin.segment.widget import SegmentWidget
+from napari_medunet.engine.prediction.model_file import read_card
+from napari_medunet.plugin.segment.widget import SegmentWidget, describe
 from napari_medunet.plugin.session.session import session_of
 
 AddPhantom = Callable[..., Any]
@@ -156,3 +157,12 @@ def test_cancel_ends_it_and_layers_may_go_meanwhile(
 
 def test_widgets_of_one_viewer_share_their_session(viewer: Any, widget: SegmentWidget) -> None:
     assert session_of(viewer) is widget.session
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dims", "context"), [("2d", 0), ("2.5d", 1)])
+def test_a_segmenter_is_called_what_it_looks_at(segmenter: Path, dims: str, context: int) -> None:
+    card = read_card(segmenter)
+    grid = card.plan.grid.model_copy(update={"dims": dims, "context": context})
+    card = card.model_copy(update={"plan": card.plan.model_copy(update={"grid": grid})})
+    assert f"; {dims.upper()} at " in describe(card)

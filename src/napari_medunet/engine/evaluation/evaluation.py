@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from napari_medunet.engine.evaluation.tables import case_table, summary_table
 from napari_medunet.engine.files.doubts import once_each
 from napari_medunet.engine.files.files import read
 from napari_medunet.engine.files.label_names import names_beside
+from napari_medunet.engine.files.paths import AnyPath
 from napari_medunet.engine.progress import (
     Cancelled,
     Progress,
@@ -27,6 +27,8 @@ from napari_medunet.engine.progress import (
     ignore,
 )
 from napari_medunet.engine.settings import EvaluateSettings
+
+_SHOWN = 5  # labels in one sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +101,20 @@ class Evaluation:
                 "are between what is known of the surfaces; NSD by area, boundary IoU, centres and "
                 "lesions are not defined."
             )
+        if self.other_numbers:
+            notes.append(self.other_numbers)
         return notes
+
+    @property
+    def other_numbers(self) -> str:
+        """A sentence where truth and predictions have no label in common: masks of 0/255 and of 0/1."""
+        truth, prediction = self.confusion().held if self.cases else (set(), set())
+        if not truth or not prediction or truth & prediction:
+            return ""
+        return (
+            f"No label is in both: truth holds {_listed(truth)}, predictions hold {_listed(prediction)}. "
+            "If they mean the same, save both with the same numbers."
+        )
 
     def of(self, row: int | str) -> list[LabelScores]:
         """Scores of one label or group, case by case."""
@@ -156,7 +171,7 @@ class Evaluation:
         """Show the table in a notebook."""
         return self.table()._repr_html_()
 
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
+    def to_csv(self, path: AnyPath) -> None:
         """Write a line for each case and label, with a column for each metric.
 
         Raises
@@ -207,6 +222,11 @@ def evaluate_files(
     report(Progress(1.0, f"Measured {len(cases)} of {len(pairs)} cases"))
     called = _names_beside(list(pairs.values())) | dict(names or {})
     return Evaluation(cases, failures, tuple(unpaired), settings, called, tuple(doubts))
+
+
+def _listed(labels: set[int]) -> str:
+    shown = sorted(labels)[:_SHOWN]
+    return ", ".join(map(str, shown)) + (" ..." if len(labels) > _SHOWN else "")
 
 
 def _names_beside(pairs: Sequence[tuple[Path, Path]]) -> dict[int, str]:

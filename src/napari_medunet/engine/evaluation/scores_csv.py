@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from io import StringIO
-from pathlib import Path
 
 from napari_medunet.engine.evaluation.metrics.label_scores import CaseScores
 from napari_medunet.engine.evaluation.metrics.table import METRICS
+from napari_medunet.engine.files.paths import AnyPath, expand_home
 from napari_medunet.engine.files.saving import atomic_write
 
 
-def write_csv(
-    segmentations: Mapping[str, Mapping[str, CaseScores]], path: str | os.PathLike[str]
-) -> None:
+def write_csv(segmentations: Mapping[str, Mapping[str, CaseScores]], path: AnyPath) -> None:
     """Write a line for each case and label, with a column for each metric.
 
     Parameters
@@ -38,5 +35,5 @@ def write_csv(
             for label, scores in case.rows.items():
                 first = [segmentation] if named else []
                 rows.writerow([*first, name, label, *scores.as_dict().values()])
-    with atomic_write(Path(path)) as stream:
-        stream.write(text.getvalue().encode())
+    with atomic_write(expand_home(path)) as stream:
+        stream.write(text.getvalue().encode(errors="backslashreplace"))

@@ -111,6 +111,11 @@ def annotated_across(annotated: BoolArray) -> int:
     return max(range(3), key=across.count)
 
 
+def nearly_whole(annotated: BoolArray) -> bool:
+    """Whether a volume is annotated but for some holes: across each axis some slice is annotated whole."""
+    return all(annotated.all(axis=_other_axes(axis)).any() for axis in range(3))
+
+
 def slices_held(labels: npt.NDArray[Any], axis: int) -> BoolArray:
     """Which slices across an axis hold something: one entry per slice."""
     return np.asarray(labels.any(axis=_other_axes(axis)))

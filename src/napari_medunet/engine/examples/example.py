@@ -26,7 +26,7 @@ class Example:
     image : Volume
         One channel, (z, y, x), or several, (c, z, y, x); every voxel is finite.
     labels : (z, y, x) integer array
-        0 is background; other values are the user's own.
+        0 is background; other values are the user's own, the label that is ignored among them.
     annotated : (z, y, x) bool array
         Voxels outside it touch neither loss nor metrics.
     fit : Fit
@@ -72,6 +72,14 @@ def make_example(image: Volume, labels: Volume, settings: AnnotationSettings) ->
             f"leave '{image.name}' out."
         )
     annotated = annotated_voxels(values, settings.annotated, settings.painted_across)
+    if settings.ignore_label is not None:
+        annotated &= values != settings.ignore_label
+        if not annotated.any():
+            raise MedunetError(
+                f"Labels '{labels.name}' hold no voxel that counts: those that are annotated have the "
+                f"label {settings.ignore_label}, which is ignored. Leave '{image.name}' out, or ignore "
+                "another label."
+            )
     if settings.annotated == "voxels":
         values = _background_to_zero(values, labels.name, settings.background_label)
     return Example(image, values, annotated, fit)

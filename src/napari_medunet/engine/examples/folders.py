@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.examples.example import Example, fit_notes, make_example
 from napari_medunet.engine.files.doubts import once_each
-from napari_medunet.engine.files.files import pair, read
+from napari_medunet.engine.files.files import read
 from napari_medunet.engine.files.label_names import names_beside
+from napari_medunet.engine.files.pairing import pair_examples
 from napari_medunet.engine.progress import (
     Cancelled,
     Progress,
@@ -37,6 +38,8 @@ class LoadedExamples(Sequence[Example]):
         One line each: what was wrong.
     unpaired : list of str
         What has no partner, one sentence each.
+    unlike : list of str
+        What was paired though it is not called alike, in a sentence.
     doubts : list of str
         What of the files cannot be meant, one sentence each.
     """
@@ -46,6 +49,7 @@ class LoadedExamples(Sequence[Example]):
     files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     unpaired: list[str] = field(default_factory=list)
+    unlike: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
     @overload
@@ -62,12 +66,6 @@ class LoadedExamples(Sequence[Example]):
     def notes(self) -> list[str]:
         """What is to be said of how files were read, each kind once."""
         return [*once_each(self.doubts), *fit_notes(self.examples)]
-
-    @property
-    def sentences(self) -> list[str]:
-        """All that is to be said: what has no partner, how files were read, and what failed."""
-        failed = [f"'{name}': {why}" for name, why in self.failed.items()]
-        return [*self.unpaired, *self.notes, *failed]
 
     def names(self) -> dict[int, str]:
         """Names of labels from the tables beside the label files, where they agree."""
@@ -86,12 +84,14 @@ def load_examples(
     OSError, MedunetError
         If a folder is missing or empty, or no pair could be read.
     """
-    pairs = pair(images, labels)
-    loaded = LoadedExamples(settings, unpaired=list(pairs.unpaired))
+    pairs = pair_examples(images, labels)
+    loaded = LoadedExamples(settings, unpaired=list(pairs.unpaired), unlike=list(pairs.notes))
     for number, (name, (image_path, labels_path)) in enumerate(pairs.pairs.items()):
         report(Progress(number / len(pairs.pairs), f"Reading {name}"))
         try:
-            image, painted = read(image_path), read(labels_path, as_labels=True)
+            painted = read(labels_path, as_labels=True)
+            # Where cases have folders of their own, the file's name alone is not the case's.
+            image = replace(read(image_path), name=name)
             loaded.examples.append(make_example(image, painted, settings))
             loaded.files[name] = image_path, labels_path
             loaded.doubts += [*image.doubts, *painted.doubts]

@@ -18,6 +18,7 @@ import tifffile
 from PIL import Image
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.paths import missing, readable
 from napari_medunet.engine.files.picture_place import (
     SpacingMm,
     doubts_of_orientation,
@@ -62,8 +63,9 @@ def read_image(path: str | os.PathLike[str], *, as_labels: bool = False) -> Volu
     path = Path(path)
     with _errors_in_one_line(path):
         if not path.is_file():
-            kind = "a folder or device, not a file" if path.exists() else "missing"
-            raise OSError(f"'{path}' is {kind}. Choose a PNG, JPEG or TIFF file.")
+            if not path.exists():
+                raise missing(path, "a PNG, JPEG or TIFF file")
+            raise OSError(f"'{path}' is a folder or device. Choose a PNG, JPEG or TIFF file.")
         if path.suffix.lower() in TIFF_SUFFIXES:
             picture = _read_tiff(path)
         else:
@@ -74,7 +76,7 @@ def read_image(path: str | os.PathLike[str], *, as_labels: bool = False) -> Volu
     return Volume(
         voxels,
         affine_from_spacing(picture.spacing_mm or (1.0, 1.0, 1.0)),
-        path.stem,
+        readable(path.stem),
         leading,
         (1.0,) * len(leading),
         scale_known=picture.spacing_mm is not None,

@@ -12,12 +12,13 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.nifti.files import without_suffix
 from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.volume import Volume
 
 _MOST_BYTES = 2**22  # the longest table in use, of an atlas, has some 100 kB
 _SNAP_LINE = re.compile(r'\s*(\d+)((?:\s+\d+){3})\s+[\d.eE+-]+\s+[01]\s+[01]\s+"(.*)"\s*$')
@@ -93,6 +94,14 @@ def find_label_names(path: Path) -> tuple[LabelNames, Path] | None:
         except (OSError, MedunetError):
             continue
     return None
+
+
+def with_names(labels: Volume, path: Path) -> Volume:
+    """Labels with the names in the table beside their file, where there is one."""
+    found = find_label_names(path)
+    if found is None:
+        return labels
+    return replace(labels, names={label: one.name for label, one in found[0].items()})
 
 
 def agreed_names(tables: Iterable[Mapping[int, str]]) -> dict[int, str]:

@@ -58,7 +58,8 @@ def _structures(example: Example) -> dict[int, _Structure]:
     """The labels of an example by their value, measured on some of its voxels."""
     step = max(1, round((example.labels.size / _FEW_VOXELS) ** (1 / 3)))
     steps = tuple(step if size >= 8 * step else 1 for size in example.labels.shape)
-    coarse = example.labels[:: steps[0], :: steps[1], :: steps[2]]
+    some = tuple(slice(None, None, step) for step in steps)
+    coarse = np.where(example.annotated[some], example.labels[some], 0)
     places = np.argwhere(coarse > 0) * (np.asarray(example.image.spacing_mm) * steps)
     labels = coarse[coarse > 0]
     voxel = np.asarray(example.image.spacing_mm)

@@ -8,12 +8,8 @@ from pathlib import Path
 
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.files.doubts import kind_of
-from napari_medunet.engine.files.files import (
-    label_suffix,
-    list_cases,
-    read,
-    write_labels_like,
-)
+from napari_medunet.engine.files.files import label_suffix, read, write_labels_like
+from napari_medunet.engine.files.listing import list_cases
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.sliding_window import Predictor
 from napari_medunet.engine.progress import (
@@ -126,8 +122,8 @@ def predict_file(
     write_labels_like(target, predict(segmenter, volume, settings, report), volume)
 
 
-def all_cases(inputs: list[Path]) -> Iterator[tuple[str, Path]]:
-    """Files of several folders or files, by case name.
+def all_cases(inputs: list[Path], out: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """Files of several folders or files, by case name; those in the folder `out` are none of them.
 
     Raises
     ------
@@ -136,7 +132,7 @@ def all_cases(inputs: list[Path]) -> Iterator[tuple[str, Path]]:
     """
     seen: dict[str, Path] = {}
     for given in inputs:
-        for name, path in list_cases(given).items():
+        for name, path in list_cases(given, out).items():
             if name in seen:
                 raise MedunetError(
                     f"'{seen[name]}' and '{path}' have the same name; wanted different ones, since both "

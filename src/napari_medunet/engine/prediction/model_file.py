@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.paths import leads_nowhere, missing
 from napari_medunet.engine.prediction.card import Card
 
 SUFFIX = ".medunet"
@@ -19,7 +20,12 @@ _MOST_WEIGHTS_BYTES = 2 * 2**30  # of each network
 
 def with_suffix(path: Path) -> Path:
     """The path with `.medunet` at its end."""
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+    return path if is_segmenter(path) else path.with_name(path.name + SUFFIX)
+
+
+def is_segmenter(path: Path) -> bool:
+    """Whether a file's name ends as those of segmenters, in either case."""
+    return path.suffix.lower() == SUFFIX
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
@@ -66,6 +72,8 @@ def read_card(path: str | os.PathLike[str]) -> Card:
             "version; update napari-medunet or choose another file."
         ) from error
     except OSError as error:
+        if leads_nowhere(Path(path)):
+            raise missing(Path(path), f"a {SUFFIX} file") from error
         raise OSError(
             f"Cannot read the segmenter '{path}': {error.strerror or error}. Check the path."
         ) from error

@@ -8,7 +8,6 @@ before it is used.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import warnings
 import zipfile
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.paths import AnyPath, expand_home
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import Card
@@ -113,7 +113,7 @@ class Segmenter:
         """The same, as a notebook shows it."""
         return f"<pre>{escape(self.card.describe())}</pre>"
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: AnyPath) -> Path:
         """Write a `.medunet` file, first under a temporary name, then renamed.
 
         Raises
@@ -121,7 +121,7 @@ class Segmenter:
         OSError
             If the file cannot be written.
         """
-        target = with_suffix(Path(path))
+        target = with_suffix(expand_home(path))
         with atomic_write(target) as stream, tempfile.TemporaryDirectory() as folder:
             files = [Path(folder, name) for name in weights_names(len(self.networks))]
             described = []
@@ -137,7 +137,7 @@ class Segmenter:
         return target
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Segmenter:
+    def load(cls, path: AnyPath) -> Segmenter:
         """Read a `.medunet` file and rebuild its networks.
 
         Raises
@@ -147,6 +147,7 @@ class Segmenter:
         MedunetError
             If it is no `.medunet` file, or a damaged one.
         """
+        path = expand_home(path)
         card = read_card(path)
         from napari_medunet.engine.hardware import devices
 
@@ -168,7 +169,7 @@ def _with_softmax(network: Any) -> Any:
     return Model(network.input, probabilities)
 
 
-def _rebuilt(plan: Plan, content: bytes, sha256: str, path: str | os.PathLike[str]) -> Any:
+def _rebuilt(plan: Plan, content: bytes, sha256: str, path: AnyPath) -> Any:
     """Build a network and give it the weights of a file's content."""
     from napari_medunet.engine.hardware import devices
     from napari_medunet.engine.network.unet import build_unet

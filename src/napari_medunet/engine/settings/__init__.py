@@ -10,7 +10,7 @@ from napari_medunet.engine.settings.evaluation import EvaluateSettings, read_gro
 from napari_medunet.engine.settings.opening import OpenSettings
 from napari_medunet.engine.settings.prediction import PredictSettings
 from napari_medunet.engine.settings.training import TrainSettings
-from napari_medunet.engine.settings.tree import Leaf, Settings
+from napari_medunet.engine.settings.tree import Leaf, Settings, refused_option
 
 __all__ = [
     "MOST_FOLDS",
@@ -22,4 +22,5 @@ __all__ = [
     "Settings",
     "TrainSettings",
     "read_groups",
+    "refused_option",
 ]

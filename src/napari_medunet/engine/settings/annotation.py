@@ -23,6 +23,10 @@ class AnnotationSettings(Settings):
     background_label: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="The label painted on background, with --annotated voxels."
     )
+    ignore_label: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="The label of voxels that do not count, as where nobody could tell what they are.",
+    )
     painted_across: Literal["auto", "z", "y", "x"] = Field(
         default="auto",
         description=(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from napari_medunet.engine.errors import MedunetError
@@ -81,6 +81,26 @@ class Settings(BaseModel):
         """Names of the options that are not at their default."""
         leaves = self.leaves().items()
         return {name for name, leaf in leaves if self.value(name) != leaf.field.default}
+
+
+def refused_option(model: type[Settings], error: ValidationError) -> tuple[str, str]:
+    """Say of which option a value was refused, and why.
+
+    Returns
+    -------
+    name : str
+        The option's, also where one of several numbers in it is wrong.
+    why : str
+        A sentence without its first words.
+    """
+    first = error.errors()[0]
+    place, leaves = [str(part) for part in first["loc"]], model.leaves()
+    at = next((i for i, part in enumerate(place) if part in leaves), len(place) - 1)
+    why = "too few numbers" if first["type"] == "missing" else first["msg"]
+    why = why.removeprefix("Value error, ").rstrip(".") + "."
+    if place[at + 1 :]:  # who has mistaken the form of an option needs to see it
+        why += f" {leaves[place[at]].field.description}"
+    return (place[at] if place else ""), why
 
 
 def _nested(model: type[Settings], options: dict[str, Any]) -> dict[str, Any]:

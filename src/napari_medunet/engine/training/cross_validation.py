@@ -213,8 +213,11 @@ def _assemble(
 ) -> CrossValidation:
     """One segmenter and one evaluation of all folds."""
     # What `evaluate` is to be told to find the same scores in files of the predictions.
+    annotation = plan.annotation
     measured = EvaluateSettings(
-        annotated=plan.annotation.annotated, background_label=plan.annotation.background_label
+        annotated=annotation.annotated,
+        background_label=annotation.background_label,
+        ignore_label=annotation.ignore_label,
     )
     by_position = {index: case for fold in finished for index, case in fold.scores.items()}
     evaluation = Evaluation(

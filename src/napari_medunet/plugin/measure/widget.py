@@ -94,10 +94,8 @@ class MetricsWidget(MetricsForm):
         target = target if target.suffix else target.with_suffix(".csv")
         try:
             self.evaluation().to_csv(target)
-        except OSError as error:
-            show_error(
-                f"Cannot write '{target}': {error.strerror or error}. Choose another folder."
-            )
+        except (OSError, MedunetError) as error:
+            show_error(one_line(error))
             return
         show_info(f"Saved {target}")
 

@@ -29,7 +29,7 @@ def get_reader(path: _Paths) -> Callable[[_Paths], list[_LayerData]] | None:
     path : str or list of str
     """
     paths = [path] if isinstance(path, str) else path
-    return read_layers if all(_is_ours(Path(p)) for p in paths) else None
+    return read_layers if all(_is_ours(_expanded(p)) for p in paths) else None
 
 
 def read_layers(path: _Paths) -> list[_LayerData]:
@@ -78,6 +78,10 @@ def open_settings() -> OpenSettings:
     )
 
 
+def _expanded(path: str) -> Path:
+    return Path(path).expanduser() if path.startswith("~/") else Path(path)
+
+
 def _is_ours(path: Path) -> bool:
     from napari_medunet.engine.files.nifti import is_nifti
     from napari_medunet.plugin.opening.subject_folder import subject_files
@@ -96,9 +100,12 @@ def _files(paths: list[str]) -> list[Path]:
     from napari_medunet.plugin.opening.subject_folder import subject_files
 
     files: dict[Path, Path] = {}
-    for path in map(Path, paths):
+    for path in map(_expanded, paths):
+        found: list[Path] = []
         with _told_in_one_line():
-            for file in subject_files(path) if path.is_dir() else [path]:
+            found = subject_files(path) if path.is_dir() else [path]
+        for file in found:
+            with _told_in_one_line():  # a link that leads nowhere stops no other file
                 files.setdefault(find_parts(file).header, file)
     return list(files.values())
 

@@ -14,6 +14,7 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files import nifti
 from napari_medunet.engine.files.label_names import LabelName, LabelNames, write_label_names
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
+from napari_medunet.engine.files.paths import expand_home
 from napari_medunet.engine.labels import smallest_dtype
 from napari_medunet.plugin.opening.label_features import KEY, names_in_features
 
@@ -94,7 +95,7 @@ def _names_of(layer: Layer) -> LabelNames:
 
 def _targets(path: str, names: list[str]) -> list[Path]:
     """Where each layer is written; only a name that is taken as it is was confirmed in a dialog."""
-    whole = Path(path)
+    whole = expand_home(path)
     suffix = next((s for s in SINGLE_SUFFIXES if whole.name.lower().endswith(s)), "")
     stem = whole.name[: len(whole.name) - len(suffix)]
     if len(names) == 1 and suffix:

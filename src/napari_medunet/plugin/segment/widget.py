@@ -127,7 +127,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         if chosen is not None:
             try:
                 card = read_card(chosen.path)
-                self.description.setText(_describe(card))
+                self.description.setText(describe(card))
                 self.description.setToolTip(as_tooltip(card.describe()))
             except (OSError, MedunetError) as error:
                 self.description.hide()
@@ -168,7 +168,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         self._check()
 
 
-def _describe(card: Card) -> str:
+def describe(card: Card) -> str:
     """Describe a segmenter in a few lines, for choosing."""
     names = ", ".join(
         c.name if c.name.endswith(str(c.value)) else f"{c.value} {c.name}" for c in card.classes
@@ -181,7 +181,7 @@ def _describe(card: Card) -> str:
     cases = len(card.cases)
     measured = "Cross-validated" if card.cross_validation else "Validation"
     return (
-        f"{names}; {card.plan.spatial_dims}D at {spacing} mm\n"
+        f"{names}; {card.plan.grid.dims.upper()} at {spacing} mm\n"
         f"{cases} {'case' if cases == 1 else 'cases'}, {card.minutes:.1f} min of training\n"
         f"{measured} Dice: {scores}"
     )

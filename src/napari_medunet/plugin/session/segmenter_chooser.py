@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_medunet.engine.errors import MedunetError, one_line
+from napari_medunet.engine.files.paths import expand_home
 from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
 from napari_medunet.plugin.session.segmenters import KnownSegmenter
 from napari_medunet.plugin.session.session import Session
@@ -47,11 +48,12 @@ class SegmenterChooser(ElidedCombo):
     def open_segmenter(self, path: str | Path) -> None:
         """Offer and choose a `.medunet` file; another file gives a message, and is not offered."""
         try:
-            read_card(path)
+            file = expand_home(path)
+            read_card(file)
         except (OSError, MedunetError) as error:
             show_error(one_line(error))
             return
-        opened = KnownSegmenter(Path(path), Path(path).name)
+        opened = KnownSegmenter(file, file.name)
         self._session.add_segmenter(opened)
         self._choose(opened)
 

@@ -11,8 +11,9 @@ from napari.utils.notifications import show_error, show_info
 
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.files.label_names import agreed_names, says_more
+from napari_medunet.engine.files.paths import expand_home
 from napari_medunet.engine.files.saving import atomic_write
-from napari_medunet.engine.prediction.model_file import SUFFIX, read_card
+from napari_medunet.engine.prediction.model_file import read_card, with_suffix
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,11 @@ def save_segmenter(source: Path, target: str | Path) -> bool:
     target : str or Path
         The suffix is added where it is missing.
     """
-    path = Path(target)
-    if path.suffix != SUFFIX:
-        path = path.with_name(path.name + SUFFIX)
     try:
+        path = with_suffix(expand_home(target))
         with source.open("rb") as stream, atomic_write(path) as unfinished:
             shutil.copyfileobj(stream, unfinished)
-    except OSError as error:
+    except (OSError, MedunetError) as error:
         show_error(one_line(error))
         return False
     show_info(f"Saved {path}")

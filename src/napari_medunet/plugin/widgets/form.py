@@ -16,7 +16,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QFormLayout, QLabel, QWidget
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.settings import Settings
+from napari_medunet.engine.settings import Settings, refused_option
 
 _BETWEEN = ";"  # texts of a list
 _NONE = "none"  # what an empty optional number shows, where its settings have no other word
@@ -119,10 +119,9 @@ class Form(QWidget):  # type: ignore[misc]
         try:
             return self._model.of(**{**self.values(), **others})
         except ValidationError as error:
-            first = error.errors()[0]
-            name = next(str(part) for part in first["loc"] if part in self._leaves)
-            field = _title(name, self._leaves[name].field)
-            raise MedunetError(f"{field}: {first['msg']}; came {first['input']!r}.") from error
+            name, why = refused_option(self._model, error)
+            field, came = _title(name, self._leaves[name].field), error.errors()[0]["input"]
+            raise MedunetError(f"{field}: {why} It came as {came!r}.") from error
 
     def _value(self, widget: ValueWidget) -> Any:
         """Value of a field, as its model wants it: lists are typed as one text."""

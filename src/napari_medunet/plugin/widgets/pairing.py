@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
+
+from napari_medunet.engine.files.matching import match_names
 
 OUT_OF_FOLD = "out-of-fold"  # segmentation of a case by a network that never saw it
 _TRUTH = frozenset(["truth", "ground", "gt", "reference"])
@@ -34,10 +37,10 @@ def suggest_pairs(
     """Suggest labels for images.
 
     Equal names come first, then names that are equal once words such as "labels" or "truth" and
-    napari's numbers "[1]" are left out, then labels whose name begins with the image's. What then
-    remains is paired where one image and one labels layer alone share a grid: a wrong pair would train on
-    wrong labels without a message, so nothing is guessed. A single image gets a single labels layer
-    whatever they are called.
+    napari's numbers "[1]" are left out, then labels whose name begins with the image's, then what
+    conventions of files pair (`engine.files.naming`: nnU-Net, BIDS). What then remains is paired where one
+    image and one labels layer alone share a grid: a wrong pair would train on wrong labels without a
+    message, so nothing is guessed. A single image gets a single labels layer whatever they are called.
 
     Parameters
     ----------
@@ -60,6 +63,8 @@ def suggest_pairs(
             found = [name for name in free if same(image, name)]
             if image not in pairs and found:
                 pairs[image] = found[0]
+    left = [image for image in images if image not in pairs]
+    pairs |= match_names(left, [name for name in labels if name not in pairs.values()])
     if grids:
         pairs.update(_only_on_grid(images, labels, grids, pairs))
     return pairs
@@ -80,7 +85,7 @@ def _begins(image: str, labels: str) -> bool:
 
 def _words(name: str) -> list[str]:
     """Words of a name, in lower case; "case_1" does not begin "case_10"."""
-    return [word for word in re.split(r"[\W_]+", name.lower()) if word]
+    return [word for word in re.split(r"[\W_]+", normalize("NFC", name).lower()) if word]
 
 
 def _case(name: str) -> list[str]:
@@ -180,7 +185,8 @@ def suggest_measured(names: Sequence[str], made: Collection[str] = ()) -> dict[s
     for name in predictions:
         related = [other for other in others if _related(name, other)]
         pairs[name] = suggest_truth(name, related) if related else None
-    return pairs
+    left = [name for name, truth in pairs.items() if truth is None]
+    return pairs | match_names(left, others)
 
 
 def case_of(name: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_medunet.engine.files.files import list_cases
+from napari_medunet.engine.files.listing import list_cases
 from napari_medunet.engine.files.nifti import (
     is_nifti,
     read_volume,

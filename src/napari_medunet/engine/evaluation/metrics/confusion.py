@@ -80,6 +80,13 @@ class Confusion:
         matrix[self.pairs[:, 0], self.pairs[:, 1]] = self.voxels
         return matrix
 
+    @property
+    def held(self) -> tuple[set[int], set[int]]:
+        """Labels that the truth and the prediction hold, without background."""
+        met = self.pairs[self.voxels > 0]
+        truth, prediction = (set(self.labels[np.unique(met[:, i])].tolist()) for i in (0, 1))
+        return truth - {0}, prediction - {0}
+
     def counts(self, label: int) -> Counts:
         """Count one label against the rest; a label that is absent has no positives."""
         found = np.flatnonzero(self.labels == label)

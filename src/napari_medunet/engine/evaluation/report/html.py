@@ -6,16 +6,15 @@ them everything is there. It prints on white paper, and can be read in black and
 
 from __future__ import annotations
 
-import os
 import platform
 from datetime import datetime
-from pathlib import Path
 
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.table import shown_metrics
 from napari_medunet.engine.evaluation.report.sections import ReportParts, measured_content
 from napari_medunet.engine.evaluation.summary import CONFIDENCE, RESAMPLES
 from napari_medunet.engine.evaluation.templates import render
+from napari_medunet.engine.files.paths import AnyPath, expand_home
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.hardware.devices import package_version
 
@@ -23,9 +22,7 @@ _MANY_ROWS = 2_000  # of the case table; more belong into the CSV
 _PACKAGES = ("napari-medunet", "numpy", "scipy", "numba", "nibabel", "matplotlib")
 
 
-def write_html(
-    evaluation: Evaluation, path: str | os.PathLike[str], parts: ReportParts | None = None
-) -> None:
+def write_html(evaluation: Evaluation, path: AnyPath, parts: ReportParts | None = None) -> None:
     """Write the report.
 
     Raises
@@ -34,8 +31,8 @@ def write_html(
         Where the file cannot be written; an earlier one is then still whole.
     """
     page = html_report(evaluation, parts or ReportParts())
-    with atomic_write(Path(path)) as stream:
-        stream.write(page.encode())
+    with atomic_write(expand_home(path)) as stream:
+        stream.write(page.encode(errors="backslashreplace"))
 
 
 def html_report(evaluation: Evaluation, parts: ReportParts) -> str:

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from isal import igzip, isal_zlib
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.paths import missing
 
 SINGLE_SUFFIXES = (".nii.gz", ".nii")
 _HEADER_SUFFIXES = (".hdr.gz", ".hdr")
@@ -117,11 +118,7 @@ def _check_is_file(path: Path) -> None:
         return
     if path.exists():
         raise OSError(f"'{path}' is a folder or device, not a file. Choose a .nii or .nii.gz file.")
-    if path.is_symlink():
-        raise OSError(
-            f"'{path}' is a symbolic link that leads to no file. Fetch or relink its data."
-        )
-    raise OSError(f"'{path}' is missing. Choose a .nii or .nii.gz file.")
+    raise missing(path, "a .nii or .nii.gz file")
 
 
 def _other_half(path: Path, suffixes: tuple[str, ...]) -> Path:

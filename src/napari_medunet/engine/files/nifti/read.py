@@ -27,6 +27,7 @@ from napari_medunet.engine.files.nifti.voxels import (
     map_numbers,
     read_whole,
 )
+from napari_medunet.engine.files.paths import readable
 from napari_medunet.engine.volume import Volume
 
 _AnyPath = str | os.PathLike[str]
@@ -140,7 +141,7 @@ def _volume(voxels: npt.NDArray[Any], source: NiftiSource, header: headers.Heade
     return Volume(
         voxels=voxels,
         affine=source.array_affine(),
-        name=without_suffix(source.path),
+        name=readable(without_suffix(source.path)),
         leading_axes=leading,
         leading_scale=tuple(headers.time_step(header) if a == "t" else 1.0 for a in leading),
         source=source,

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.examples.annotation import AXES, annotated_across
+from napari_medunet.engine.examples.annotation import AXES, annotated_across, nearly_whole
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.planning.rules.facts import DataFacts, by
 from napari_medunet.engine.planning.rules.intensity import intensity
@@ -90,7 +90,7 @@ def looked_across(examples: list[Example], settings: TrainSettings) -> tuple[int
     if flat:
         return int(np.argmin(flat[0])), f"{len(flat)} of {len(examples)} images are flat"
     # Of a volume with nothing unannotated no axis is more painted than another.
-    partly = [e.annotated for e in examples if not e.annotated.all()]
+    partly = [e.annotated for e in examples if not nearly_whole(e.annotated)]
     if partly:
         if settings.annotation.painted_across != "auto":
             return AXES.index(settings.annotation.painted_across), "on which slices were painted"

@@ -43,5 +43,9 @@ def _looks_like_ct(examples: list[Example]) -> bool:
 
 
 def _labelled_intensities(example: Example) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    values = example.image.voxels[..., example.labels > 0].ravel().astype(np.float64)
+    values = (
+        example.image.voxels[..., (example.labels > 0) & example.annotated]
+        .ravel()
+        .astype(np.float64)
+    )
     return values[:: max(1, values.size // 10_000)]

@@ -75,6 +75,8 @@ def self_training(settings: TrainSettings, annotated_share: float) -> tuple[bool
         return False, "as set"
     if annotated_share == 1:
         return False, "all is annotated"
+    if settings.annotation.ignore_label is not None:
+        return False, "what is ignored is to teach nothing"
     if settings.annotation.annotated == "voxels":
         # What is sure by scribbles is too often a label. M15
         return False, "painted voxels hold labels more often than images do"

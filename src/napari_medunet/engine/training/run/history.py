@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from napari_medunet.engine.files.paths import readable
 from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.progress import EpochScores
 
@@ -32,8 +33,8 @@ def write_history(path: Path, history: Sequence[EpochScores]) -> None:
 
 
 def tensorboard_writer(folder: Path) -> Any | None:
-    """A writer of TensorBoard's event files; None where the package `tensorboard` is not installed."""
-    if find_spec("tensorboard") is None:
+    """A writer of TensorBoard's event files; None without its package or in a folder it cannot name."""
+    if find_spec("tensorboard") is None or readable(str(folder)) != str(folder):
         return None
     from tensorboard.summary import Writer
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.files.paths import PathInJson
 
 
 class RunFiles(BaseModel):
@@ -28,13 +29,13 @@ class RunFiles(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: Path | None = None
-    labels: Path | None = None
-    model: Path | None = None
-    out_of_fold: Path | None = None
-    start_from: Path | None = None
-    replay_images: Path | None = None
-    replay_labels: Path | None = None
+    images: PathInJson | None = None
+    labels: PathInJson | None = None
+    model: PathInJson | None = None
+    out_of_fold: PathInJson | None = None
+    start_from: PathInJson | None = None
+    replay_images: PathInJson | None = None
+    replay_labels: PathInJson | None = None
 
     def needed(self, name: str) -> Path:
         """The path of a file that the training needs.

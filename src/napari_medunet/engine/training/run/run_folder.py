@@ -220,7 +220,7 @@ class RunFolder:
 
     def log(self, line: str) -> None:
         """Append a line to the log, after the time."""
-        with (self.path / _LOG).open("a", encoding="utf-8") as stream:
+        with (self.path / _LOG).open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {line}\n")
 
 
