@@ -31,6 +31,9 @@ def test_channels_and_components_become_volumes():
     assert [part.name for part in parts] == ["scan channel 1", "scan channel 2"]
     np.testing.assert_array_equal(parts[1].voxels, whole.voxels[1])
     assert split_volume(whole, "axis") == [whole]
+    components = volume((2, 3, 4, 5), ("v",))
+    assert len(split_volume(components)) == 2
+    assert split_volume(components, "axis") == [components]
     field = volume((3, 7, 2, 4, 5), ("v", "t"))
     parts = split_volume(field, "axis")
     assert [part.name for part in parts] == [f"scan component {i}" for i in (1, 2, 3)]

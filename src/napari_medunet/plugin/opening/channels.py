@@ -36,7 +36,9 @@ def split_volume(volume: Volume, channels: Literal["layers", "axis"] = "layers")
     volumes : list of Volume
         On the grid, and with the source, of the one that was given.
     """
-    apart = set() if channels == "axis" else {"v"} if is_colour(volume) else {"v", "c"}
+    apart = {"v"} if channels == "axis" or is_colour(volume) else {"v", "c"}
+    if channels == "axis" and volume.leading_axes == ("v",):
+        apart = set()  # components are channels as well, to train on all at once
     for axis, name in enumerate(volume.leading_axes):
         if name in apart and volume.voxels.shape[axis] <= _MOST_LAYERS:
             voxels = np.moveaxis(np.asarray(volume.voxels), axis, 0)
