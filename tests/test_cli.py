@@ -427,7 +427,7 @@ def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
         strokes.mkdir(exist_ok=True)
         nibabel.save(nibabel.Nifti1Image(painted, on_disk.affine), strokes / file.name)
     ran = run("train", "--images", folder / "images", "--labels", strokes, "--model", path, *replay,
-              *quick, "--annotated", "voxels", "--background-label", "9")  # fmt: skip
+              *quick, "--annotated", "voxels", "--background-label", "9", "--overwrite")  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "failed" not in ran.stderr
     ran = run(*given, *quick, "--filters", "8")

@@ -18,8 +18,8 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.marks import LABELS, mark
 from napari_medunet.engine.files.paths import missing, readable
-from napari_medunet.engine.files.marks import LABELS, is_marked, mark
 from napari_medunet.engine.files.picture_place import (
     SpacingMm,
     doubts_of_orientation,
@@ -130,7 +130,7 @@ def write_label_image(
             f"'{path}': a PNG holds one slice with labels up to 65535, not {len(labels)} slices with "
             f"{labels.max()}. Save as .tif or .nii.gz."
         )
-    software = mark(kind, [pixels.tobytes()]) if is_marked(kind) else ""
+    software = mark(kind, [pixels.tobytes()]) if kind.is_marked else ""
     with write_target(path, kind, overwrite) as stream:
         if suffix == ".png":
             _write_png(stream, pixels, software)

@@ -54,13 +54,8 @@ def _bears_mark(name: str, path: Path) -> bool:
     return found is not None and found[1].decode() == name and int(found[2], 16) == checksum
 
 
-LABELS = Kind("label file", partial(_bears_mark, "label file"))
-IMAGE = Kind("image", partial(_bears_mark, "image"))
-
-
-def is_marked(kind: Kind) -> bool:
-    """Whether files of a kind get a mark: what the viewer saves is the user's own, and has none."""
-    return kind in (LABELS, IMAGE)
+LABELS = Kind("label file", partial(_bears_mark, "label file"), is_marked=True)
+IMAGE = Kind("image", partial(_bears_mark, "image"), is_marked=True)
 
 
 def _checksum(blocks: Iterable[Any]) -> int:

@@ -34,11 +34,14 @@ class Kind:
         raises of a file that it cannot read means no.
     keeps_old : bool
         Whether one that is replaced is kept beside, as ``name.bak.medunet``.
+    is_marked : bool
+        Whether its writer puts a mark into it by which it is known: see `marks`.
     """
 
     name: str
     is_ours: Callable[[Path], bool]
     keeps_old: bool = False
+    is_marked: bool = False
 
 
 def check_target(
@@ -183,8 +186,8 @@ def check_writable(path: Path) -> None:
 
 def free_name(path: Path) -> Path:
     """The path, or with a number behind its name the first that nothing has."""
-    stem, suffixes = path.name.split(".", 1) if "." in path.name[1:] else (path.name, "")
-    ending = f".{suffixes}" if suffixes else ""
+    ending = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
+    stem = path.name.removesuffix(ending)
     numbered = (path.with_name(f"{stem}-{number}{ending}") for number in itertools.count(2))
     return next(one for one in itertools.chain([path], numbered) if not os.path.lexists(one))
 

@@ -84,12 +84,16 @@ def _kind(layer: Layer, kind: str) -> Kind:
     """What a layer is written as, and which files it may replace, for which a dialog has asked.
 
     Labels replace labels, of whatever origin: an annotation is saved again and again. An image replaces
-    the file that it was opened from. What the user saves has no mark: it is not replaced by a command.
+    the file that it was opened from. Labels have no mark: no command replaces what a person has painted.
     """
     if kind == "labels":
         return _LABELS
     own = _opened_from(layer)
-    return Kind("image", lambda path: any(path.samefile(one) for one in own) or IMAGE.is_ours(path))
+
+    def is_own(path: Path) -> bool:
+        return any(one.exists() and path.samefile(one) for one in own) or IMAGE.is_ours(path)
+
+    return Kind("image", is_own, is_marked=True)
 
 
 def _opens_as_labels(path: Path) -> bool:

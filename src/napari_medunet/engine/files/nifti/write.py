@@ -15,7 +15,7 @@ import numpy.typing as npt
 from isal import igzip
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.files.marks import IMAGE, LABELS, is_mark, is_marked, mark
+from napari_medunet.engine.files.marks import IMAGE, LABELS, is_mark, mark
 from napari_medunet.engine.files.nifti import header as headers
 from napari_medunet.engine.files.nifti.extensions import COMMENT, Extension, pack_extensions
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
@@ -177,7 +177,7 @@ def _extensions(
     """What the source's file holds beside voxels, and the mark of ours."""
     source = _source_still_valid(volume)
     kept = [one for one in (source.extensions if source else ()) if not is_mark(one[1])]
-    if is_marked(kind):
+    if kind.is_marked:
         kept.append((COMMENT, mark(kind, _blocks(disk, dtype)).encode()))
     return tuple(kept)
 

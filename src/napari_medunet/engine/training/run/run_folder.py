@@ -9,6 +9,7 @@ network.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -185,10 +186,8 @@ class RunFolder:
         for part in self.path.glob(_PARTS):
             if (part / _RUN).exists():
                 _clear(part)
-                for name in (_RUN, _PLAN):
-                    (part / name).unlink(missing_ok=True)
-                with suppress(OSError):  # somebody has put a file there
-                    part.rmdir()
+                if {path.name for path in part.iterdir()} <= {_RUN, _PLAN}:
+                    shutil.rmtree(part)
         return None
 
     @contextmanager
