@@ -37,7 +37,7 @@ def write_somewhere(write: Write, target: Path, overwrite: bool) -> Path:
         place = _elsewhere(write, target.name) or _asked(write, target.name)
         if place is None:
             raise
-        console.print_warning(f"'{target}' could not be written: it is '{place}' instead.")
+        console.print_warning(f"'{target}' could not be written. It is in '{place}' instead.")
         return place
     return target
 
