@@ -253,7 +253,9 @@ def _write_png(stream: Any, pixels: npt.NDArray[Any], software: str) -> None:
     Image.fromarray(pixels).save(stream, format="PNG", pnginfo=about)
 
 
-def _write_tiff(stream: Any, pixels: npt.NDArray[Any], spacing_mm: SpacingMm, software: str) -> None:
+def _write_tiff(
+    stream: Any, pixels: npt.NDArray[Any], spacing_mm: SpacingMm, software: str
+) -> None:
     z, y, x = spacing_mm
     resolution: dict[str, Any] = {}
     # ImageJ's is the one kind of TIFF with a place for z; tifffile mistakes a width of 1 in it.
