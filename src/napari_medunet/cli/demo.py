@@ -14,8 +14,8 @@ from napari_medunet.engine.examples.folders import load_examples
 from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom, phantom_name
 from napari_medunet.engine.files.marks import IMAGE, LABELS
 from napari_medunet.engine.files.nifti import write_labels, write_volume
-from napari_medunet.engine.files.saving import Kind, check_targets
 from napari_medunet.engine.files.pairing import pair
+from napari_medunet.engine.files.saving import Kind, check_targets
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.folders import predict_files, sort_cases
 from napari_medunet.engine.prediction.model_file import SEGMENTER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from io import StringIO
+from pathlib import Path
 
 from napari_medunet.engine.evaluation.metrics.label_scores import CaseScores
 from napari_medunet.engine.evaluation.metrics.table import METRICS

@@ -12,8 +12,8 @@ from napari_medunet.engine.files import nifti
 from napari_medunet.engine.files.images import TIFF_SUFFIXES, read_image, write_label_image
 from napari_medunet.engine.files.label_names import LabelName, says_more, write_label_names
 from napari_medunet.engine.files.listing import WANTED, is_picture
-from napari_medunet.engine.files.paths import AnyPath, missing
 from napari_medunet.engine.files.marks import IMAGE, LABELS
+from napari_medunet.engine.files.paths import AnyPath, missing
 from napari_medunet.engine.files.saving import check_target
 from napari_medunet.engine.volume import Volume
 

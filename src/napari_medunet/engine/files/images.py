@@ -248,8 +248,7 @@ def _without_alpha(pixels: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
 
 def _write_png(stream: Any, pixels: npt.NDArray[Any], software: str) -> None:
     about = PngImagePlugin.PngInfo()
-    if software:
-        about.add_text("Software", software)
+    about.add_text("Software", software)
     Image.fromarray(pixels).save(stream, format="PNG", pnginfo=about)
 
 

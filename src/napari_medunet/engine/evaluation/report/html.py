@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from datetime import datetime
+from pathlib import Path
 
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.table import shown_metrics

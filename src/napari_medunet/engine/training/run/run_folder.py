@@ -67,8 +67,6 @@ class RunFolder:
 
         Parameters
         ----------
-        path : Path
-        files : RunFiles, optional
         overwrite : bool
             Remember that the training may replace what it writes besides.
 
