@@ -142,7 +142,7 @@ def outcome(path: Path, folder: Path) -> str:
         return "read_volume and open_volume differ"
     if results[0] == "opened":
         try:
-            write_volume(folder / "out.nii.gz", volume)
+            write_volume(folder / "out.nii.gz", volume, overwrite=True)
         except (OSError, ValueError) as error:
             return f"opened, but not saved again: {error}"
     return results[0]

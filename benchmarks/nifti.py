@@ -64,7 +64,7 @@ def ours() -> dict[str, Callable[..., Any]]:
         "picture": lambda path: open_volume(path).voxels[SIZE[2] // 2],
         "open": lambda path: open_volume(path).voxels[SIZE[2] // 2],
         "load": read_volume,
-        "write": lambda path, volume: write_labels(path, volume.voxels, volume),
+        "write": lambda path, volume: write_labels(path, volume.voxels, volume, overwrite=True),
         "series": open_volume,
         "frame": lambda volume: np.array(volume.voxels[270]),
     }

@@ -193,7 +193,8 @@ def test_evaluate_compares_reports_and_goes_on_after_a_broken_file(folder, tmp_p
     assert "Best and worst cases" in report
     assert "phantom_02" in report
     assert (tmp_path / "scores.csv").read_text().startswith("segmentation,case,label,dice")
-    shown = run(*arguments)
+    assert "--overwrite" in one_line_error(run(*arguments), 1)
+    shown = run(*arguments, "--overwrite")
     assert shown.returncode == 1
     assert "one minus two, 2 cases" in shown.stdout
 
@@ -316,7 +317,9 @@ def test_a_broken_pair_does_not_stop_a_training(folder, tmp_path):
     shutil.copytree(folder / "images", tmp_path / "images")
     shutil.copytree(folder / "labels", tmp_path / "labels")
     other = make_phantom(0, (9, 32, 32))
-    write_labels(tmp_path / "labels" / "phantom_01.nii.gz", other[1].voxels, other[0])
+    write_labels(
+        tmp_path / "labels" / "phantom_01.nii.gz", other[1].voxels, other[0], overwrite=True
+    )
     (tmp_path / "labels" / "phantom_02.nii.gz").unlink()
     (tmp_path / "labels" / "labels.tsv").write_text("index\tname\n1\tkidney\n", encoding="utf-8")
     ran = run("train", "--images", tmp_path / "images", "--labels", tmp_path / "labels",
@@ -427,10 +430,11 @@ def test_a_segmenter_is_fine_tuned_on_files(folder, model, tmp_path):
         strokes.mkdir(exist_ok=True)
         nibabel.save(nibabel.Nifti1Image(painted, on_disk.affine), strokes / file.name)
     ran = run("train", "--images", folder / "images", "--labels", strokes, "--model", path, *replay,
-              *quick, "--annotated", "voxels", "--background-label", "9")  # fmt: skip
+              *quick, "--annotated", "voxels", "--background-label", "9", "--overwrite")  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "failed" not in ran.stderr
-    ran = run(*given, *quick, "--filters", "8")
+    assert (tmp_path / "more.bak.medunet").exists()
+    ran = run(*given, *quick, "--filters", "8", "--overwrite")
     assert "filters cannot be chosen" in one_line_error(ran, 1)
 
 
@@ -553,7 +557,7 @@ def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
         ({"channels": 3}, "of 3 channels"),
     ):
         file.write_text(json.dumps(edited(plan, **wrong)))
-        ran = run("train", *data, "--model", model, "--plan", file)
+        ran = run("train", *data, "--model", model, "--plan", file, "--overwrite")
         assert said in one_line_error(ran, 1)
 
 

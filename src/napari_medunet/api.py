@@ -218,19 +218,16 @@ def write(volume: Volume, path: AnyPath, overwrite: bool = False) -> Path:
         file; other numbers as an image.
     path : path ending in .nii or .nii.gz; of labels also in .png, .tif or .tiff
     overwrite : bool
-        Replace an existing file.
+        Replace a file that `write` or a prediction wrote earlier. A file of another origin, and the file
+        that the volume was read from, stay as they are, whatever is said.
 
     Raises
     ------
     OSError, MedunetError
-        If the file exists, cannot be written, or is of no such kind.
+        If the file is there and must not be replaced, cannot be written, or is of no such kind.
     """
     target = expand_home(path)
-    if target.exists() and not overwrite:
-        raise MedunetError(
-            f"'{target}' is there already; wanted a new name. Choose another one, or say overwrite=True."
-        )
-    files.write(target, volume)
+    files.write(target, volume, overwrite)
     return target
 
 

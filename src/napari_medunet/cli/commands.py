@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from napari_medunet.cli import DONE, FAILED, console, planning
 from napari_medunet.cli.options import GroupedCommand, with_settings
 from napari_medunet.engine.settings import EvaluateSettings, PredictSettings, TrainSettings
-
-if TYPE_CHECKING:
-    from napari_medunet.engine.prediction.folders import Outcome
 
 app = typer.Typer(
     help="From a folder of scans to a trained, measured segmentation.",
@@ -23,6 +20,9 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that this command wrote earlier.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -84,6 +84,13 @@ def train(
             )
         ),
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace MODEL, which is kept as NAME.bak.medunet, and --out-of-fold.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Train a segmenter on images and their labels.
@@ -96,8 +103,8 @@ def train(
         images, labels, model, run, plan, out_of_fold, start_from, replay_images, replay_labels
     )
     if resume:
-        return training.resume(resume, files, settings, as_json)
-    return training.train_anew(files, settings, as_json)
+        return training.resume(resume, files, settings, overwrite, as_json)
+    return training.train_anew(files, settings, overwrite, as_json)
 
 
 @app.command(cls=GroupedCommand)
@@ -109,18 +116,22 @@ def plan(
     out: Annotated[
         Path | None, typer.Option(help="Write the plan here (.json), to edit and to train by.")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> int:
     """Say how `train` with the same options would train, and why, without training."""
     from napari_medunet.engine.examples.folders import load_examples
-    from napari_medunet.engine.planning.plan_file import write_plan
+    from napari_medunet.engine.files.saving import check_target
+    from napari_medunet.engine.planning.plan_file import PLAN, write_plan
 
+    if out is not None:
+        check_target(out, PLAN, overwrite)
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings.annotation, report)
     console.print_loaded(loaded)
     chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
     if out is not None:
-        write_plan(out, chosen)
+        write_plan(out, chosen, overwrite)
     return FAILED if loaded.failed else DONE
 
 
@@ -134,34 +145,18 @@ def predict(
     images: Annotated[list[Path], typer.Option(help="Folder of images, or one image; repeatable.")],
     out: Annotated[Path, typer.Option(help="Folder for the labels.")],
     settings: PredictSettings,
-    overwrite: Annotated[bool, typer.Option(help="Segment again what is there already.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Segment again what `predict` wrote earlier.")
+    ] = False,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler: segment on its machines.")
     ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Segment images, each onto its own grid."""
-    from napari_medunet.engine.files.saving import check_writable
-    from napari_medunet.engine.prediction.folders import all_cases, output_files
-    from napari_medunet.engine.prediction.model_file import read_card
+    from napari_medunet.cli.predicting import Job, predict_and_write
 
-    cases = dict(all_cases(images, out))
-    for path in models:  # before the backend takes its seconds to start
-        read_card(path)
-    check_writable(out / "labels")
-    files, skipped = output_files(cases, out, overwrite)
-    outcome = _segment(models, files, settings, scheduler, as_json)
-    console.print_warnings([], outcome.failed)
-    if as_json:
-        console.print_json(
-            event="result", done=outcome.done, skipped=skipped, failed=outcome.failed
-        )
-    else:
-        console.print_line(
-            f"{len(outcome.done)} segmented into {out}, {len(skipped)} skipped (there already; "
-            f"--overwrite segments them again), {len(outcome.failed)} failed"
-        )
-    return FAILED if outcome.failed else DONE
+    return predict_and_write(Job(models, images, out, overwrite, scheduler), settings, as_json)
 
 
 @app.command()
@@ -185,13 +180,16 @@ def evaluate(
     html: Annotated[
         Path | None, typer.Option(help="Write a report here: one file, with plots and pictures.")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> int:
     """Measure predictions against the truth: Dice, IoU, Hausdorff and more, in mm."""
     from napari_medunet.cli.evaluating import Inputs, Outputs, evaluate_and_write
 
     return evaluate_and_write(
-        Inputs(predictions, truth, versus, images, model), settings, Outputs(csv, html, as_json)
+        Inputs(predictions, truth, versus, images, model),
+        settings,
+        Outputs(csv, html, overwrite, as_json),
     )
 
 
@@ -201,18 +199,18 @@ def demo(
     minutes: Annotated[
         float, typer.Option(help="How long training may take.", min=0.05, max=60)
     ] = 1.5,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> int:
     """Walk the whole path on synthetic volumes: annotate, train, segment, measure."""
     from napari_medunet.cli import demo as engine_demo
     from napari_medunet.engine.evaluation.report.json_content import to_json
-    from napari_medunet.engine.files.saving import check_writable
     from napari_medunet.engine.hardware.quiet import start_quietly
 
-    check_writable(out / "demo.medunet")
+    engine_demo.check_demo_folder(out, overwrite)
     start_quietly()
     with console.shown(as_json, "Demo") as report:
-        result = engine_demo.run_demo(out, minutes, report)
+        result = engine_demo.run_demo(out, minutes, report, overwrite)
     if as_json:
         console.print_json(
             event="result", **json.loads(to_json(result.evaluation)), files=result.files
@@ -267,26 +265,3 @@ def doctor(as_json: AsJson = False) -> int:
     for line in advice:
         console.print_line(f"- {line}")
     return DONE
-
-
-def _segment(
-    models: list[Path],
-    files: dict[str, tuple[Path, Path]],
-    settings: PredictSettings,
-    scheduler: str | None,
-    as_json: bool,
-) -> Outcome:
-    """Segment files here, or on a cluster."""
-    from napari_medunet.engine.hardware.quiet import start_quietly
-    from napari_medunet.engine.prediction import cluster, folders
-    from napari_medunet.engine.prediction.ensemble import load_segmenters
-
-    if not files:
-        return folders.Outcome()
-    if scheduler:
-        with console.shown(as_json, "Segmenting") as report:
-            return cluster.predict_files_on(scheduler, models, files, settings, report)
-    start_quietly()
-    segmenter = load_segmenters(models)
-    with console.shown(as_json, "Segmenting") as report:
-        return folders.predict_files(segmenter, files, settings, report)

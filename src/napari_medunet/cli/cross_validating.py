@@ -6,14 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
+from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.evaluation.report.tables import fold_table
 from napari_medunet.engine.examples.folders import LoadedExamples
 from napari_medunet.engine.files.files import label_suffix, write_labels_like
-from napari_medunet.engine.files.saving import check_writable
+from napari_medunet.engine.files.marks import LABELS
+from napari_medunet.engine.files.saving import Kind, check_targets
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.training import CrossValidation, cross_validate
 from napari_medunet.engine.training.run.run_folder import RunFolder
+
+_SCORES, _REPORT = "scores.csv", "report.html"
 
 
 def cross_validate_and_write(
@@ -29,37 +33,61 @@ def cross_validate_and_write(
         The exit code: `FAILED` where some pair could not be read.
     """
     folder, target = (run.record.files.needed(name) for name in ("out_of_fold", "model"))
-    check_writable(folder / "scores.csv")
+    overwrite = run.record.overwrite
+    predictions = _predictions(loaded, folder)
+    check_targets(
+        _targets(folder, predictions),
+        overwrite,
+        [p for pair in loaded.files.values() for p in pair],
+    )
     with (
         console.shown(as_json, "Cross-validating") as report,
         console.stopped_by_interrupt(report) as stoppable,
     ):
         found = cross_validate(loaded.examples, plan, stoppable, loaded.names(), run)
-    found.segmenter.save(target)
-    predictions = _write_predictions(found, loaded, folder / "predictions")
     found = replace(found, evaluation=replace(found.evaluation, names=_names(found.segmenter.card)))
-    found.evaluation.to_csv(folder / "scores.csv")
-    _write_report(found, loaded, predictions, folder / "report.html")
+    place = write_somewhere(found.segmenter.save, target, overwrite)
     run.finish()
-    _print(found, loaded, run, as_json)
-    return FAILED if loaded.failed else DONE
+    _print(found, loaded, run, place, as_json)  # before what may not find room
+    table = write_somewhere(found.evaluation.to_csv, folder / _SCORES, overwrite)
+    _write_predictions(found, loaded, predictions, overwrite)
+    _write_report(found, loaded, predictions, folder / _REPORT, overwrite)
+    elsewhere = (place, table) != (target, folder / _SCORES)
+    return FAILED if loaded.failed or elsewhere else DONE
+
+
+def _predictions(loaded: LoadedExamples, folder: Path) -> dict[str, Path]:
+    """Where the labels of each case go, of its image's kind."""
+    return {
+        name: folder / "predictions" / f"{name}{label_suffix(image)}"
+        for name, (image, _) in loaded.files.items()
+    }
+
+
+def _targets(folder: Path, predictions: dict[str, Path]) -> list[tuple[Path, Kind]]:
+    """All that is written into the folder of what folds say."""
+    from napari_medunet.engine.evaluation.report.html import REPORT
+    from napari_medunet.engine.evaluation.scores_csv import SCORES
+
+    labels = [(path, LABELS) for path in predictions.values()]
+    return [(folder / _SCORES, SCORES), (folder / _REPORT, REPORT), *labels]
 
 
 def _write_predictions(
-    found: CrossValidation, loaded: LoadedExamples, folder: Path
-) -> dict[str, Path]:
-    """Write the labels of each case that was left out, of its image's kind and on its grid."""
-    written = {}
+    found: CrossValidation, loaded: LoadedExamples, targets: dict[str, Path], overwrite: bool
+) -> None:
+    """Write the labels of each case that was left out, on its grid."""
     for index, labels in found.labels.items():
         example = loaded.examples[index]
-        image, _ = loaded.files[example.name]
-        written[example.name] = folder / f"{example.name}{label_suffix(image)}"
-        write_labels_like(written[example.name], labels, example.image)
-    return written
+        write_labels_like(targets[example.name], labels, example.image, overwrite)
 
 
 def _write_report(
-    found: CrossValidation, loaded: LoadedExamples, predictions: dict[str, Path], target: Path
+    found: CrossValidation,
+    loaded: LoadedExamples,
+    predictions: dict[str, Path],
+    target: Path,
+    overwrite: bool,
 ) -> None:
     from napari_medunet.engine.evaluation.report.html import write_html
     from napari_medunet.engine.evaluation.report.overlays import CaseFiles
@@ -68,13 +96,16 @@ def _write_report(
     files = {
         name: CaseFiles(loaded.files[name][1], prediction, loaded.files[name][0])
         for name, prediction in predictions.items()
+        if name in found.evaluation.cases
     }
     card = found.segmenter.card
     title = "Cross-validation: cases left out against their truth"
-    write_html(found.evaluation, target, ReportParts(files, title, None, card))
+    write_html(found.evaluation, target, ReportParts(files, title, None, card), overwrite)
 
 
-def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_json: bool) -> None:
+def _print(
+    found: CrossValidation, loaded: LoadedExamples, run: RunFolder, place: Path, as_json: bool
+) -> None:
     card, files = found.segmenter.card, run.record.files
     missing = [e.name for i, e in enumerate(loaded.examples) if i not in found.labels]
     if missing:
@@ -87,7 +118,7 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
         scores = card.cross_validation.model_dump() if card.cross_validation else {}
         console.print_json(
             event="result",
-            model=files.model,
+            model=place,
             run=str(run.path),
             cross_validation=scores,
             out_of_fold=files.out_of_fold,
@@ -100,7 +131,7 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
     console.print_line(fold_table(card))
     console.print_line(found.evaluation)
     console.print_line(
-        f"Segmenter of {len(card.networks)} networks written to {files.model}, the log and history of "
+        f"Segmenter of {len(card.networks)} networks written to {place}, the log and history of "
         f"each fold are in {run.path}"
     )
     console.print_line(

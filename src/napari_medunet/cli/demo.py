@@ -7,19 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
+from napari_medunet.engine.evaluation.scores_csv import SCORES
 from napari_medunet.engine.examples.folders import load_examples
-from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom
+from napari_medunet.engine.examples.phantoms import PHANTOM_LABELS, make_phantom, phantom_name
+from napari_medunet.engine.files.marks import IMAGE, LABELS
 from napari_medunet.engine.files.nifti import write_labels, write_volume
 from napari_medunet.engine.files.pairing import pair
+from napari_medunet.engine.files.saving import Kind, check_targets
 from napari_medunet.engine.planning.plan_maker import make_plan
-from napari_medunet.engine.prediction.folders import output_files, predict_files
+from napari_medunet.engine.prediction.folders import predict_files, sort_cases
+from napari_medunet.engine.prediction.model_file import SEGMENTER
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.engine.volume import Volume
 
 _TRAINING_CASES = 6
 _TEST_CASES = 4
+_MODEL, _SCORES = "demo.medunet", "scores.csv"
 _SLICES = 5  # annotated in each training case
 
 
@@ -43,7 +49,31 @@ class DemoResult:
     napari_command: str
 
 
-def run_demo(out: Path, minutes: float, report: ProgressCallback = ignore) -> DemoResult:
+def check_demo_folder(out: Path, overwrite: bool) -> None:
+    """Refuse a folder in which files lie that the demo would replace.
+
+    Raises
+    ------
+    OSError, MedunetError
+        As `saving.check_targets`.
+    """
+    names = [f"{phantom_name(seed)}.nii.gz" for seed in range(_TRAINING_CASES + _TEST_CASES)]
+    train, test = names[:_TRAINING_CASES], names[_TRAINING_CASES:]
+    targets: list[tuple[Path, Kind]] = [(out / _MODEL, SEGMENTER), (out / _SCORES, SCORES)]
+    for folder, kind, files in (
+        ("train/images", IMAGE, train),
+        ("train/labels", LABELS, train),
+        ("test/images", IMAGE, test),
+        ("test/truth", LABELS, test),
+        ("test/predictions", LABELS, test),
+    ):
+        targets += [(out / folder / file, kind) for file in files]
+    check_targets(targets, overwrite)
+
+
+def run_demo(
+    out: Path, minutes: float, report: ProgressCallback = ignore, overwrite: bool = False
+) -> DemoResult:
     """Make volumes, annotate a few slices, train, segment the held-out ones and measure them.
 
     Parameters
@@ -51,6 +81,9 @@ def run_demo(out: Path, minutes: float, report: ProgressCallback = ignore) -> De
     out : path of a folder, made where missing
     minutes : float
         Of training.
+    report : callable
+    overwrite : bool
+        Replace the files of an earlier demo.
 
     Raises
     ------
@@ -58,7 +91,7 @@ def run_demo(out: Path, minutes: float, report: ProgressCallback = ignore) -> De
         If the folder cannot be written.
     """
     report(Progress(0.0, "Making volumes"))
-    files = _write_phantoms(out)
+    files = _write_phantoms(out, overwrite)
     settings = TrainSettings.of(minutes=minutes, annotated="slices")
     loaded = load_examples(files["images"], files["labels"], settings.annotation)
     report(Progress(0.02, "Starting the training"))
@@ -66,15 +99,17 @@ def run_demo(out: Path, minutes: float, report: ProgressCallback = ignore) -> De
 
     plan = make_plan(loaded.examples, settings)
     segmenter = train(loaded.examples, plan, _part(report, 0.02, 0.9), names=PHANTOM_LABELS)
-    files["model"] = segmenter.save(out / "demo.medunet")
+    files["model"] = write_somewhere(segmenter.save, out / _MODEL, overwrite)
     cases = {path.name.removesuffix(".nii.gz"): path for path in files["test images"].iterdir()}
     files["predictions"] = out / "test" / "predictions"
-    todo, _ = output_files(dict(sorted(cases.items())), files["predictions"], overwrite=True)
-    predictions = predict_files(segmenter, todo, PredictSettings(), _part(report, 0.9, 0.97))
+    todo = sort_cases(dict(sorted(cases.items())), files["predictions"], overwrite).files
+    predictions = predict_files(
+        segmenter, todo, PredictSettings(), _part(report, 0.9, 0.97), overwrite
+    )
     pairs = pair(files["truth"], files["predictions"]).pairs
     evaluation = evaluate_files(pairs, report=_part(report, 0.97, 1.0), names=PHANTOM_LABELS)
-    files["scores"] = out / "scores.csv"
-    evaluation.to_csv(files["scores"])
+    files["scores"] = out / _SCORES
+    evaluation.to_csv(files["scores"], overwrite)
     name = min(predictions.done)
     shown = [files["test images"], files["truth"], files["predictions"]]
     opened = " ".join(f"'{folder / f'{name}.nii.gz'}'" for folder in shown)
@@ -99,7 +134,7 @@ def annotate_slices(truth: Volume, count: int) -> Volume:
     return replace(truth, voxels=labels)
 
 
-def _write_phantoms(out: Path) -> dict[str, Path]:
+def _write_phantoms(out: Path, overwrite: bool) -> dict[str, Path]:
     files = {
         "images": out / "train" / "images",
         "labels": out / "train" / "labels",
@@ -111,8 +146,10 @@ def _write_phantoms(out: Path) -> dict[str, Path]:
         training = seed < _TRAINING_CASES
         labels = annotate_slices(truth, _SLICES) if training else truth
         file = f"{image.name}.nii.gz"
-        write_volume(files["images" if training else "test images"] / file, image)
-        write_labels(files["labels" if training else "truth"] / file, labels.voxels, image)
+        write_volume(files["images" if training else "test images"] / file, image, overwrite)
+        write_labels(
+            files["labels" if training else "truth"] / file, labels.voxels, image, overwrite
+        )
     return files
 
 

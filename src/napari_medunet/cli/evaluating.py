@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from napari_medunet.cli import DONE, FAILED, console
+from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.evaluation.comparison import Comparison, compare
 from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.evaluation.report.json_content import as_content, comparison_content
 from napari_medunet.engine.evaluation.report.tables import comparison_table
-from napari_medunet.engine.evaluation.scores_csv import write_csv
+from napari_medunet.engine.evaluation.scores_csv import SCORES, write_csv
 from napari_medunet.engine.files.listing import list_cases
 from napari_medunet.engine.files.matching import match_names
 from napari_medunet.engine.files.pairing import Pairs, pair
 from napari_medunet.engine.files.paths import readable
-from napari_medunet.engine.files.saving import check_writable
+from napari_medunet.engine.files.saving import Kind, check_targets
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import EvaluateSettings
 
@@ -56,14 +58,44 @@ class Inputs:
             return readable(str(self.predictions)), readable(str(self.versus))
         return readable(first.name), readable(second.name)
 
+    def files(self) -> list[Path]:
+        """All that is read.
+
+        Raises
+        ------
+        OSError, MedunetError
+            If some folder is missing or holds no volumes.
+        """
+        folders = (self.predictions, self.truth, self.versus, self.images)
+        volumes = [path for one in folders if one for path in list_cases(one).values()]
+        return [*volumes, *([self.model] if self.model else [])]
+
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written: a table, a report, and JSON in place of tables for people."""
+    """What is written: a table, a report, and JSON in place of tables for people.
+
+    `overwrite` replaces a table and a report that are there.
+    """
 
     csv: Path | None = None
     html: Path | None = None
+    overwrite: bool = False
     as_json: bool = False
+
+    def check(self, inputs: Inputs) -> None:
+        """Refuse what must not be written, before anything is measured.
+
+        Raises
+        ------
+        OSError, MedunetError
+            As `check_targets`.
+        """
+        from napari_medunet.engine.evaluation.report.html import REPORT
+
+        kinds: list[tuple[Path | None, Kind]] = [(self.csv, SCORES), (self.html, REPORT)]
+        targets = [(path, kind) for path, kind in kinds if path is not None]
+        check_targets(targets, self.overwrite, inputs.files() if targets else ())
 
 
 def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outputs) -> int:
@@ -84,9 +116,7 @@ def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outp
             f"--versus is '{inputs.versus}', as --predictions is; wanted predictions of another segmenter "
             "or rater. Choose another folder."
         )
-    for path in (outputs.csv, outputs.html):
-        if path:
-            check_writable(path)
+    outputs.check(inputs)
     card = read_card(inputs.model) if inputs.model else None
     names = {one.value: one.name for one in card.classes} if card else {}
     pairs = {
@@ -103,12 +133,19 @@ def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outp
         comparison = compare(first, second, inputs.names)
     for called, evaluation in evaluations.items():
         _warn(evaluation, pairs[called])
-    if outputs.csv:
-        write_csv({name: one.cases for name, one in evaluations.items()}, outputs.csv)
-    if outputs.html:
-        _write_report(inputs, pairs, evaluations, comparison, outputs.html)
     _print(evaluations, comparison, outputs)
-    return _exit_code(pairs, evaluations)
+    scores = {name: one.cases for name, one in evaluations.items()}
+    written = []
+    if outputs.csv:
+        written.append(write_somewhere(partial(write_csv, scores), outputs.csv, outputs.overwrite))
+    if outputs.html:
+        report = partial(_write_report, inputs, pairs, evaluations, comparison)
+        written.append(write_somewhere(report, outputs.html, outputs.overwrite))
+    if not outputs.as_json:
+        for path in written:
+            console.print_line(f"Written to {readable(str(path))}")
+    elsewhere = set(written) - {outputs.csv, outputs.html}
+    return FAILED if elsewhere else _exit_code(pairs, evaluations)
 
 
 def _exit_code(pairs: Mapping[str, Pairs], evaluations: Mapping[str, Evaluation]) -> int:
@@ -170,9 +207,6 @@ def _print(
             console.print_line(evaluation)
     if comparison:
         console.print_line(comparison_table(comparison, first.names))
-    for path in (outputs.csv, outputs.html):
-        if path:
-            console.print_line(f"Written to {path}")
 
 
 def _write_report(
@@ -181,6 +215,7 @@ def _write_report(
     evaluations: Mapping[str, Evaluation],
     comparison: Comparison | None,
     target: Path,
+    overwrite: bool,
 ) -> None:
     from napari_medunet.engine.evaluation.report.html import write_html
     from napari_medunet.engine.evaluation.report.overlays import CaseFiles
@@ -194,7 +229,7 @@ def _write_report(
     versus = (other, evaluations[other], comparison) if comparison else None
     title = f"{name} against {readable(inputs.truth.name)}"
     card = read_card(inputs.model) if inputs.model else None
-    write_html(first, target, ReportParts(files, title, versus, card))
+    write_html(first, target, ReportParts(files, title, versus, card), overwrite)
 
 
 def _images_of(inputs: Inputs, cases: list[str]) -> dict[str, Path]:

@@ -9,12 +9,13 @@ from pathlib import Path
 import typer
 
 from napari_medunet.cli import DONE, FAILED, console, planning
+from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.examples.folders import LoadedExamples, load_examples
-from napari_medunet.engine.files.saving import check_writable
+from napari_medunet.engine.files.saving import check_target
 from napari_medunet.engine.hardware.quiet import start_quietly
 from napari_medunet.engine.plan import Plan, Reason, with_reasons
 from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
-from napari_medunet.engine.prediction.model_file import read_card, with_suffix
+from napari_medunet.engine.prediction.model_file import SEGMENTER, read_card, with_suffix
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import ProgressCallback
 from napari_medunet.engine.settings import AnnotationSettings, TrainSettings
@@ -81,8 +82,16 @@ class Files:
                 raise typer.BadParameter(message)
 
 
-def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
+def train_anew(files: Files, settings: TrainSettings, overwrite: bool, as_json: bool) -> int:
     """Train and write a segmenter in a run folder: of one network, or of one for each fold.
+
+    Parameters
+    ----------
+    files : Files
+    settings : TrainSettings
+    overwrite : bool
+        Replace a segmenter, and what is written of folds, that are there.
+    as_json : bool
 
     Returns
     -------
@@ -93,8 +102,10 @@ def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
     folds = given.hold_out.folds if given else settings.hold_out.folds
     known = files.of_run(folds)
     target = known.needed("model")
-    check_writable(target)
-    run = RunFolder.new(files.run or target.with_name(f"{target.stem}-run"), known)
+    read = [path for path in (files.plan, known.start_from) if path is not None]
+    check_target(target, SEGMENTER, overwrite, read)
+    run_path = files.run or target.with_name(f"{target.stem}-run")
+    run = RunFolder.new(run_path, known, overwrite)
     annotation = given.annotation if given else settings.annotation
     loaded = _load(known, annotation, as_json)
     if known.start_from:
@@ -106,7 +117,9 @@ def train_anew(files: Files, settings: TrainSettings, as_json: bool) -> int:
     return _train(loaded, plan, run, as_json)
 
 
-def resume(folder: Path, files: Files, settings: TrainSettings, as_json: bool) -> int:
+def resume(
+    folder: Path, files: Files, settings: TrainSettings, overwrite: bool, as_json: bool
+) -> int:
     """Resume the training of a run folder, with its own files and plan.
 
     Raises
@@ -116,13 +129,14 @@ def resume(folder: Path, files: Files, settings: TrainSettings, as_json: bool) -
     OSError, MedunetError
         If it cannot be resumed.
     """
-    run = RunFolder.open(folder)
+    run = RunFolder.open(folder, overwrite)
     if files != Files() or settings != TrainSettings():
         raise typer.BadParameter(
             "--resume takes files and options from its run folder; leave all others out, or train anew."
         )
     known, plan = run.record.files, run.begun_plan
-    check_writable(known.needed("model"))
+    read = [known.start_from] if known.start_from else []
+    check_target(known.needed("model"), SEGMENTER, run.record.overwrite, read)
     loaded = _load(known, plan.annotation, as_json)
     if known.start_from:
         return _go_on_learning(loaded, _replay(known, as_json), plan, run, as_json)
@@ -191,10 +205,11 @@ def _learn(learn: Learn, loaded: LoadedExamples, run: RunFolder, as_json: bool) 
         console.stopped_by_interrupt(report) as stoppable,
     ):
         segmenter = learn(stoppable)
-    segmenter.save(run.record.files.needed("model"))
+    target = run.record.files.needed("model")
+    place = write_somewhere(segmenter.save, target, run.record.overwrite)
     run.finish()
-    _show(segmenter, run, loaded, as_json)
-    return FAILED if loaded.failed else DONE
+    _show(segmenter, run, place, loaded, as_json)
+    return FAILED if loaded.failed or place != target else DONE
 
 
 def _load(
@@ -207,8 +222,10 @@ def _load(
     return loaded
 
 
-def _show(segmenter: Segmenter, run: RunFolder, loaded: LoadedExamples, as_json: bool) -> None:
-    card, target = segmenter.card, run.record.files.model
+def _show(
+    segmenter: Segmenter, run: RunFolder, target: Path, loaded: LoadedExamples, as_json: bool
+) -> None:
+    card = segmenter.card
     planned = run.plan.network.networks if run.plan else 1
     if len(card.networks) < planned:
         console.print_warning(

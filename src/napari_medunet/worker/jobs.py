@@ -7,13 +7,16 @@ there), the engine's `report`, and `deliver` for each result that is ready.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from napari_medunet.engine.errors import MedunetError, told
+from napari_medunet.engine.errors import MedunetError, one_line, told
 from napari_medunet.engine.hardware.devices import describe, set_up_backend
-from napari_medunet.engine.progress import Progress, ProgressCallback
+from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
 from napari_medunet.worker.handover import ArrayFile
 from napari_medunet.worker.requests import (
     CrossValidateRequest,
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from napari_medunet.engine.prediction.segmenter import Segmenter
 
 _SEGMENTER = "segmenter.medunet"
+_TRY_AGAIN_SECONDS = 2.0
+T = TypeVar("T")
 
 # The segmenter that was used last, with the path and time of the file that it came from: segmenting
 # again, volume after volume, does not load it again.
@@ -74,9 +79,9 @@ def train(request: TrainRequest, folder: Path, report: ProgressCallback, deliver
     else:
         segmenter = train(examples, plan, report, names, run)
     path = folder / _SEGMENTER
-    segmenter.save(path)
+    when_there_is_room(lambda: segmenter.save(path), report)
     run.finish()
-    deliver(TrainResult(segmenter=path.name))
+    when_there_is_room(lambda: deliver(TrainResult(segmenter=path.name)), report)
 
 
 def cross_validate(
@@ -93,13 +98,16 @@ def cross_validate(
     run = RunFolder.new_or_broken(request.run)
     found = cross_validate(examples, request.plan, report, request.names, run)
     path = folder / _SEGMENTER
-    found.segmenter.save(path)
+    when_there_is_room(lambda: found.segmenter.save(path), report)
+    run.finish()
     labels = {
-        index: ArrayFile.save(folder / f"out-of-fold-{index}.npy", array)
+        index: when_there_is_room(
+            partial(ArrayFile.save, folder / f"out-of-fold-{index}.npy", array), report
+        )
         for index, array in found.labels.items()
     }
-    run.finish()
-    deliver(CrossValidateResult(segmenter=path.name, labels=labels))
+    result = CrossValidateResult(segmenter=path.name, labels=labels)
+    when_there_is_room(lambda: deliver(result), report)
 
 
 def predict(
@@ -130,6 +138,24 @@ def predict(
         deliver(PredictResult(index=index, labels=file))
     if errors:
         raise MedunetError(" ".join(errors))
+
+
+def when_there_is_room(write: Callable[[], T], report: ProgressCallback) -> T:
+    """Write what took minutes; where the disk is full, keep it in memory and try until there is room.
+
+    Cancel drops it.
+    """
+    kept = "The result is kept in memory, and saved once there is space."
+    tried = 0
+    while True:
+        try:
+            return write()
+        except OSError as error:
+            message = f"Trained, and waiting for space: {one_line(error)}"
+        with suppress(StopRequested):  # there is no more to stop
+            report(Progress(1.0, message, warning="" if tried else f"{message} {kept}"))
+        tried += 1
+        time.sleep(_TRY_AGAIN_SECONDS)
 
 
 class _Overall:

@@ -10,6 +10,7 @@ from napari_medunet.engine.files.label_names import (
     LabelName,
     find_label_names,
     read_label_names,
+    says_more,
     write_label_names,
 )
 
@@ -112,6 +113,7 @@ _COLORS = st.none() | st.from_regex(r"#[0-9a-f]{6}", fullmatch=True)
 @given(st.dictionaries(st.integers(1, 2**32), st.builds(LabelName, _NAMES, _COLORS), min_size=1))
 def test_what_is_written_is_read_again(tmp_path_factory, names):
     labels = tmp_path_factory.getbasetemp() / "again.nii.gz"
+    labels.with_name("again.tsv").unlink(missing_ok=True)
     table = write_label_names(labels, names)
     assert find_label_names(labels) == (names, table)
 
@@ -121,5 +123,41 @@ def test_a_richer_table_is_not_written_over(tmp_path):
     assert write_label_names(tmp_path / "case.nii", {1: LabelName("liver")}) is None
     assert (tmp_path / "case.tsv").read_text() == BIDS
     (tmp_path / "case.tsv").write_text("index\tname\n1\told\n")
-    assert write_label_names(tmp_path / "case.nii", {1: LabelName("a\tb\n", "#00ff00")})
+    new = {1: LabelName("a\tb\n", "#00ff00")}
+    assert write_label_names(tmp_path / "case.nii", new)
+    assert (tmp_path / "case.tsv").read_text() == "index\tname\n1\told\n"
+    assert write_label_names(tmp_path / "case.nii", new, overwrite=True)
     assert (tmp_path / "case.tsv").read_text() == "index\tname\tcolor\n1\ta b\t#00ff00\n"
+
+
+@given(
+    st.dictionaries(st.integers(0, 30), _NAMES, min_size=1),
+    st.dictionaries(st.integers(1, 30), st.builds(LabelName, _NAMES, _COLORS), min_size=1),
+    st.booleans(),
+    st.sampled_from(["both.tsv", "both.label"]),
+)
+def test_no_name_is_lost_by_writing_others(tmp_path_factory, known, new, overwrite, table):
+    labels = tmp_path_factory.getbasetemp() / "both.nii.gz"
+    for name in ("both.tsv", "both.label"):
+        labels.with_name(name).unlink(missing_ok=True)
+    if table.endswith("tsv"):
+        lines = ["index\tname", *(f"{label}\t{name}" for label, name in known.items())]
+    else:
+        lines = [f'{label} 1 2 3 1 1 1 "{name}"' for label, name in known.items()]
+    labels.with_name(table).write_text("\n".join(lines) + "\n")
+    before = find_label_names(labels)
+    write_label_names(labels, new, overwrite)
+    after, _ = find_label_names(labels)
+    there = {label: one.name for label, one in before[0].items()} if before else {}
+    wanted = {label: one.name for label, one in new.items()}
+    merged = there | wanted if overwrite else wanted | there
+    assert {label: one.name for label, one in after.items()} == merged
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "more"),
+    [("C1", 1, True), ("L5", 5, True), ("lobe 3", 3, True), ("label 1", 1, False),
+     ("Label_01", 1, False), ("1", 1, False), (" ", 1, False), ("label 2", 1, True)],
+)  # fmt: skip
+def test_a_name_that_ends_in_its_number_is_a_name(name, label, more):
+    assert says_more(name, label) == more

@@ -376,7 +376,7 @@ def test_names_of_labels_are_shown_and_saved(tmp_path):
     labels.features = {"index": [1, 4], "name": ["liver", "cyst"]}
     viewer.layers.save(str(tmp_path / "out.nii.gz"), plugin=PLUGIN)
     assert (tmp_path / "out.tsv").read_text() == (
-        "index\tname\tcolor\n1\tliver\t#ff0000\n4\tcyst\tn/a\n"
+        "index\tname\tcolor\n1\tliver\t#ff0000\n300\tlesion\t#0000ff\n4\tcyst\tn/a\n"
     )
 
 

@@ -171,15 +171,21 @@ class Evaluation:
         """Show the table in a notebook."""
         return self.table()._repr_html_()
 
-    def to_csv(self, path: AnyPath) -> None:
+    def to_csv(self, path: AnyPath, overwrite: bool = False) -> None:
         """Write a line for each case and label, with a column for each metric.
+
+        Parameters
+        ----------
+        path : path of the file
+        overwrite : bool
+            Replace a table of scores that is there.
 
         Raises
         ------
-        OSError
-            Where the file cannot be written; an earlier one is then still whole.
+        OSError, MedunetError
+            Where the file cannot be written or must not be replaced; an earlier one is then still whole.
         """
-        write_csv({"": self.cases}, path)
+        write_csv({"": self.cases}, path, overwrite)
 
 
 def evaluate_files(

@@ -53,11 +53,16 @@ def make_phantom(seed: int, shape: tuple[int, int, int] = (24, 64, 64)) -> tuple
 
     truth = np.where(lesion, 2, np.where(organ, 1, 0)).astype(np.uint8)
     affine = affine_from_spacing(_SPACING_MM, tuple(-extent / 2))
-    name = f"phantom_{seed:02d}"
+    name = phantom_name(seed)
     return (
         Volume(np.maximum(image, 0).astype(np.float32), affine, name),
         Volume(truth, affine, name),
     )
+
+
+def phantom_name(seed: int) -> str:
+    """What the volume of a seed is called."""
+    return f"phantom_{seed:02d}"
 
 
 def _positions_mm(shape: tuple[int, int, int]) -> FloatArray:

@@ -12,7 +12,9 @@ from napari_medunet.engine.files import nifti
 from napari_medunet.engine.files.images import TIFF_SUFFIXES, read_image, write_label_image
 from napari_medunet.engine.files.label_names import LabelName, says_more, write_label_names
 from napari_medunet.engine.files.listing import WANTED, is_picture
+from napari_medunet.engine.files.marks import IMAGE, LABELS
 from napari_medunet.engine.files.paths import AnyPath, missing
+from napari_medunet.engine.files.saving import check_target
 from napari_medunet.engine.volume import Volume
 
 
@@ -40,7 +42,9 @@ def read(path: AnyPath, *, as_labels: bool = False) -> Volume:
     raise MedunetError(f"'{path}' is of no kind that can be read; wanted {WANTED}.")
 
 
-def write_labels_like(path: AnyPath, labels: npt.NDArray[Any], like: Volume) -> None:
+def write_labels_like(
+    path: AnyPath, labels: npt.NDArray[Any], like: Volume, overwrite: bool = False
+) -> None:
     """Write labels to a file of the kind that its name's ending says.
 
     Parameters
@@ -49,45 +53,54 @@ def write_labels_like(path: AnyPath, labels: npt.NDArray[Any], like: Volume) -> 
     labels : (z, y, x) integer or bool array
     like : Volume
         The image that the labels belong to: its grid and affine are kept.
+    overwrite : bool
+        Replace labels that napari-medunet made. Any other file that is there stays, whatever is said.
 
     Raises
     ------
     OSError, MedunetError
-        One line, if the labels do not fit or the file cannot be written.
+        One line, if the labels do not fit, or the file cannot be written or must not be replaced.
     """
     path = Path(path)
     if is_picture(path):
-        write_label_image(path, labels, like)
+        write_label_image(path, labels, like, overwrite)
     else:
-        nifti.write_labels(path, labels, like)
+        nifti.write_labels(path, labels, like, overwrite)
 
 
-def write(path: AnyPath, volume: Volume) -> None:
+def write(path: AnyPath, volume: Volume, overwrite: bool = False) -> None:
     """Write a volume to a file: whole numbers as labels, with a table of their names, others as an image.
 
     Parameters
     ----------
     path : path ending in .nii or .nii.gz; of labels also in .png, .tif or .tiff
     volume : Volume
-        Its source, where it has one, says onto which grid on disk it goes back.
+        Its source, where it has one, says onto which grid on disk it goes back. It is never written onto
+        that file.
+    overwrite : bool
+        Replace labels by labels, or an image by an image, that napari-medunet made. Any other file that is
+        there stays, whatever is said.
 
     Raises
     ------
     OSError, MedunetError
-        One line, if the volume does not fit or the file cannot be written.
+        One line, if the volume does not fit, or the file cannot be written or must not be replaced.
     """
-    if volume.voxels.dtype.kind not in "bui":
+    is_image = volume.voxels.dtype.kind not in "bui"
+    read_from = [volume.source.path] if volume.source is not None else []
+    check_target(Path(path), IMAGE if is_image else LABELS, overwrite, read_from)
+    if is_image:
         if is_picture(Path(path)):
             raise MedunetError(
                 f"'{path}' is to be a picture, and '{volume.name}' has numbers with a fraction; wanted a "
                 "name that ends in .nii or .nii.gz."
             )
-        nifti.write_volume(path, volume)
+        nifti.write_volume(path, volume, overwrite)
         return
-    write_labels_like(path, volume.voxels, volume)
+    write_labels_like(path, volume.voxels, volume, overwrite)
     names = {label: LabelName(n) for label, n in volume.names.items() if says_more(n, label)}
     if names:
-        write_label_names(Path(path), names)
+        write_label_names(Path(path), names, overwrite)
 
 
 def label_suffix(path: AnyPath) -> str:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.marks import LABELS, mark
 from napari_medunet.engine.files.paths import missing, readable
 from napari_medunet.engine.files.picture_place import (
     SpacingMm,
@@ -27,7 +28,7 @@ from napari_medunet.engine.files.picture_place import (
     tiff_spacing,
     turned,
 )
-from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.labels import smallest_dtype
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -84,7 +85,13 @@ def read_image(path: str | os.PathLike[str], *, as_labels: bool = False) -> Volu
     )
 
 
-def write_label_image(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: Volume) -> None:
+def write_label_image(
+    path: str | os.PathLike[str],
+    labels: npt.NDArray[Any],
+    like: Volume,
+    overwrite: bool = False,
+    kind: Kind = LABELS,
+) -> None:
     """Write labels as a PNG or TIFF of the image's size, whole or not at all.
 
     Parameters
@@ -95,12 +102,14 @@ def write_label_image(path: str | os.PathLike[str], labels: npt.NDArray[Any], li
         Written in the smallest unsigned type that holds them; several z as pages of a TIFF.
     like : Volume
         The image that the labels belong to.
+    overwrite, kind
+        As in `nifti.write_labels`.
 
     Raises
     ------
     MedunetError
         If the labels are no integers, are negative, have another shape than `like`, or do not fit
-        into that kind of file.
+        into that kind of file, or the file is there and must not be replaced.
     OSError
         If the file cannot be written.
     """
@@ -121,11 +130,12 @@ def write_label_image(path: str | os.PathLike[str], labels: npt.NDArray[Any], li
             f"'{path}': a PNG holds one slice with labels up to 65535, not {len(labels)} slices with "
             f"{labels.max()}. Save as .tif or .nii.gz."
         )
-    with atomic_write(path) as stream:
+    software = mark(kind, [pixels.tobytes()]) if kind.is_marked else ""
+    with write_target(path, kind, overwrite) as stream:
         if suffix == ".png":
-            Image.fromarray(pixels).save(stream, format="PNG")
+            _write_png(stream, pixels, software)
         else:
-            _write_tiff(stream, pixels, like.spacing_mm)
+            _write_tiff(stream, pixels, like.spacing_mm, software)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +246,15 @@ def _without_alpha(pixels: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     return np.take(pixels, np.arange(count - 1), axis)
 
 
-def _write_tiff(stream: Any, pixels: npt.NDArray[Any], spacing_mm: SpacingMm) -> None:
+def _write_png(stream: Any, pixels: npt.NDArray[Any], software: str) -> None:
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", software)
+    Image.fromarray(pixels).save(stream, format="PNG", pnginfo=about)
+
+
+def _write_tiff(
+    stream: Any, pixels: npt.NDArray[Any], spacing_mm: SpacingMm, software: str
+) -> None:
     z, y, x = spacing_mm
     resolution: dict[str, Any] = {}
     # ImageJ's is the one kind of TIFF with a place for z; tifffile mistakes a width of 1 in it.
@@ -255,6 +273,7 @@ def _write_tiff(stream: Any, pixels: npt.NDArray[Any], spacing_mm: SpacingMm) ->
         imagej=imagej,
         photometric="minisblack",
         compression="zlib",
+        software=software or None,
         metadata=metadata,
         **resolution,
     )

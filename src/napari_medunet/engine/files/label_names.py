@@ -17,7 +17,7 @@ from pathlib import Path
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.nifti.files import without_suffix
-from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.volume import Volume
 
 _MOST_BYTES = 2**22  # the longest table in use, of an atlas, has some 100 kB
@@ -28,6 +28,8 @@ _HEX = re.compile(r"#?([0-9a-fA-F]{6})(?:[0-9a-fA-F]{2})?$")
 # Beside NAME.nii.gz, the first that is there counts; {} is NAME.
 _OWN_TABLES = ("{}.tsv", "{}.label", "{}.ctbl", "{}_ColorTable.ctbl", "{}.txt", "{}_labels.txt")
 _FOLDER_TABLES = ("labels.tsv", "labels.label", "labels.ctbl", "labels.txt")
+_COLUMNS = ("index", "name", "color")
+_NONE = "n/a"
 _LEVELS = 4  # of folders, from a file up to the root of its BIDS data set
 
 
@@ -116,8 +118,9 @@ def agreed_names(tables: Iterable[Mapping[int, str]]) -> dict[int, str]:
 
 
 def says_more(name: str, label: int) -> bool:
-    """Whether a name says more than the number: "label 1" does not."""
-    return bool(name.strip()) and not name.strip().endswith(str(label))
+    """Whether a name says more than the number: "1" and "label 1" do not, the vertebra "C1" does."""
+    plain = rf"((label|class)[\s_-]*)?0*{label}"
+    return bool(name.strip()) and not re.fullmatch(plain, name.strip(), re.IGNORECASE)
 
 
 def names_beside(paths: Iterable[Path]) -> dict[int, str]:
@@ -127,18 +130,22 @@ def names_beside(paths: Iterable[Path]) -> dict[int, str]:
     return agreed_names({label: one.name for label, one in names.items()} for names in tables)
 
 
-def write_label_names(path: Path, names: LabelNames) -> Path | None:
+def write_label_names(path: Path, names: LabelNames, overwrite: bool = False) -> Path | None:
     """Write names as a BIDS table (index, name, color) beside a label file, of the same name.
+
+    No name is lost by it: what a table beside the file says of other labels is in it, too.
 
     Parameters
     ----------
     path : path of the label file
     names : LabelNames
+    overwrite : bool
+        Call a label by its new name where a table beside the file calls it otherwise.
 
     Returns
     -------
     table : Path or None
-        None where a table with further columns is there already: it is left as it is.
+        None where something else than a table of these columns is there already: it is left as it is.
 
     Raises
     ------
@@ -146,15 +153,53 @@ def write_label_names(path: Path, names: LabelNames) -> Path | None:
         If it cannot be written.
     """
     table = path.with_name(f"{without_suffix(path)}.tsv")
-    if table.exists() and not _is_ours(table):
+    if not table.exists():
+        found = find_label_names(path)  # in another table, which counts no more beside this one
+        known = {str(label): _row(label, one) for label, one in (found[0] if found else {}).items()}
+    elif (rows := _plain_rows(table)) is not None:
+        known = rows
+    else:
         return None
-    lines = ["index\tname\tcolor"]
-    for label, entry in sorted(names.items()):
-        name = " ".join(entry.name.split())  # tabs and line ends would be columns and rows
-        lines.append(f"{label}\t{name or 'n/a'}\t{entry.color or 'n/a'}")
-    with atomic_write(table) as stream:
+    before = list(known.values())
+    wanted = {str(label): _row(label, entry) for label, entry in sorted(names.items())}
+    if overwrite:
+        both = (
+            (*w[:2], known[i][2] if w[2] == _NONE else w[2])
+            for i, w in wanted.items()
+            if i in known
+        )
+        known |= {row[0]: row for row in both}
+    ordered = [*known.values(), *(row for index, row in wanted.items() if index not in known)]
+    if table.exists() and ordered == before:
+        return table
+    with write_target(table, _NAMES, overwrite=True) as stream:
+        lines = ("\t".join(row) for row in (_COLUMNS, *ordered))
         stream.write(("\n".join(lines) + "\n").encode())
     return table
+
+
+def _row(label: int, entry: LabelName) -> tuple[str, ...]:
+    name = " ".join(entry.name.split())  # tabs and line ends would be columns and rows
+    return str(label), name or _NONE, entry.color or _NONE
+
+
+def _plain_rows(table: Path) -> dict[str, tuple[str, ...]] | None:
+    """Rows of a table by their index, as (index, name, color); None where it holds anything else."""
+    try:
+        lines = table.read_bytes()[:_MOST_BYTES].decode("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    header, *rows = [line.split("\t") for line in lines if line.strip()] or [[]]
+    if not {"index", "name"} <= set(header) <= set(_COLUMNS) or len(set(header)) < len(header):
+        return None
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
+        index = re.sub(r"\.0+$", "", cells.get("index", ""))
+        if len(row) > len(header) or not index or index in found:
+            return None
+        found[index] = (index, cells.get("name") or _NONE, cells.get("color") or _NONE)
+    return found
 
 
 _Row = tuple[int, LabelName]
@@ -193,6 +238,9 @@ def _as_hex(numbers: str) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
+_NAMES = Kind("table of label names", lambda table: _plain_rows(table) is not None)
+
+
 def _candidates(path: Path) -> Iterator[Path]:
     stem = without_suffix(path)
     beside = [*(pattern.format(stem) for pattern in _OWN_TABLES), *_FOLDER_TABLES]
@@ -204,9 +252,3 @@ def _candidates(path: Path) -> Iterator[Path]:
             yield from sorted(tables, key=lambda table: -len(table.stem))  # the closest first
             if (folder / "dataset_description.json").is_file():
                 return
-
-
-def _is_ours(table: Path) -> bool:
-    with table.open("rb") as stream:
-        header = stream.readline(2**12).decode("utf-8-sig", errors="replace")
-    return set(header.strip().split("\t")) <= {"index", "name", "color"}

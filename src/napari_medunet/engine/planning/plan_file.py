@@ -8,8 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_medunet.engine.errors import MedunetError
-from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.plan import Plan
+
+_PARTS = {"labels", "grid", "network"}  # by which a plan is known
 
 
 def read_plan(path: Path) -> Plan:
@@ -37,16 +39,32 @@ def read_plan(path: Path) -> Plan:
         ) from error
 
 
-def write_plan(path: Path, plan: Plan) -> None:
+def _is_plan(path: Path) -> bool:
+    """Whether a file holds a plan, perhaps edited, perhaps of another version."""
+    content = json.loads(path.read_bytes())
+    return isinstance(content, dict) and content.keys() >= _PARTS
+
+
+PLAN = Kind("plan", _is_plan)
+
+
+def write_plan(path: Path, plan: Plan, overwrite: bool = False) -> None:
     """Write a plan as JSON, one option a line, without reasons: they would be wrong once it is edited.
+
+    Parameters
+    ----------
+    path : path of the file
+    plan : Plan
+    overwrite : bool
+        Replace a plan that is there.
 
     Raises
     ------
-    OSError
-        If the file cannot be written.
+    OSError, MedunetError
+        If the file cannot be written or must not be replaced.
     """
     fields = plan.model_dump(mode="json", exclude={"reasons", "expected"})
-    with atomic_write(path) as stream:
+    with write_target(path, PLAN, overwrite) as stream:
         stream.write((_lines(fields, "") + "\n").encode())
 
 

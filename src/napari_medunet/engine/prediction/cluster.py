@@ -20,6 +20,7 @@ def predict_files_on(
     files: dict[str, tuple[Path, Path]],
     settings: PredictSettings,
     report: ProgressCallback = ignore,
+    overwrite: bool = False,
 ) -> Outcome:
     """Segment files on a Dask cluster: what `predict_files` does, on many machines.
 
@@ -35,6 +36,8 @@ def predict_files_on(
     files : dict of case name to (image, labels) paths
     report : callable
         Raise `Cancelled` in it to stop; files that are not begun are dropped.
+    overwrite : bool
+        Replace labels that napari-medunet made.
 
     Raises
     ------
@@ -49,7 +52,12 @@ def predict_files_on(
     with client:
         futures = {
             client.submit(
-                _predict_one, paths, source.resolve(), target.resolve(), settings, pure=False
+                _predict_one,
+                paths,
+                (source.resolve(), target.resolve()),
+                settings,
+                overwrite,
+                pure=False,
             ): name
             for name, (source, target) in files.items()
         }
@@ -86,10 +94,10 @@ def _connect(scheduler: str) -> Any:
 
 
 def _predict_one(
-    models: tuple[str, ...], source: Path, target: Path, settings: PredictSettings
+    models: tuple[str, ...], file: tuple[Path, Path], settings: PredictSettings, overwrite: bool
 ) -> None:
     """Run on a worker: segment one file."""
-    predict_file(_loaded(models), source, target, settings)
+    predict_file(_loaded(models), *file, settings, overwrite=overwrite)
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,8 @@ from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.files.doubts import kind_of
 from napari_medunet.engine.files.files import label_suffix, read, write_labels_like
 from napari_medunet.engine.files.listing import list_cases
+from napari_medunet.engine.files.marks import LABELS
+from napari_medunet.engine.files.saving import check_not_read, check_target
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.sliding_window import Predictor
 from napari_medunet.engine.progress import (
@@ -38,27 +40,53 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def output_files(
-    cases: dict[str, Path], out: Path, overwrite: bool = False
-) -> tuple[dict[str, tuple[Path, Path]], dict[str, Path]]:
-    """Where the labels of each case go: `out/<name>.nii.gz`, or the picture's own kind.
+@dataclass(frozen=True)
+class SortedCases:
+    """Which files of a job are to be done: see `sort_cases`.
+
+    Attributes
+    ----------
+    files : dict of case name to (image, labels) paths, to be done
+    skipped : dict of case name to path
+        That is there already.
+    refused : dict of case name to str
+        One line each: what must not be replaced.
+    """
+
+    files: dict[str, tuple[Path, Path]] = field(default_factory=dict)
+    skipped: dict[str, Path] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def sort_cases(cases: dict[str, Path], out: Path, overwrite: bool = False) -> SortedCases:
+    """Say where the labels of each case go, `out/<name>.nii.gz` or the picture's own kind, and which may.
 
     Parameters
     ----------
     cases : dict of case name to path
     out : path of a folder
     overwrite : bool
-        Do again what is there already; otherwise a broken run can be started again.
+        Do again what was done before; otherwise a broken run can be started again.
 
-    Returns
-    -------
-    files : dict of case name to (image, labels) paths, to be done
-    skipped : dict of case name to path, there already
+    Raises
+    ------
+    MedunetError
+        If labels would be written onto an image, by whatever name it has there.
     """
-    targets = {name: out / f"{name}{label_suffix(path)}" for name, path in cases.items()}
-    skipped = {} if overwrite else {name: t for name, t in targets.items() if t.exists()}
-    files = {name: (path, targets[name]) for name, path in cases.items() if name not in skipped}
-    return files, skipped
+    found = SortedCases()
+    for name, path in cases.items():
+        target = out / f"{name}{label_suffix(path)}"
+        check_not_read(target, LABELS, cases.values())
+        if target.exists() and not overwrite:
+            found.skipped[name] = target
+            continue
+        try:
+            check_target(target, LABELS, overwrite)
+        except (MedunetError, OSError) as error:
+            found.refused[name] = told(error)
+        else:
+            found.files[name] = (path, target)
+    return found
 
 
 def predict_files(
@@ -66,6 +94,7 @@ def predict_files(
     files: dict[str, tuple[Path, Path]],
     settings: PredictSettings,
     report: ProgressCallback = ignore,
+    overwrite: bool = False,
 ) -> Outcome:
     """Segment files one after the other, each onto its own grid.
 
@@ -76,6 +105,8 @@ def predict_files(
     files : dict of case name to (image, labels) paths
     report : callable
         Raise `Cancelled` in it to stop; finished files stay.
+    overwrite : bool
+        Replace labels that napari-medunet made.
     """
     outcome = Outcome()
     doubted: set[str] = set()
@@ -89,7 +120,7 @@ def predict_files(
             report(Progress(fraction, progress.message, warning=warning))
 
         try:
-            predict_file(segmenter, source, target, settings, of_all)
+            predict_file(segmenter, source, target, settings, of_all, overwrite)
             outcome.done[name] = target
         except (Cancelled, StopRequested):
             raise
@@ -104,6 +135,7 @@ def predict_file(
     target: Path,
     settings: PredictSettings,
     report: ProgressCallback = ignore,
+    overwrite: bool = False,
 ) -> None:
     """Segment one file.
 
@@ -114,12 +146,14 @@ def predict_file(
     Raises
     ------
     OSError, MedunetError
-        One line, if it cannot be read, segmented or written.
+        One line, if it cannot be read, segmented or written, or labels must not be replaced.
     """
+    check_target(target, LABELS, overwrite, [source])
     volume = read(source)
     for doubt in volume.doubts:
         report(Progress(0, f"Read {volume.name}", warning=doubt))
-    write_labels_like(target, predict(segmenter, volume, settings, report), volume)
+    labels = predict(segmenter, volume, settings, report)
+    write_labels_like(target, labels, volume, overwrite)
 
 
 def all_cases(inputs: list[Path], out: Path | None = None) -> Iterator[tuple[str, Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.paths import leads_nowhere, missing
+from napari_medunet.engine.files.saving import Kind
 from napari_medunet.engine.prediction.card import Card
 
 SUFFIX = ".medunet"
@@ -26,6 +28,18 @@ def with_suffix(path: Path) -> Path:
 def is_segmenter(path: Path) -> bool:
     """Whether a file's name ends as those of segmenters, in either case."""
     return path.suffix.lower() == SUFFIX
+
+
+def _is_segmenter(path: Path) -> bool:
+    """Whether a file is a segmenter, perhaps of another version: a zip with a card."""
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo(CARD).file_size > _MOST_CARD_BYTES:
+            return False
+        card = json.loads(archive.read(CARD))
+    return isinstance(card, dict) and {"format", "plan"} <= card.keys()
+
+
+SEGMENTER = Kind("segmenter", _is_segmenter, keeps_old=True)
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:

@@ -8,7 +8,6 @@ before it is used.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -21,16 +20,19 @@ import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.paths import AnyPath, expand_home
-from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.files.saving import check_target, write_target
+from napari_medunet.engine.files.scratch import NoRoom
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.prediction.model_file import (
     CARD,
+    SEGMENTER,
     read_card,
     weights_names,
     with_suffix,
 )
 from napari_medunet.engine.prediction.predict import predict
+from napari_medunet.engine.prediction.weights import load_weights, weights_to_bytes
 from napari_medunet.engine.progress import ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
@@ -113,27 +115,36 @@ class Segmenter:
         """The same, as a notebook shows it."""
         return f"<pre>{escape(self.card.describe())}</pre>"
 
-    def save(self, path: AnyPath) -> Path:
+    def save(self, path: AnyPath, overwrite: bool = False) -> Path:
         """Write a `.medunet` file, first under a temporary name, then renamed.
+
+        Parameters
+        ----------
+        path : path
+            `.medunet` is added where it is missing.
+        overwrite : bool
+            Replace a segmenter that is there: the old one is kept beside, as ``name.bak.medunet``.
 
         Raises
         ------
-        OSError
-            If the file cannot be written.
+        OSError, MedunetError
+            If the file cannot be written or must not be replaced.
         """
         target = with_suffix(expand_home(path))
-        with atomic_write(target) as stream, tempfile.TemporaryDirectory() as folder:
-            files = [Path(folder, name) for name in weights_names(len(self.networks))]
-            described = []
-            for network, about, file in zip(self.networks, self.card.networks, files, strict=True):
-                network.save_weights(file)
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                described.append(about.model_copy(update={"weights_sha256": digest}))
-            card = self.card.model_copy(update={"networks": tuple(described)})
-            with zipfile.ZipFile(stream, "w") as archive:
-                archive.writestr(CARD, card.model_dump_json(indent=1))
-                for file in files:
-                    archive.write(file, file.name)
+        check_target(target, SEGMENTER, overwrite)
+        contents = [weights_to_bytes(network, target.parent) for network in self.networks]
+        described = tuple(
+            about.model_copy(update={"weights_sha256": hashlib.sha256(content).hexdigest()})
+            for about, content in zip(self.card.networks, contents, strict=True)
+        )
+        card = self.card.model_copy(update={"networks": described})
+        with (
+            write_target(target, SEGMENTER, overwrite) as stream,
+            zipfile.ZipFile(stream, "w") as archive,
+        ):
+            archive.writestr(CARD, card.model_dump_json(indent=1))
+            for name, content in zip(weights_names(len(contents)), contents, strict=True):
+                archive.writestr(name, content)
         return target
 
     @classmethod
@@ -179,16 +190,15 @@ def _rebuilt(plan: Plan, content: bytes, sha256: str, path: AnyPath) -> Any:
             f"'{path}' is damaged: the checksum of its weights does not hold. Copy it again."
         )
     network = build_unet(plan, devices.precision())
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder, "network.weights.h5")
-        weights.write_bytes(content)
-        try:
-            # Keras warns, and goes on with random weights, where a layer finds none in the file.
-            with warnings.catch_warnings(action="error", category=UserWarning):
-                network.load_weights(weights)
-        except (ValueError, OSError, KeyError, UserWarning) as error:
-            raise MedunetError(
-                f"'{path}' is damaged: its weights do not fit the network that its card describes. "
-                "Copy it again, or train anew."
-            ) from error
+    try:
+        # Keras warns, and goes on with random weights, where a layer finds none in the file.
+        with warnings.catch_warnings(action="error", category=UserWarning):
+            load_weights(network, content)
+    except NoRoom:
+        raise
+    except (ValueError, OSError, KeyError, UserWarning) as error:
+        raise MedunetError(
+            f"'{path}' is damaged: its weights do not fit the network that its card describes. "
+            "Copy it again, or train anew."
+        ) from error
     return network

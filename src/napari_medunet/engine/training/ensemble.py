@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from napari_medunet.engine.errors import one_line
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import SegmentClass
 from napari_medunet.engine.prediction.segmenter import Segmenter
-from napari_medunet.engine.progress import Part, ProgressCallback
+from napari_medunet.engine.progress import Part, Progress, ProgressCallback
 from napari_medunet.engine.training.assembling import assemble_segmenter
 from napari_medunet.engine.training.learning.loop import LossNotFinite
 from napari_medunet.engine.training.one_network import TrainedNetwork, train_one_network
@@ -92,6 +93,12 @@ def train_part(
         trained = train_one_network(split, plan, classes, logged, initial)
     segmenter = assemble_segmenter([trained], plan, classes)
     if run:
-        segmenter.save(run.network)
-        run.checkpoints.remove()
+        try:
+            segmenter.save(run.network)
+        except OSError as error:  # it is in memory, and the others are still to come
+            why = f"A training that breaks off begins with this part anew: {one_line(error)}"
+            run.log(f"Warning: {why}")
+            report(Progress(1.0, "", warning=why))
+        else:
+            run.checkpoints.remove()
     return segmenter

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QFileDialog
 
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.evaluation.evaluation import Evaluation
@@ -27,6 +26,7 @@ from napari_medunet.plugin.session.closing import follow
 from napari_medunet.plugin.session.made_layers import is_comparison
 from napari_medunet.plugin.session.segmenters import names_in_segmenters
 from napari_medunet.plugin.session.session import session_of
+from napari_medunet.plugin.widgets.file_dialog import ask_where
 from napari_medunet.plugin.widgets.layer_watch import LayerWatch
 
 if TYPE_CHECKING:
@@ -86,14 +86,17 @@ class MetricsWidget(MetricsForm):
         ordered = {name: self.scores[name] for name in self.cases if name in self.scores}
         return Evaluation(ordered, dict(self._refused), settings=self._measured_with)
 
-    def save_csv(self, path: str | Path) -> None:
-        """Save every metric of every case and label; the suffix is added where it is missing."""
+    def save_csv(self, path: str | Path, overwrite: bool = False) -> None:
+        """Save every metric of every case and label; the suffix is added where it is missing.
+
+        With `overwrite` a table of scores that is there is replaced.
+        """
         if not self.scores:
             return
         target = Path(path)
         target = target if target.suffix else target.with_suffix(".csv")
         try:
-            self.evaluation().to_csv(target)
+            self.evaluation().to_csv(target, overwrite)
         except (OSError, MedunetError) as error:
             show_error(one_line(error))
             return
@@ -269,8 +272,6 @@ class MetricsWidget(MetricsForm):
             self.view.set_theme(self.viewer.theme)
 
     def _save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save the scores", "scores.csv", "Table (*.csv)"
-        )
-        if name:
-            self.save_csv(name)
+        path = ask_where(self, "Save the scores", "scores.csv", "Table (*.csv)")
+        if path:
+            self.save_csv(path, overwrite=True)

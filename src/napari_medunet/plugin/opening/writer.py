@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files import nifti
 from napari_medunet.engine.files.label_names import LabelName, LabelNames, write_label_names
+from napari_medunet.engine.files.marks import IMAGE, LABELS
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
 from napari_medunet.engine.files.paths import expand_home
+from napari_medunet.engine.files.saving import Kind, check_target
 from napari_medunet.engine.labels import smallest_dtype
 from napari_medunet.plugin.opening.label_features import KEY, names_in_features
+from napari_medunet.plugin.opening.label_rule import looks_like_labels
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -34,7 +37,8 @@ def write_layers(path: str, layers: Sequence[FullLayerData]) -> list[str]:
     One layer is written to `path`. Several are written beside each other, to ``<path>_<layer>``:
     "out.nii.gz" with the layers "scan" and "truth" makes out_scan.nii.gz and out_truth.nii.gz. Labels
     are written in the smallest unsigned type that holds them, with a table of their names beside them
-    where they have names; images in their own type.
+    where they have names; images in their own type. Labels may replace labels, and an image the file
+    that it was opened from; nothing else is written over.
 
     Parameters
     ----------
@@ -64,24 +68,61 @@ def write_layers(path: str, layers: Sequence[FullLayerData]) -> list[str]:
         targets = _targets(path, [layer.name for layer in saved])
         # Each is looked at before the first is written: what cannot be saved stops all.
         volumes = [volume_from_layer(layer, candidates) for layer in saved]
-        for target, layer, volume, (_, _, kind) in zip(
-            targets, saved, volumes, layers, strict=True
-        ):
-            if kind == "labels":
+        kinds = [_kind(layer, one[2]) for layer, one in zip(saved, layers, strict=True)]
+        for target, layer, kind in zip(targets, saved, kinds, strict=True):
+            others = [path for one in candidates if one is not layer for path in _scan_of(one)]
+            check_target(target, kind, overwrite=True, read=others)
+        for target, layer, volume, kind in zip(targets, saved, volumes, kinds, strict=True):
+            if kind is _LABELS:
                 _write_labels(target, layer, volume)
             else:
-                nifti.write_volume(target, volume)
+                nifti.write_volume(target, volume, overwrite=True, kind=kind)
     return [str(target) for target in targets]
+
+
+def _kind(layer: Layer, kind: str) -> Kind:
+    """What a layer is written as, and which files it may replace, for which a dialog has asked.
+
+    Labels replace labels, of whatever origin: an annotation is saved again and again. An image replaces
+    the file that it was opened from. Labels have no mark: no command replaces what a person has painted.
+    """
+    if kind == "labels":
+        return _LABELS
+    own = _opened_from(layer)
+
+    def is_own(path: Path) -> bool:
+        return any(one.exists() and path.samefile(one) for one in own) or IMAGE.is_ours(path)
+
+    return Kind("image", is_own, is_marked=True)
+
+
+def _opens_as_labels(path: Path) -> bool:
+    return LABELS.is_ours(path) or looks_like_labels(nifti.read_volume(path))
+
+
+_LABELS = Kind("label file", _opens_as_labels)
+
+
+def _scan_of(layer: Layer) -> list[Path]:
+    """The file of an image layer: it is not lost by saving another layer."""
+    return _opened_from(layer) if layer._type_string == "image" else []
+
+
+def _opened_from(layer: Layer) -> list[Path]:
+    read = layer.metadata.get("nifti")
+    paths = [read.path if read is not None else None, layer.source.path]
+    return [Path(path) for path in paths if path]
 
 
 def _write_labels(target: Path, layer: Layer, volume: Volume) -> None:
     if volume.leading_axes:  # labels of a series: one set for each time point
         dtype = smallest_dtype(volume.voxels, volume.name)
-        nifti.write_volume(target, replace(volume, voxels=volume.voxels.astype(dtype)))
+        volume = replace(volume, voxels=volume.voxels.astype(dtype))
+        nifti.write_volume(target, volume, overwrite=True, kind=_LABELS)
     else:
-        nifti.write_labels(target, volume.voxels, like=volume)
+        nifti.write_labels(target, volume.voxels, volume, overwrite=True, kind=_LABELS)
     if names := _names_of(layer):
-        write_label_names(target, names)
+        write_label_names(target, names, overwrite=True)
 
 
 def _names_of(layer: Layer) -> LabelNames:

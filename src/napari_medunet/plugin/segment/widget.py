@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_medunet.engine.errors import MedunetError, one_line
+from napari_medunet.engine.files.label_names import says_more
 from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import PredictSettings
@@ -171,7 +172,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
 def describe(card: Card) -> str:
     """Describe a segmenter in a few lines, for choosing."""
     names = ", ".join(
-        c.name if c.name.endswith(str(c.value)) else f"{c.value} {c.name}" for c in card.classes
+        f"{c.value} {c.name}" if says_more(c.name, c.value) else c.name for c in card.classes
     )
     spacing = " x ".join(f"{mm:.3g}" for mm in card.plan.grid.spacing_mm)
     scores = ", ".join(

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QWidget
 from napari_medunet.engine.prediction.model_file import SUFFIX
 from napari_medunet.plugin.session.segmenters import save_segmenter
 from napari_medunet.plugin.session.session import Session
+from napari_medunet.plugin.widgets.file_dialog import ask_where
 
 _DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
 
@@ -83,7 +84,7 @@ class Closing(QObject):  # type: ignore[misc]
             _targets(self.window, len(self.session.unsaved)),
             strict=False,
         ):
-            if save_segmenter(known, target):
+            if save_segmenter(known, target, overwrite=True):
                 self.session.saved(known)
         return not self.session.unsaved
 
@@ -116,10 +117,10 @@ def _by_script(window: QMainWindow) -> bool:
 def _targets(window: QWidget, count: int) -> list[Path]:
     """Ask for a file, or a folder for several; empty where the user thought better of it."""
     if count == 1:
-        name, _ = QFileDialog.getSaveFileName(
+        path = ask_where(
             window, "Save the segmenter", f"segmenter{SUFFIX}", f"Segmenter (*{SUFFIX})"
         )
-        return [Path(name)] if name else []
+        return [path] if path else []
     folder = QFileDialog.getExistingDirectory(window, f"Save {count} segmenters in a folder")
     if not folder:
         return []

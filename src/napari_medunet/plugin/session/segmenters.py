@@ -12,8 +12,8 @@ from napari.utils.notifications import show_error, show_info
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.files.label_names import agreed_names, says_more
 from napari_medunet.engine.files.paths import expand_home
-from napari_medunet.engine.files.saving import atomic_write
-from napari_medunet.engine.prediction.model_file import read_card, with_suffix
+from napari_medunet.engine.files.saving import write_target
+from napari_medunet.engine.prediction.model_file import SEGMENTER, read_card, with_suffix
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def names_in_segmenters(segmenters: Iterable[KnownSegmenter]) -> dict[int, str]:
     return {label: name for label, name in agreed_names(tables).items() if says_more(name, label)}
 
 
-def save_segmenter(source: Path, target: str | Path) -> bool:
+def save_segmenter(source: Path, target: str | Path, overwrite: bool = False) -> bool:
     """Copy a segmenter out of the session's temporary folder, and say so; whether it went well.
 
     Parameters
@@ -45,10 +45,12 @@ def save_segmenter(source: Path, target: str | Path) -> bool:
         Of the session.
     target : str or Path
         The suffix is added where it is missing.
+    overwrite : bool
+        The user was asked: replace a segmenter that is there, which is kept as ``name.bak.medunet``.
     """
     try:
         path = with_suffix(expand_home(target))
-        with source.open("rb") as stream, atomic_write(path) as unfinished:
+        with source.open("rb") as stream, write_target(path, SEGMENTER, overwrite) as unfinished:
             shutil.copyfileobj(stream, unfinished)
     except (OSError, MedunetError) as error:
         show_error(one_line(error))

@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.examples.example import fit_notes
@@ -30,6 +30,7 @@ from napari_medunet.plugin.train.form import TrainForm
 from napari_medunet.plugin.train.painted_layers import PaintedLayers
 from napari_medunet.plugin.train.preview_dialog import PreviewDialog, draw_slices
 from napari_medunet.plugin.train.training_view import TrainingView
+from napari_medunet.plugin.widgets.file_dialog import ask_where
 from napari_medunet.plugin.widgets.form import note_label
 from napari_medunet.plugin.widgets.latest_only import LatestOnly
 from napari_medunet.plugin.widgets.layer_watch import LayerWatch
@@ -274,21 +275,21 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             self.view.curve.set_theme(self.viewer.theme)
 
     def _save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save the segmenter", f"segmenter{SUFFIX}", f"Segmenter (*{SUFFIX})"
-        )
-        if name:
-            self.save_segmenter(name)
+        path = ask_where(self, "Save the segmenter", f"segmenter{SUFFIX}", f"Segmenter (*{SUFFIX})")
+        if path:
+            self.save_segmenter(path, overwrite=True)
 
-    def save_segmenter(self, path: str | Path) -> None:
+    def save_segmenter(self, path: str | Path, overwrite: bool = False) -> None:
         """Save the last training's segmenter.
 
         Parameters
         ----------
         path : str or Path
             The suffix is added where it is missing.
+        overwrite : bool
+            Replace a segmenter that is there; it is kept as ``name.bak.medunet``.
         """
         if self.segmenter_path is None:
             return
-        if save_segmenter(self.segmenter_path, path):
+        if save_segmenter(self.segmenter_path, path, overwrite):
             self.session.saved(self.segmenter_path)

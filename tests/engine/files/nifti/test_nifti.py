@@ -355,11 +355,13 @@ def test_a_qform_far_from_the_sform_is_told(tmp_path):
 
 
 def test_a_plain_file_is_mapped_and_never_written_into(tmp_path):
-    path = save(tmp_path / "a.nii", np.ones((2, 2, 2), np.int16))
+    ones = Volume(np.ones((2, 2, 2), np.int16), affine_from_spacing((1, 1, 1)))
+    path = tmp_path / "a.nii"
+    write_labels(path, ones.voxels, ones)
     before = path.read_bytes()
     volume = read_volume(path)
     volume.voxels[...] = 9
-    write_labels(path, volume.voxels, volume)  # onto the file that is mapped
+    write_labels(path, volume.voxels, volume, overwrite=True)  # onto the file that is mapped
     assert (volume.voxels == 9).all()
     assert path.read_bytes() != before
     assert (read_volume(path).voxels == 9).all()

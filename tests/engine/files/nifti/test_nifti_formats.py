@@ -94,7 +94,7 @@ def test_labels_return_to_the_grid_of_every_kind_in_all_48_orientations(
         header.set_data_dtype(np.int16)
         nib.save(image_class(DISK, affine, header), tmp_path / name)
         image = read_volume(tmp_path / name)
-        write_labels(tmp_path / "b.nii", image.voxels, image)
+        write_labels(tmp_path / "b.nii", image.voxels, image, overwrite=True)
         before, after = nib.load(tmp_path / name), nib.load(tmp_path / "b.nii")
         np.testing.assert_array_equal(np.asanyarray(after.dataobj), DISK)
         np.testing.assert_array_equal(after.affine, before.affine)
@@ -235,10 +235,10 @@ def test_limits_intent_and_extensions_are_kept(tmp_path):
         volume = read_volume(tmp_path / "a.nii.gz")
         assert volume.source.calibration == (-100, 250)
         assert volume.source.intent == 5
-        write_volume(tmp_path / "b.nii.gz", volume)
+        write_volume(tmp_path / "b.nii.gz", volume, overwrite=True)
         after = nib.load(tmp_path / "b.nii.gz")
         assert after.header.get_intent()[0] == "z score"
-        assert [e.get_code() for e in after.header.extensions] == [6, 4]
+        assert [e.get_code() for e in after.header.extensions] == [6, 4, 6]  # the last is our mark
         assert after.header.extensions[0].get_content().startswith(b"made on scanner 7")
         np.testing.assert_array_equal(np.asanyarray(after.dataobj), DISK)
     assert read_volume(make(tmp_path, "nifti2")).source.calibration is None

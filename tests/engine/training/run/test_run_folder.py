@@ -126,18 +126,35 @@ def test_a_training_that_can_be_resumed_is_not_overwritten(run_folder, tmp_path)
 
 
 def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
-    """A folder of the user's may be called as ours are."""
-    kept = [tmp_path / "fold-1" / "notes.txt", tmp_path / "other" / "checkpoint-1.npz"]
-    kept.append(tmp_path / "tensorboard" / "events")
-    for path in kept:
-        path.parent.mkdir()
-        path.write_text("mine")
+    """What a person puts into a run folder stays, and a folder of theirs is no place for a run."""
     cases = examples()
-    RunFolder.new(tmp_path).begin(cases, make_plan(cases, SETTINGS))
-    assert [path.read_text() for path in kept] == ["mine", "mine", "mine"]
-    RunFolder.new(tmp_path).begin(cases, make_plan(cases, SETTINGS))
-    assert not kept.pop().exists()  # of the run before, by now
-    assert [path.read_text() for path in kept] == ["mine", "mine"]
+    plan = make_plan(cases, SETTINGS)
+    run = RunFolder.new(tmp_path / "run")
+    run.begin(cases, plan)
+    run.log("Began")
+    part = run.of_part("fold-1")
+    part.begin(cases, plan)
+    part.log("Began")
+    kept = [run.path / name for name in ("notes.txt", "tensorboard/notes.txt", "fold-1/notes.txt")]
+    kept.append(run.path / "other" / "checkpoint-1.npz")
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    RunFolder.new(run.path).begin(cases, plan)
+    assert [path.read_text() for path in kept] == ["mine"] * 4
+    assert not (run.path / "log.txt").exists()
+    assert not (part.path / "log.txt").exists()
+    RunFolder.new(run.path).of_part("fold-1")
+
+
+@pytest.mark.parametrize("name", ["log.txt", "run.json", "plan.json", "history.csv", "fold-1/a"])
+def test_a_folder_of_other_files_is_no_place_for_a_run(tmp_path, name):
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text('{"mine": 1}')
+    with pytest.raises(ValueError, match="wanted an empty or a new folder"):
+        RunFolder.new(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
 
 
 def test_tensorboard_reads_the_scores(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from datetime import datetime
+from pathlib import Path
 
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.table import shown_metrics
@@ -15,23 +16,47 @@ from napari_medunet.engine.evaluation.report.sections import ReportParts, measur
 from napari_medunet.engine.evaluation.summary import CONFIDENCE, RESAMPLES
 from napari_medunet.engine.evaluation.templates import render
 from napari_medunet.engine.files.paths import AnyPath, expand_home
-from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.hardware.devices import package_version
 
 _MANY_ROWS = 2_000  # of the case table; more belong into the CSV
 _PACKAGES = ("napari-medunet", "numpy", "scipy", "numba", "nibabel", "matplotlib")
 
 
-def write_html(evaluation: Evaluation, path: AnyPath, parts: ReportParts | None = None) -> None:
+_GENERATOR = b'<meta name="generator" content="napari-medunet">'
+
+
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return _GENERATOR in stream.read(2**10)
+
+
+REPORT = Kind("report", _is_report)
+
+
+def write_html(
+    evaluation: Evaluation,
+    path: AnyPath,
+    parts: ReportParts | None = None,
+    overwrite: bool = False,
+) -> None:
     """Write the report.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    path : path of the file
+    parts : ReportParts, optional
+    overwrite : bool
+        Replace a report that is there.
 
     Raises
     ------
-    OSError
-        Where the file cannot be written; an earlier one is then still whole.
+    OSError, MedunetError
+        Where the file cannot be written or must not be replaced; an earlier one is then still whole.
     """
     page = html_report(evaluation, parts or ReportParts())
-    with atomic_write(expand_home(path)) as stream:
+    with write_target(expand_home(path), REPORT, overwrite) as stream:
         stream.write(page.encode(errors="backslashreplace"))
 
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 Extension: TypeAlias = tuple[int, bytes]  # registered code and content, with its padding
 
+COMMENT = 6  # plain text
 _CIFTI = 32
 _STEP = 16  # sizes are multiples of it
 

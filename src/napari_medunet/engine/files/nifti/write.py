@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -15,13 +15,14 @@ import numpy.typing as npt
 from isal import igzip
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.marks import IMAGE, LABELS, is_mark, mark
 from napari_medunet.engine.files.nifti import header as headers
-from napari_medunet.engine.files.nifti.extensions import pack_extensions
+from napari_medunet.engine.files.nifti.extensions import COMMENT, Extension, pack_extensions
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
 from napari_medunet.engine.files.nifti.qform import mend_qform
 from napari_medunet.engine.files.nifti.source import NiftiSource
 from napari_medunet.engine.files.nifti.voxels import unscaled
-from napari_medunet.engine.files.saving import atomic_write
+from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.labels import smallest_dtype
 from napari_medunet.engine.volume import Volume
 
@@ -31,7 +32,22 @@ _BLOCK_BYTES = 2**22
 _PLACES = {"t": 4, "c": 4, "v": 5, "d6": 6, "d7": 7}  # which axis on disk, counted from 1
 
 
-def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: Volume) -> None:
+@dataclass(frozen=True)
+class _Target:
+    """Where a file is written, and what it may replace."""
+
+    path: Path
+    kind: Kind
+    overwrite: bool
+
+
+def write_labels(
+    path: str | os.PathLike[str],
+    labels: npt.NDArray[Any],
+    like: Volume,
+    overwrite: bool = False,
+    kind: Kind = LABELS,
+) -> None:
     """Write labels onto the grid on disk that a volume came from, voxel for voxel.
 
     The source's affines, codes, units, description and extensions are kept. The file appears whole or not.
@@ -44,11 +60,16 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: V
         Written in the smallest unsigned type that holds them.
     like : Volume
         The image that the labels belong to; if it came from no NIfTI file, its affine is written.
+    overwrite : bool
+        Replace a file of this kind.
+    kind : Kind
+        Which files may be replaced. The usual kind bears a mark, and is replaced where it does.
 
     Raises
     ------
     MedunetError
-        If the labels are no integers, are negative, or have another shape than `like`.
+        If the labels are no integers, are negative, or have another shape than `like`, or the file is there
+        and must not be replaced.
     OSError
         If the file cannot be written.
     """
@@ -59,10 +80,13 @@ def write_labels(path: str | os.PathLike[str], labels: npt.NDArray[Any], like: V
             "choose the image that they were made on."
         )
     dtype = smallest_dtype(labels, like.name)
-    _write(Path(path), Volume(labels, like.affine, like.name, source=like.source), dtype, True)
+    volume = Volume(labels, like.affine, like.name, source=like.source)
+    _write(_Target(Path(path), kind, overwrite), volume, dtype, True)
 
 
-def write_volume(path: str | os.PathLike[str], volume: Volume) -> None:
+def write_volume(
+    path: str | os.PathLike[str], volume: Volume, overwrite: bool = False, kind: Kind = IMAGE
+) -> None:
     """Write an image, onto the grid on disk that it came from where it came from a NIfTI file.
 
     The values are written in their own type; bool as uint8, float16 as float32. What a header had scaled
@@ -71,11 +95,13 @@ def write_volume(path: str | os.PathLike[str], volume: Volume) -> None:
     become the fourth axis, components (and channels beside time) the fifth; three or four uint8
     channels become colours, unless their file kept them otherwise. The file is little-endian, one
     file, NIfTI-2 where the source is or an axis is longer than 32767, and appears whole or not at all.
+    `overwrite` and `kind` are those of `write_labels`.
 
     Raises
     ------
     MedunetError
-        If NIfTI has no place for the axes, the type or the geometry.
+        If NIfTI has no place for the axes, the type or the geometry, or the file is there and must not be
+        replaced.
     OSError
         If the file cannot be written.
     """
@@ -91,7 +117,7 @@ def write_volume(path: str | os.PathLike[str], volume: Volume) -> None:
     numbers, scaling = _as_stored(volume)
     if numbers is not None:
         volume, dtype = replace(volume, voxels=numbers), numbers.dtype
-    _write(Path(path), volume, dtype, False, scaling)
+    _write(_Target(Path(path), kind, overwrite), volume, dtype, False, scaling)
 
 
 def _as_stored(volume: Volume) -> tuple[npt.NDArray[Any] | None, tuple[float, float]]:
@@ -110,12 +136,13 @@ def _as_stored(volume: Volume) -> tuple[npt.NDArray[Any] | None, tuple[float, fl
 
 
 def _write(
-    path: Path,
+    target: _Target,
     volume: Volume,
     dtype: np.dtype[Any],
     is_labels: bool,
     scaling: tuple[float, float] = (1.0, 0.0),
 ) -> None:
+    path = target.path
     if not path.name.lower().endswith(SINGLE_SUFFIXES):
         raise MedunetError(f"'{path}' has the wrong ending; wanted .nii.gz or .nii. Rename it.")
     if not np.isfinite(volume.affine).all() or abs(np.linalg.det(volume.affine)) < 1e-30:
@@ -134,10 +161,9 @@ def _write(
     if is_labels:
         header["intent_code"] = _LABEL_INTENT
         header["cal_min"], header["cal_max"] = 0, 0
-    source = _source_still_valid(volume)
-    notes = pack_extensions(source.extensions if source else ())
+    notes = pack_extensions(_extensions(volume, target.kind, disk, dtype))
     header["vox_offset"] = header.sizeof_hdr + len(notes)
-    with atomic_write(path) as stream:
+    with write_target(path, target.kind, target.overwrite) as stream:
         if path.suffix.lower() == ".gz":  # without name and time: equal voxels make equal files
             with igzip.IGzipFile("", "wb", _GZIP_LEVEL, stream, mtime=0) as packed:
                 _pour(cast(BinaryIO, packed), header.binaryblock + notes, disk, dtype)
@@ -145,13 +171,30 @@ def _write(
             _pour(stream, header.binaryblock + notes, disk, dtype)
 
 
+def _extensions(
+    volume: Volume, kind: Kind, disk: npt.NDArray[Any], dtype: np.dtype[Any]
+) -> tuple[Extension, ...]:
+    """What the source's file holds beside voxels, and the mark of ours."""
+    source = _source_still_valid(volume)
+    kept = [one for one in (source.extensions if source else ()) if not is_mark(one[1])]
+    if kind.is_marked:
+        kept.append((COMMENT, mark(kind, _blocks(disk, dtype)).encode()))
+    return tuple(kept)
+
+
 def _pour(stream: BinaryIO, start: bytes, disk: npt.NDArray[Any], dtype: np.dtype[Any]) -> None:
     stream.write(start)
+    for block in _blocks(disk, dtype):
+        stream.write(block)
+
+
+def _blocks(disk: npt.NDArray[Any], dtype: np.dtype[Any]) -> Iterator[memoryview]:
+    """Voxels as the bytes of a file, a few planes at a time."""
     voxels, little = disk.T, dtype.newbyteorder("<")
     per_plane = max(1, math.prod(voxels.shape[1:]) * dtype.itemsize)
     planes = max(1, _BLOCK_BYTES // per_plane)  # a copy of the whole is never made
     for first in range(0, len(voxels), planes):
-        stream.write(np.ascontiguousarray(voxels[first : first + planes], little).data)
+        yield np.ascontiguousarray(voxels[first : first + planes], little).data
 
 
 def _disk_order(volume: Volume) -> tuple[npt.NDArray[Any], bool]:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.files.saving import PART_SUFFIX, atomic_write
 from napari_medunet.engine.progress import EpochScores
 from napari_medunet.engine.training.learning.loop import Best
@@ -151,16 +151,15 @@ class Checkpoints:
     def write_if_due(self, loop: Loop) -> None:
         """Write the state of a loop between two epochs, unless the last time is too short ago.
 
-        The next epoch need not wait: a thread writes.
-
-        Raises
-        ------
-        OSError
-            If the last one could not be written.
+        The next epoch need not wait: a thread writes. Where the last one could not be written, a warning
+        says so and the training goes on.
         """
         start, busy = time.monotonic(), time.thread_time()
-        if not self._is_due(start):
-            return
+        try:
+            if not self._is_due(start):
+                return
+        except OSError as error:
+            loop.warn([f"The training could not be resumed if it broke off now: {one_line(error)}"])
         arrays = {
             f"variable_{number}": np.array(variable.numpy())
             for number, variable in enumerate(loop.learner.variables())

@@ -65,6 +65,8 @@ class RunRecord(BaseModel):
         Of all examples, voxel for voxel; empty until they are known.
     cases : tuple of str
         Names of the examples.
+    overwrite : bool
+        Whether somebody said that what is written may replace what an earlier training wrote.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +75,7 @@ class RunRecord(BaseModel):
     files: RunFiles = RunFiles()
     examples_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
     cases: tuple[str, ...] = ()
+    overwrite: bool = False
 
 
 def fingerprint(examples: Sequence[Example]) -> str:

@@ -8,15 +8,16 @@ network.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.files.saving import atomic_write, check_writable
 from napari_medunet.engine.plan import Plan
@@ -59,25 +60,36 @@ class RunFolder:
         self.checkpoints = Checkpoints(path)
 
     @classmethod
-    def new(cls, path: Path, files: RunFiles | None = None) -> RunFolder:
-        """Prepare a folder for a new training; what an earlier, finished one left is replaced.
+    def new(cls, path: Path, files: RunFiles | None = None, overwrite: bool = False) -> RunFolder:
+        """Prepare a folder for a new training: where there is nothing, or where one of ours has ended.
+
+        What the earlier training left is replaced; files of other names stay.
+
+        Parameters
+        ----------
+        overwrite : bool
+            Remember that the training may replace what it writes besides.
 
         Raises
         ------
-        OSError
-            If it cannot be written, or holds a training that can be resumed.
+        OSError, MedunetError
+            If it cannot be written, holds a training that can be resumed, or anything that is not ours.
         """
+        for folder in (path, *path.glob(_PARTS)):
+            _check_is_ours(folder)
         check_writable(path / _RUN if path.exists() else path)
         if _can_be_resumed(path):
             raise OSError(
                 f"'{path}' holds a training that has not ended: go on with it by --resume '{path}', or "
                 "delete the folder to begin anew."
             )
-        return cls(path, RunRecord(files=files or RunFiles()), None)
+        return cls(path, RunRecord(files=files or RunFiles(), overwrite=overwrite), None)
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
+    def open(cls, path: Path, overwrite: bool = False) -> RunFolder:
         """Open the folder of a training that was killed.
+
+        With `overwrite` it may replace what it writes besides, as when that was said at its beginning.
 
         Raises
         ------
@@ -97,6 +109,8 @@ class RunFolder:
                 f"The run folder '{path}' is damaged, or of another version ({error.errors()[0]['msg']}). "
                 "Train anew, into another folder."
             ) from error
+        if overwrite:
+            record = record.model_copy(update={"overwrite": True})
         run = cls(path, record, plan)
         if not _can_be_resumed(path):
             raise MedunetError(
@@ -161,27 +175,29 @@ class RunFolder:
                 )
             return self.checkpoints.latest()
         self.plan = plan
-        had_run = (self.path / _RUN).exists()
         names = tuple(example.name for example in examples)
         self.record = self.record.model_copy(update={"examples_sha256": found, "cases": names})
-        for name, model in ((_PLAN, plan), (_RUN, self.record)):
+        for name, model in ((_RUN, self.record), (_PLAN, plan)):  # by the first it is known as ours
             with atomic_write(self.path / name) as stream:
                 stream.write(model.model_dump_json(indent=1).encode())
-        if had_run:  # else they may be the user's own
-            for old in (_LOG, _HISTORY):
-                (self.path / old).unlink(missing_ok=True)
-            shutil.rmtree(self.path / _EVENTS, ignore_errors=True)
-        for fold in self.path.glob(_PARTS):
-            if (fold / _RUN).exists():  # ours, not a folder that was there
-                shutil.rmtree(fold)
+        _clear(self.path)
+        for part in self.path.glob(_PARTS):
+            if (part / _RUN).exists():
+                _clear(part)
+                if {path.name for path in part.iterdir()} <= {_RUN, _PLAN}:
+                    shutil.rmtree(part)
         return None
 
     @contextmanager
     def logged(
         self, report: ProgressCallback, checkpoint: Checkpoint | None
     ) -> Iterator[ProgressCallback]:
-        """Context that gives a report which keeps log, history and events beside passing it on."""
+        """Context that gives a report which keeps log, history and events beside passing it on.
+
+        Where they cannot be written, a warning says so and the training goes on: it is worth more.
+        """
         history = list(checkpoint.state.history) if checkpoint else []
+        warned: list[str] = []
         writer = tensorboard_writer(self.path / _EVENTS)
         self.log(f"Resumed after epoch {len(history)}" if checkpoint else "Began")
 
@@ -191,9 +207,14 @@ class RunFolder:
             if progress.scores:
                 history.append(progress.scores)
                 self.log(progress.message)
-                write_history(self.path / _HISTORY, history)
-                if writer is not None:
-                    write_events(writer, progress.scores)
+                try:
+                    write_history(self.path / _HISTORY, history)
+                    if writer is not None:
+                        write_events(writer, progress.scores)
+                except OSError as error:
+                    if not warned:
+                        warned.append(f"The run folder is not kept: {one_line(error)}")
+                        report(Progress(progress.fraction, "", warning=warned[0]))
             report(progress)
 
         try:
@@ -208,7 +229,8 @@ class RunFolder:
             except OSError as error:  # the training has ended: nothing is lost with it
                 self.log(f"The last checkpoint was not written: {error}")
             if writer is not None:
-                writer.close()
+                with suppress(OSError):
+                    writer.close()
 
     def finish(self) -> None:
         """Remove the checkpoints, and the networks of folds: the segmenter is saved."""
@@ -219,8 +241,11 @@ class RunFolder:
         self.log("The segmenter is saved")
 
     def log(self, line: str) -> None:
-        """Append a line to the log, after the time."""
-        with (self.path / _LOG).open("a", encoding="utf-8", errors="backslashreplace") as stream:
+        """Append a line to the log, after the time; where that is impossible, nothing ends for it."""
+        with (
+            suppress(OSError),
+            (self.path / _LOG).open("a", encoding="utf-8", errors="backslashreplace") as stream,
+        ):
             stream.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {line}\n")
 
 
@@ -241,6 +266,32 @@ def run_context(
     checkpoint = run.begin(examples, plan)
     with run.logged(report, checkpoint) as logged:
         yield logged, InitialState(run.checkpoints, checkpoint)
+
+
+def _check_is_ours(folder: Path) -> None:
+    """Refuse a folder in which anything lies and no training of ours."""
+    if not folder.is_dir() or all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    try:
+        record = json.loads((folder / _RUN).read_bytes())
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict) or not {"files", "examples_sha256"} <= record.keys():
+        raise MedunetError(
+            f"'{folder}' holds other files than those of a training; wanted an empty or a new folder for "
+            "the run. Name another one with --run, or move it away."
+        )
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier training left, by its names: a person may have put other files beside."""
+    for name in (_LOG, _HISTORY, _NETWORK):
+        (folder / name).unlink(missing_ok=True)
+    Checkpoints(folder).remove()
+    for events in (folder / _EVENTS).glob("*tfevents*"):
+        events.unlink()
+    with suppress(OSError):
+        (folder / _EVENTS).rmdir()
 
 
 def _can_be_resumed(folder: Path) -> bool:
