@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.errors import MedunetError, printable
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.files.saving import atomic_write, check_writable
 from napari_medunet.engine.plan import Plan
@@ -162,7 +162,7 @@ class RunFolder:
             return self.checkpoints.latest()
         self.plan = plan
         had_run = (self.path / _RUN).exists()
-        names = tuple(example.name for example in examples)
+        names = tuple(printable(example.name) for example in examples)
         self.record = self.record.model_copy(update={"examples_sha256": found, "cases": names})
         for name, model in ((_PLAN, plan), (_RUN, self.record)):
             with atomic_write(self.path / name) as stream:
