@@ -23,7 +23,6 @@ import nibabel
 import numpy as np
 import PIL.Image
 import pytest
-from rich.console import Console
 
 import napari_medunet
 from napari_medunet import cli
@@ -38,6 +37,7 @@ from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training.run.run_folder import RunFolder
+from napari_medunet.progress_bar import text_console
 
 QUICK = ("--minutes", "2", "--epochs", "1", "--filters", "4", "--depth", "2", "--dims", "2d")
 
@@ -54,7 +54,7 @@ class Ran:
 def run(*arguments):
     """Run a command in this process."""
     out, err = io.StringIO(), io.StringIO()
-    shown = Console(file=err, highlight=False, soft_wrap=True)
+    shown = text_console(file=err)
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(console, "_errors", shown)
         code = cli.run([str(argument) for argument in arguments])

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from napari_medunet.engine.errors import one_line
 from napari_medunet.engine.progress import EpochScores, Progress, ProgressCallback
 
 
@@ -25,13 +26,14 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
     title : str
         What stands before the bar.
     """
-    bar = (
-        _in_notebook(title)
-        if _is_notebook()
-        else in_terminal(title, Console(stderr=True, highlight=False, soft_wrap=True))
-    )
+    bar = _in_notebook(title) if _is_notebook() else in_terminal(title, text_console(stderr=True))
     with bar as report:
         yield report
+
+
+def text_console(**where: Any) -> Console:
+    """A console that prints text as it is: ``[names]`` are no markup, ``:names:`` no pictures."""
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, **where)
 
 
 @contextmanager
@@ -45,16 +47,15 @@ def in_terminal(title: str, console: Console) -> Iterator[ProgressCallback]:
         ),
     )
     with Bar(*columns, console=console, transient=console.is_terminal) as bar:
-        task = bar.add_task(title, total=1.0, left="", doing="")
+        task = bar.add_task(one_line(title), total=1.0, left="", doing="")
 
         def report(progress: Progress) -> None:
-            bar.update(
-                task, completed=progress.fraction, left=_left(progress), doing=progress.message
-            )
+            doing = one_line(progress.message)
+            bar.update(task, completed=progress.fraction, left=_left(progress), doing=doing)
             if progress.warning:
-                console.print(warning_line(progress.warning), style="yellow", markup=False)
+                console.print(warning_line(progress.warning), style="yellow")
             if progress.scores:
-                console.print(_epoch_line(progress.scores), markup=False)
+                console.print(_epoch_line(progress.scores))
 
         yield report
         bar.update(task, completed=1.0, left="", doing="done")
@@ -62,7 +63,7 @@ def in_terminal(title: str, console: Console) -> Iterator[ProgressCallback]:
 
 def warning_line(message: object) -> str:
     """A warning in one line."""
-    return f"Warning: {' '.join(str(message).split())}"
+    return f"Warning: {one_line(message)}"
 
 
 @contextmanager

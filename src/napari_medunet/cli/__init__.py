@@ -15,7 +15,15 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells and typer have it
 
 def main() -> None:
     """Run the command line and exit: 0 for done, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
-    sys.exit(run(sys.argv[1:]))
+    from napari_medunet.cli import console, streams
+    from napari_medunet.engine.hardware.configuration import ignore_home
+
+    streams.open_output()
+    ignore_home()
+    code = run(sys.argv[1:])
+    if failure := streams.output_failure():
+        console.print_error(failure)
+    sys.exit(FAILED if failure and code == DONE else code)
 
 
 def run(arguments: list[str]) -> int:
@@ -40,7 +48,6 @@ def run(arguments: list[str]) -> int:
     from napari_medunet.engine.errors import can_be_mended, told
     from napari_medunet.engine.progress import StopRequested
 
-    console.print_anything()
     try:
         with console.interruptible():
             code = app(with_home(arguments), prog_name="napari-medunet", standalone_mode=False)

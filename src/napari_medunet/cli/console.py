@@ -2,71 +2,41 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import math
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
+from napari_medunet.cli.streams import own_stderr
+from napari_medunet.engine.errors import one_line, printable
 from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
-from napari_medunet.progress_bar import in_terminal, warning_line
+from napari_medunet.progress_bar import in_terminal, text_console, warning_line
 
 if TYPE_CHECKING:
     from napari_medunet.engine.examples.folders import LoadedExamples
 
-
-_ERRORS = "backslashreplace"  # what a terminal has no letter for is spelled out
-
-
-def print_anything() -> None:
-    """Let the standard streams print every text: names that are no UTF-8, or letters they don't have."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors=_ERRORS)
-
-
-def _own_stderr() -> TextIO:
-    """A standard error of our own, which stays on the terminal while `quiet` redirects the other."""
-    try:
-        stream = os.fdopen(
-            os.dup(sys.stderr.fileno()),
-            "w",
-            encoding=sys.stderr.encoding,
-            errors=_ERRORS,
-            buffering=1,
-        )
-    except (OSError, ValueError, AttributeError):  # no real stream behind it
-        return sys.stderr
-    atexit.register(stream.close)
-    return stream
-
-
-_errors = Console(file=_own_stderr(), highlight=False, soft_wrap=True)
-_output = Console(highlight=False, soft_wrap=True)
+_errors = text_console(file=own_stderr())
+_output = text_console()
 _interrupted = threading.Event()
 
 
 def print_error(error: object) -> None:
     """Print an error in one line on the standard error."""
-    _errors.print(f"Error: {' '.join(str(error).split())}", style="red", markup=False)
+    _errors.print(f"Error: {one_line(error)}", style="red")
 
 
 def print_warning(message: object) -> None:
     """Print a warning in one line on the standard error."""
-    _errors.print(warning_line(message), style="yellow", markup=False)
+    _errors.print(warning_line(message), style="yellow")
 
 
 def print_note(message: object) -> None:
     """Print in one line what was done and might not be expected, on the standard error."""
-    _errors.print(f"Note: {' '.join(str(message).split())}", markup=False)
+    _errors.print(f"Note: {one_line(message)}")
 
 
 def print_warnings(sentences: list[str], failed: dict[str, str]) -> None:
@@ -86,10 +56,7 @@ def print_loaded(loaded: LoadedExamples) -> None:
 
 def print_line(text: object = "") -> None:
     """Print text, or anything that rich can show, on the standard output."""
-    if isinstance(text, str):
-        _output.print(text, markup=False)
-    else:
-        _output.print(text)
+    _output.print(printable(text) if isinstance(text, str) else text)
 
 
 def print_json(**fields: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 
+from napari_medunet.engine import memory
 from napari_medunet.engine.hardware import devices, machine
 
 
@@ -18,7 +19,7 @@ def examine() -> tuple[dict[str, str], list[str]]:
     advice : list of sentences
     """
     found = devices.gpus()
-    free_gib = machine.free_memory_mib() / 1024
+    free_gib = memory.free_memory_mib() / 1024
     facts = {
         "backend": f"{devices.backend_name()} {devices.package_version(devices.backend_name())}",
         "device": devices.describe_devices(),

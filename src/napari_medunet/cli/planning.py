@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from napari_medunet.cli import console
 from napari_medunet.engine.examples.coverage import coverage
@@ -66,5 +67,5 @@ def show_plan(plan: Plan, as_json: bool) -> None:
     console.print_line(f"Plan: {plan.describe()}")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for path, reason in plan.reasons.items():
-        table.add_row(title_of(path), reason.choice, reason.why)
+        table.add_row(*map(Text, (title_of(path), reason.choice, reason.why)))  # no markup
     console.print_line(table)

@@ -28,6 +28,7 @@ from typing import BinaryIO, Protocol, cast
 from pydantic import BaseModel
 
 from napari_medunet.engine.errors import told
+from napari_medunet.engine.hardware.configuration import ignore_home
 from napari_medunet.engine.progress import Cancelled, Progress, ProgressCallback, StopRequested
 from napari_medunet.worker import messages
 from napari_medunet.worker.left_over import holds_training
@@ -171,6 +172,7 @@ def main() -> None:
     if hasattr(os, "nice"):  # on Windows the viewer starts the child with a lower priority
         with contextlib.suppress(OSError):
             os.nice(10)
+    ignore_home()
     # What libraries put into temporary files goes with the worker's, even after a kill.
     tempfile.tempdir = os.environ["TMPDIR"] = folder
     requests, replies = _take_over_streams()

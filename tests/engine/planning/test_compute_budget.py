@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from napari_medunet.engine import memory
 from napari_medunet.engine.hardware import devices, machine
 from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.plan import Plan
@@ -117,7 +118,7 @@ def test_what_jax_compiles_for_a_gpu_is_kept_in_the_users_cache(
 def test_what_the_machine_is_said_to_be():
     assert machine.cores() >= 1
     assert machine.describe().startswith(f"{machine.cores()} core")
-    assert machine.free_memory_mib() > 100
+    assert memory.free_memory_mib() > 100
 
 
 @pytest.mark.parametrize("patches", [1, 100, 100_000])

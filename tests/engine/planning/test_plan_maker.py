@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from napari_medunet.engine import memory
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.hardware import devices, machine
@@ -321,7 +322,7 @@ def test_a_plan_from_before_is_checked_and_leaves_nothing_to_choose(monkeypatch)
         beside_plan(plan, TrainSettings.of(batch=4, dims="3d"))
     for_three = plan.changed(networks=3)
     assert beside_plan(for_three, TrainSettings.of(folds=2)).network.networks == 1
-    monkeypatch.setattr(machine, "free_memory_mib", lambda: 200.0)
+    monkeypatch.setattr(memory, "free_memory_mib", lambda: 200.0)
     with pytest.raises(MedunetError, match="GiB are free"):
         check_given_plan(plan, cases)
 

@@ -1,5 +1,6 @@
 """`.medunet` files: what is written comes back, and damaged ones are refused."""
 
+import hashlib
 import json
 import math
 import zipfile
@@ -18,7 +19,7 @@ from napari_medunet.engine.prediction.card import (
     NetworkCard,
     SegmentClass,
 )
-from napari_medunet.engine.prediction.model_file import read_card
+from napari_medunet.engine.prediction.model_file import read_card, read_member, weights_names
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import EpochScores, Part, Scores
 
@@ -179,3 +180,44 @@ def test_what_is_no_segmenter_is_refused(tmp_path):
         Segmenter.load(tmp_path / "zip.medunet")
     with pytest.raises(OSError, match="Cannot read the segmenter"):
         Segmenter.load(tmp_path / "missing.medunet")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_damage_anywhere_is_told_in_one_line(saved, tmp_path, packing):
+    path, _ = saved
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "packed", "w", packing) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    whole = (tmp_path / "packed").read_bytes()
+    random = np.random.default_rng(0)
+    damaged = tmp_path / "damaged.medunet"
+    refused = 0
+    for turn in range(200):
+        content = bytearray(whole)
+        start = 0 if turn % 2 else max(0, len(whole) - 400)  # headers, and the directory at the end
+        for place in random.integers(start, min(start + 400, len(whole)), 3):
+            content[place] = random.integers(256)
+        damaged.write_bytes(content[: None if turn % 10 else random.integers(len(whole))])
+        try:
+            names = weights_names(len(read_card(damaged).networks))
+            with zipfile.ZipFile(damaged) as archive:
+                for name in names:
+                    read_member(archive, name)
+        except (MedunetError, OSError) as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused > 50
+
+
+def test_weights_of_another_shape_or_none_are_refused(saved, tmp_path):
+    path, _ = saved
+    card = json.loads(member(path, "card.json"))
+    weights = member(path, "network-1.weights.h5")
+    ragged = bytearray(weights)
+    ragged[200:2200:50] = bytes(40)
+    for content in (b"", b"no weights", weights[: len(weights) // 2], bytes(ragged)):
+        card["networks"][0]["weights_sha256"] = hashlib.sha256(content).hexdigest()
+        target = tmp_path / "other.medunet"
+        rewritten(path, target, card=json.dumps(card).encode(), network_1=content)
+        with pytest.raises(MedunetError, match="is damaged: its weights do not fit"):
+            Segmenter.load(target)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from planned import fine_tune_by, train_by
 
+from napari_medunet.engine import memory
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
-from napari_medunet.engine.hardware import machine
 from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.planning.plan_maker import make_plan
@@ -109,7 +109,7 @@ def test_what_the_network_is_cannot_be_chosen_anew(known):
 def test_a_training_that_does_not_fit_into_the_memory_is_refused(known, monkeypatch):
     plan = extend_plan(known.plan, [case(5, organ)], FURTHER)
     assert list(plan.reasons)[-1] == "memory"
-    monkeypatch.setattr(machine, "free_memory_mib", lambda: 100.0)
+    monkeypatch.setattr(memory, "free_memory_mib", lambda: 100.0)
     with pytest.raises(ValueError, match="GiB are free"):
         extend_plan(known.plan, [case(5, organ)], FURTHER)
 

@@ -6,9 +6,9 @@ another one, or none.
 
 import pytest
 
+from napari_medunet.engine import memory
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
-from napari_medunet.engine.hardware import machine
 from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
@@ -38,14 +38,14 @@ def trained(examples, tmp_path_factory):
     plan = make_plan(examples, CHOSEN)
     run = RunFolder.new(tmp_path_factory.mktemp("handed on") / "run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "free_memory_mib", lambda: NO_MEMORY_MIB)
+        patch.setattr(memory, "free_memory_mib", lambda: NO_MEMORY_MIB)
         return plan, train(examples, plan, run=run), run.path
 
 
 @pytest.fixture
 def memory_goes(monkeypatch):
     """Let there be hardly any memory left, once it is called."""
-    return lambda: monkeypatch.setattr(machine, "free_memory_mib", lambda: NO_MEMORY_MIB)
+    return lambda: monkeypatch.setattr(memory, "free_memory_mib", lambda: NO_MEMORY_MIB)
 
 
 def plan_in(folder):

@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import pytest
 
-from napari_medunet.engine.hardware import machine
+from napari_medunet.engine import memory
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.model_file import read_card, weights_names
 from napari_medunet.plugin.train.widget import TrainWidget
@@ -62,7 +62,7 @@ def train_as_shown(widget: TrainWidget, until: Until, folds: int | None = None) 
         return set(widget.session.worker.folder.glob("run-*/plan.json")) - before
 
     with pytest.MonkeyPatch.context() as patch:  # a plan made anew would now be refused
-        patch.setattr(machine, "free_memory_mib", lambda: 1.0)
+        patch.setattr(memory, "free_memory_mib", lambda: 1.0)
         until(widget.train_button.isEnabled)
         widget.train_button.click()
         until(lambda: widget.session.worker.folder is not None and begun())

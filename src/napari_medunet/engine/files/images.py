@@ -30,6 +30,7 @@ from napari_medunet.engine.files.picture_place import (
 )
 from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.labels import smallest_dtype
+from napari_medunet.engine.memory import check_memory
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -173,6 +174,7 @@ def _read_tiff(path: Path) -> _Picture:
                 f"'{path}' is damaged: its header claims {series.nbytes} bytes of pixels. Export it "
                 "again."
             )
+        check_memory(series.nbytes, f"'{path}'")
         doubts = doubts_of_orientation(path.name, tiff_orientation(tiff), is_tiff=True)
         described = series.axes, tiff_spacing(tiff), doubts
         if series.keyframe.photometric == tifffile.PHOTOMETRIC.PALETTE:

@@ -68,11 +68,12 @@ def set_up_backend() -> None:
     Raises
     ------
     MedunetError
-        See `backend_name`.
+        See `backend_name`; and if Keras was imported to compute in other numbers than float32.
     """
     name = backend_name()
     if _running_backend() is None:
         os.environ["KERAS_BACKEND"] = name
+    _check_number_type()
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -80,7 +81,19 @@ def set_up_backend() -> None:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if name == "jax" and "jax" not in sys.modules and expects_gpu():
         # To compile a step takes half a minute, of which two seconds are left once it was compiled before.
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(machine.cache_folder() / "jax"))
+        with suppress(RuntimeError):  # who has no home does without
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(machine.cache_folder() / "jax"))
+
+
+def _check_number_type() -> None:
+    """Refuse numbers of another type as Keras's default: the caller's process keeps its configuration."""
+    config: Any = getattr(sys.modules.get("keras"), "config", None)
+    floatx = config.floatx() if hasattr(config, "floatx") else "float32"
+    if floatx != "float32":
+        raise MedunetError(
+            f"Keras computes in {floatx} by default in this process; wanted float32. Call "
+            "keras.config.set_floatx('float32'), or change floatx in keras.json."
+        )
 
 
 def start_backend() -> None:

@@ -44,7 +44,13 @@ def has_nvidia_driver() -> bool:
 
 
 def cache_folder() -> Path:
-    """Where the user keeps what can be made again, on Linux; others must not be able to write there."""
+    """Where the user keeps what can be made again, on Linux; others must not be able to write there.
+
+    Raises
+    ------
+    RuntimeError
+        If the user has no home.
+    """
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "napari-medunet")
 
 
@@ -90,8 +96,3 @@ def _arithmetic() -> str:
     if cpu_has_bfloat16():
         return "bfloat16"
     return "float32 with AVX-512" if "avx512f" in _features() else "float32"
-
-
-def free_memory_mib() -> float:
-    """Memory that a new process could take without paging, in MiB."""
-    return float(psutil.virtual_memory().available) / 2**20

@@ -16,6 +16,8 @@ from napari_medunet.engine.network.batch_normalization import BatchNormalization
 from napari_medunet.engine.network.upsampling import Conv2DTranspose, Conv3DTranspose
 from napari_medunet.engine.plan import Plan
 
+CHANNELS_LAST = "channels_last"  # whatever the user has chosen for other work
+
 
 def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
     """Build the network of a plan, with fresh weights.
@@ -39,18 +41,16 @@ def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
     """
     policy = keras.DTypePolicy(precision)
     seeds = np.random.default_rng(plan.budget.seed)  # one for each layer that draws
-    pool = keras.layers.MaxPooling2D if plan.spatial_dims == 2 else keras.layers.MaxPooling3D
 
     # Down: each level halves the size and doubles the filters. An axis of thick slices waits.
-    image = keras.Input((*[None] * plan.spatial_dims, plan.inputs), name="image")
+    shape = (*[None] * plan.spatial_dims, plan.inputs)
+    image = keras.Input(shape, dtype="float32", name="image")
     features = image
     skips = []
     for level in range(plan.network.depth - 1):
         features = _block(features, level, f"down_{level}", plan, policy, seeds)
         skips.append(features)
-        features = pool(plan.network.pools[level], dtype=policy, name=f"down_{level}_pool")(
-            features
-        )
+        features = _pool(features, level, f"down_{level}_pool", plan, policy)
 
     # The deepest level, where dropout regularises the largest share of the weights.
     features = _block(features, plan.network.depth - 1, "bottom", plan, policy, seeds)
@@ -69,9 +69,14 @@ def build_unet(plan: Plan, precision: str = "float32") -> keras.Model:
 
     convolution = keras.layers.Conv2D if plan.spatial_dims == 2 else keras.layers.Conv3D
     first = keras.initializers.GlorotUniform(_draw(seeds))
-    logits = convolution(plan.classes, 1, kernel_initializer=first, dtype="float32", name="logits")(
-        features
-    )
+    logits = convolution(
+        plan.classes,
+        1,
+        data_format=CHANNELS_LAST,
+        kernel_initializer=first,
+        dtype="float32",
+        name="logits",
+    )(features)
     return keras.Model(image, logits, name=f"unet_{plan.spatial_dims}d")
 
 
@@ -89,6 +94,7 @@ def _block(
             plan.network.filters * 2**level,
             plan.kernel(level),
             padding="same",
+            data_format=CHANNELS_LAST,
             use_bias=False,  # the normalisation has one
             kernel_initializer=keras.initializers.HeNormal(_draw(seeds)),
             dtype=policy,
@@ -111,6 +117,12 @@ def _block(
     return features
 
 
+def _pool(features: Any, level: int, name: str, plan: Plan, policy: Any) -> Any:
+    pool = keras.layers.MaxPooling2D if plan.spatial_dims == 2 else keras.layers.MaxPooling3D
+    factors = plan.network.pools[level]
+    return pool(factors, data_format=CHANNELS_LAST, dtype=policy, name=name)(features)
+
+
 def _upsample(
     features: Any, level: int, name: str, plan: Plan, policy: Any, seeds: np.random.Generator
 ) -> Any:
@@ -120,6 +132,7 @@ def _upsample(
         plan.network.filters * 2**level,
         factors,
         strides=factors,
+        data_format=CHANNELS_LAST,
         kernel_initializer=keras.initializers.HeNormal(_draw(seeds)),
         dtype=policy,
         name=name,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from napari_medunet.engine import memory
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example
-from napari_medunet.engine.hardware import machine
 from napari_medunet.engine.plan import Expected, Plan, grid_shape
 from napari_medunet.engine.planning import compute_budget
 from napari_medunet.engine.planning.compute_budget import expected_steps, rounded
@@ -30,7 +31,11 @@ def fitted(
     MedunetError
         If it does not fit.
     """
-    fitting, why = fitting_plan(plan, _voxels(plan, examples), machine.free_memory_mib(), settings)
+    voxels, free_mib = _voxels(plan, examples), memory.free_memory_mib()
+    try:
+        fitting, why = fitting_plan(plan, voxels, free_mib, settings)
+    except MedunetError as error:
+        raise MedunetError(f"{error}{_one_too_large(plan, examples)}") from error
     for path, now, before in (
         ("schedule.batch", fitting.schedule.batch, plan.schedule.batch),
         ("grid.patch", fitting.grid.patch, plan.grid.patch),
@@ -55,6 +60,19 @@ def expect(plan: Plan, reasons: Reasons) -> Plan:
     reasons.note("steps", f"about {rounded(steps)}", why)
     expected = plan.expected.model_copy(update={"steps": steps})
     return plan.model_copy(update={"expected": expected})
+
+
+def _one_too_large(plan: Plan, examples: list[Example]) -> str:
+    """Name an example that is larger than all others together; nothing where none is."""
+    sizes = [_voxels(plan, [example]) for example in examples]
+    if len(sizes) < 2 or 2 * max(sizes) <= sum(sizes):
+        return ""
+    largest = examples[sizes.index(max(sizes))].image
+    voxels = " x ".join(map(str, grid_shape(largest, plan)))
+    return (
+        f" '{largest.name}' is most of it, with {voxels} voxels on the network's grid: check the "
+        "spacing in its header, or leave it out."
+    )
 
 
 def _voxels(plan: Plan, examples: list[Example]) -> int:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import zipfile
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.files.paths import leads_nowhere, missing
 from napari_medunet.engine.files.saving import Kind
 from napari_medunet.engine.prediction.card import Card
 
 SUFFIX = ".medunet"
 CARD = "card.json"
+# What opening a file as a zip may raise where it is none, or a damaged one.
+_NO_ZIP = (zipfile.BadZipFile, NotImplementedError, UnicodeError, struct.error, OverflowError)
 _MOST_CARD_BYTES = 16 * 2**20
 _MOST_WEIGHTS_BYTES = 2 * 2**30  # of each network
 
@@ -61,7 +64,7 @@ def read_card(path: str | os.PathLike[str]) -> Card:
                 raise MedunetError(
                     f"{wanted}. Its card is too large to be one: choose another file."
                 )
-            card = Card.model_validate_json(archive.read(CARD))
+            card = Card.model_validate_json(read_member(archive, CARD))
             names = weights_names(len(card.networks))
             if sorted((CARD, *names)) != sorted(archive.namelist()):
                 raise MedunetError(
@@ -71,7 +74,7 @@ def read_card(path: str | os.PathLike[str]) -> Card:
             if any(archive.getinfo(name).file_size > _MOST_WEIGHTS_BYTES for name in names):
                 raise MedunetError(f"{wanted}. Its weights are too large: choose another file.")
             return card
-    except zipfile.BadZipFile as error:
+    except _NO_ZIP as error:
         raise MedunetError(f"{wanted}. It is no zip file: choose another file.") from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -90,6 +93,27 @@ def read_card(path: str | os.PathLike[str]) -> Card:
             raise missing(Path(path), f"a {SUFFIX} file") from error
         raise OSError(
             f"Cannot read the segmenter '{path}': {error.strerror or error}. Check the path."
+        ) from error
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read one part of a `.medunet` file.
+
+    Raises
+    ------
+    MedunetError
+        If it is damaged, in whatever way.
+    """
+    try:
+        return archive.read(name)
+    except (OSError, MemoryError):
+        raise
+    except (
+        Exception
+    ) as error:  # of zip, of each way to pack, of passwords: all of them are damage here
+        raise MedunetError(
+            f"'{archive.filename}' is damaged: its part {name} cannot be read ({one_line(error)}). Copy it "
+            "again."
         ) from error
 
 

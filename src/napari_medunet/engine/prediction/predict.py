@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from scipy import ndimage
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import check_image, with_channels
+from napari_medunet.engine.memory import check_memory
 from napari_medunet.engine.patches.preprocessing import (
     image_to_grid,
     labels_from_classes,
     most_probable,
 )
-from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.plan import Plan, grid_shape
 from napari_medunet.engine.prediction.sliding_window import Predictor, blended_slabs
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
@@ -51,7 +53,8 @@ def predict(
     Raises
     ------
     MedunetError
-        If the volume has other channels than the segmenter expects, or voxels that are no numbers.
+        If the volume has other channels than the segmenter expects, voxels that are no numbers, or more
+        of them at the segmenter's spacing than fit into memory.
     """
     settings = settings or PredictSettings()
     plan = segmenter.plan
@@ -64,6 +67,7 @@ def predict(
             f"{plan.channels}. Convert the image, or choose another segmenter."
         )
     report(Progress(0, f"Preparing {volume.name}", warning=_doubt_of_spacing(volume, plan)))
+    _check_fits(volume, channels, plan)
     grid = image_to_grid(volume, plan)
     own_shape = tuple(np.moveaxis(np.empty(volume.shape, bool), plan.axis, 0).shape)
     classes = np.empty(own_shape, np.int16)
@@ -99,6 +103,17 @@ def _doubt_of_spacing(volume: Volume, plan: Plan) -> str:
     return "Image '{}' has a spacing of {} mm, the segmenter was trained at {} mm. Check its scale.".format(
         volume.name, *sizes
     )
+
+
+def _check_fits(volume: Volume, channels: int, plan: Plan) -> None:
+    """Refuse a volume that takes more memory than there is: at the least, resampled, or blended in 3D."""
+    shape = grid_shape(volume, plan)
+    own, grid = math.prod(volume.shape), math.prod(shape)
+    prepared = 4 * ((channels + 1) * grid + own)
+    blended = 4 * grid * (2 * channels + plan.classes) if plan.spatial_dims == 3 else 0
+    voxels = " x ".join(map(str, shape))
+    what = f"'{volume.name}', of {voxels} voxels at the segmenter's spacing,"
+    check_memory(max(prepared, blended) + 2 * own, what)
 
 
 def keep_largest_components(classes: npt.NDArray[np.int16], count: int) -> None:

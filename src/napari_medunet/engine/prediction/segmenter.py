@@ -28,6 +28,7 @@ from napari_medunet.engine.prediction.model_file import (
     CARD,
     SEGMENTER,
     read_card,
+    read_member,
     weights_names,
     with_suffix,
 )
@@ -166,7 +167,7 @@ class Segmenter:
         with zipfile.ZipFile(path) as archive:
             names = weights_names(len(card.networks))
             networks = tuple(
-                _rebuilt(card.plan, archive.read(name), about.weights_sha256, path)
+                _rebuilt(card.plan, read_member(archive, name), about.weights_sha256, path)
                 for name, about in zip(names, card.networks, strict=True)
             )
         return cls(networks, card)
@@ -194,9 +195,9 @@ def _rebuilt(plan: Plan, content: bytes, sha256: str, path: AnyPath) -> Any:
         # Keras warns, and goes on with random weights, where a layer finds none in the file.
         with warnings.catch_warnings(action="error", category=UserWarning):
             load_weights(network, content)
-    except NoRoom:
+    except (NoRoom, MemoryError):
         raise
-    except (ValueError, OSError, KeyError, UserWarning) as error:
+    except Exception as error:  # HDF5 has many for damage
         raise MedunetError(
             f"'{path}' is damaged: its weights do not fit the network that its card describes. "
             "Copy it again, or train anew."

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.errors import MedunetError, printable
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores, score_labels
 from napari_medunet.engine.evaluation.summary import summarise_values
@@ -242,7 +242,7 @@ def _scores_of_folds(folds: list[Fold], classes: tuple[SegmentClass, ...]) -> Cr
         scores = {
             one.value: _summarised([vars(s) for s in cases.of(one.value)])[0] for one in classes
         }
-        found.append(FoldScores(cases=tuple(cases.cases), scores=scores))
+        found.append(FoldScores(cases=tuple(map(printable, cases.cases)), scores=scores))
     over_folds = {
         one.value: _summarised([dict(fold.scores[one.value]) for fold in found]) for one in classes
     }

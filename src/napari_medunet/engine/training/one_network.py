@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_medunet.engine.errors import printable
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.patches.augment import augmentation_by_share
 from napari_medunet.engine.patches.batches import Batch, batches, draw_batch, joined
@@ -126,8 +127,8 @@ def _card(
 ) -> NetworkCard:
     training, validation = split
     return NetworkCard(
-        training_cases=tuple(example.name for example in training),
-        validation_cases=tuple(example.name for example in validation),
+        training_cases=tuple(printable(example.name) for example in training),
+        validation_cases=tuple(printable(example.name) for example in validation),
         validation_dice={
             one.name: None if math.isnan(score) else score
             for one, score in zip(classes, loop.best.dice, strict=True)

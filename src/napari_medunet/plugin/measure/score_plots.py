@@ -14,6 +14,12 @@ from qtpy.QtCore import Signal
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.confusion import Confusion
 from napari_medunet.engine.evaluation.metrics.table import metric_table
+from napari_medunet.engine.evaluation.plots.cuts import (
+    MOST_DRAWN,
+    confusion_to_draw,
+    of_labels,
+    worst_labels,
+)
 from napari_medunet.engine.evaluation.plots.scores import Place, draw_confusion, draw_spread
 from napari_medunet.plugin.measure.score_rows import label_text
 from napari_medunet.plugin.widgets.plots import style_of
@@ -76,12 +82,15 @@ class ConfusionPlot(ScorePlot):
         if self._shown is None:
             return False
         confusion, names, cases = self._shown
+        confusion, cut = confusion_to_draw(confusion)
         called = [
             "background" if label == 0 else _short(label_text(label, names))
             for label in confusion.labels.tolist()
         ]
+        if cut:
+            called[-1] = "all others"
         draw_confusion(self.axes, confusion, called, self.style)
-        self.set_title(f"% of each true label, {_counted(cases)}")
+        self.set_title(f"% of each true label, {_counted(cases)}{_cut(cut)}")
         return True
 
 
@@ -109,6 +118,9 @@ class SpreadPlot(ScorePlot):
             return False
         evaluation, metric, names = self._shown
         known = metric_table(evaluation.settings)[metric]
+        labels = worst_labels(evaluation, MOST_DRAWN)
+        cut = len(labels) < len(evaluation.labels)
+        evaluation = of_labels(evaluation, labels)
         called = [_short(label_text(row, names)) for row in evaluation.rows]
         self._places = draw_spread(self.axes, {"": evaluation}, known, called, self.style)
         left_out = sum(
@@ -119,7 +131,8 @@ class SpreadPlot(ScorePlot):
         note = f", {left_out} not finite" if left_out else ""
         # "2 inf" and the like stand between the plot and its title
         self.set_title(
-            f"{_counted(len(evaluation.cases))}{note}; line: median", 14 if left_out else 6
+            f"{_counted(len(evaluation.cases))}{_cut(cut)}{note}; line: median",
+            14 if left_out else 6,
         )
         return True
 
@@ -132,6 +145,10 @@ class SpreadPlot(ScorePlot):
 
 def _counted(cases: int) -> str:
     return f"{cases} cases" if cases != 1 else "1 case"
+
+
+def _cut(cut: bool) -> str:
+    return f", the {MOST_DRAWN} worst labels" if cut else ""
 
 
 def _short(name: str) -> str:

@@ -92,7 +92,7 @@ class Confusion:
         found = np.flatnonzero(self.labels == label)
         if found.size == 0:
             return Counts(0, 0, 0, self.total)
-        both, truth, prediction = (int(voxels[found[0]]) for voxels in self._by_label)
+        both, truth, prediction = (int(voxels[found[0]]) for voxels in self.by_label)
         return Counts(both, prediction - both, truth - both, self.total - truth - prediction + both)
 
     def group_counts(self, members: Iterable[int]) -> Counts:
@@ -106,7 +106,7 @@ class Confusion:
         return Counts(both, either - both - only, only, self.total - either)
 
     @cached_property
-    def _by_label(self) -> tuple[IntArray, IntArray, IntArray]:
+    def by_label(self) -> tuple[IntArray, IntArray, IntArray]:
         """Voxels of each label in both, in the truth and in the prediction."""
         truth, prediction = self.pairs.T
         sums = np.zeros((3, self.labels.size), dtype=np.int64)

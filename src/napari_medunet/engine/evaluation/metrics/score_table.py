@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from napari_medunet.engine.errors import printable
 from napari_medunet.engine.evaluation.metrics.metric import Metric
 from napari_medunet.engine.evaluation.metrics.table import LabelScores, metric_table
 from napari_medunet.engine.evaluation.templates import render
@@ -53,21 +54,21 @@ class ScoreTable:
         from rich.text import Text
 
         table = Table(
-            title=Text(self.title),
-            caption=Text(self.caption) if self.caption else None,
+            title=Text(printable(self.title)),
+            caption=Text(printable(self.caption)) if self.caption else None,
             box=box.SIMPLE_HEAD,
             padding=(0, 0, 0, 1),  # fits 80 columns
         )
         for place, heading in enumerate(self.headings):
             least = None if place < self.names else len(heading)
             justify = "left" if place < self.names else "right"
-            table.add_column(Text(heading), justify=justify, min_width=least)  # type: ignore[arg-type]
+            table.add_column(Text(printable(heading)), justify=justify, min_width=least)  # type: ignore[arg-type]
         for row in self.rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         if self.means:
             table.add_section()
         for row in self.means:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         return table
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from napari_medunet.engine.evaluation.metrics.surface.surface_points import surf
 from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores
 from napari_medunet.engine.grids import fit_labels, with_scale_of
 from napari_medunet.engine.labels import as_labels
+from napari_medunet.engine.memory import check_memory
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.volume import Volume
 
@@ -102,6 +104,8 @@ def evaluate_case(
                 "one volume: measure each of its volumes on its own."
             )
     settings = settings or EvaluateSettings()
+    voxels = " x ".join(map(str, truth.shape))
+    check_memory(4 * math.prod(truth.shape), f"'{truth.name}', of {voxels} voxels,")
     truth = with_scale_of(truth, prediction)
     prediction, fit = fit_labels(
         prediction, truth, resample=settings.resample, roles=("Prediction", "truth")

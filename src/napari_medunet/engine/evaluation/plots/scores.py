@@ -24,6 +24,7 @@ HATCHES = ("", "////", "....", "xxxx")
 _MOST_LEVEL = 6  # names of labels that stand beside each other without being turned
 _ROOM_FOR_NAMES = 24  # characters below a plot, beside each other
 _MOST_NAMES = 30
+_MOST_VECTORS = 5_000  # points of a plot; more are pixels where it becomes a file
 
 
 def draw_confusion(axes: Axes, confusion: Confusion, names: Sequence[str], style: PlotStyle) -> Any:
@@ -90,6 +91,7 @@ def draw_spread(
     """
     style_axes(axes, style)
     rows = next(iter(evaluations.values())).rows
+    many = len(rows) * sum(len(one.cases) for one in evaluations.values()) > _MOST_VECTORS
     step = 0.8 / len(evaluations)
     places: dict[int, list[Place]] = {}
     for side, evaluation in enumerate(evaluations.values()):
@@ -105,6 +107,7 @@ def draw_spread(
                 numbers = list(finite.values())
                 _draw_box(axes, numbers, (middle, 0.7 * step), HATCHES[side % len(HATCHES)], style)
                 points = _draw_points(axes, numbers, (middle, 0.3 * step), style)
+                points.set_rasterized(many)
                 places[id(points)] = [(name, row) for name in finite]
             missed = sum(map(isinf, values.values()))
             if missed:

@@ -13,6 +13,7 @@ from napari_medunet.engine.evaluation.comparison import Comparison
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.table import metric_table
 from napari_medunet.engine.evaluation.plots import scores, training
+from napari_medunet.engine.evaluation.plots.cuts import confusion_to_draw
 from napari_medunet.engine.evaluation.plots.style import PAPER
 from napari_medunet.engine.labels import label_name
 from napari_medunet.engine.progress import EpochScores
@@ -70,9 +71,11 @@ def spread_figure(
 
 
 def confusion_figure(evaluation: Evaluation) -> Figure:
-    """Draw the confusion matrix of all cases together."""
-    confusion = evaluation.confusion()
+    """Draw the confusion matrix of all cases together: of many labels the worst, the others as one."""
+    confusion, cut = confusion_to_draw(evaluation.confusion())
     names = [label_name(label, evaluation.names) for label in confusion.labels.tolist()]
+    if cut:
+        names[-1] = "all others"
     size = min(9.0, 2.0 + 0.5 * len(names))
     figure = _figure((size + 0.8, size))
     axes = figure.subplots()

@@ -19,7 +19,6 @@ from napari_medunet.engine.files.paths import AnyPath, expand_home
 from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.hardware.devices import package_version
 
-_MANY_ROWS = 2_000  # of the case table; more belong into the CSV
 _PACKAGES = ("napari-medunet", "numpy", "scipy", "numba", "nibabel", "matplotlib")
 
 
@@ -69,7 +68,6 @@ def html_report(evaluation: Evaluation, parts: ReportParts) -> str:
         subtitle=_subtitle(evaluation),
         notes=_notes(evaluation, parts),
         measured=measured_content(evaluation, parts) if evaluation.cases else None,
-        most_rows=_MANY_ROWS,
         definitions=[(one.heading, one.unit, one.better, one.text) for one in known],
         settings=evaluation.settings.model_dump().items(),
         versions=_versions(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.evaluation.evaluation import Evaluation
-from napari_medunet.engine.evaluation.metrics.label_pairs import foreground_box
+from napari_medunet.engine.evaluation.metrics.label_pairs import foreground_box, grown
+from napari_medunet.engine.evaluation.plots.cuts import MOST_DRAWN
 from napari_medunet.engine.grids import fit_labels, lay_on
 from napari_medunet.engine.labels import as_labels
 from napari_medunet.engine.volume import Volume
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARGIN_MM = 15.0
+_MOST_PIXELS = 512  # of a side: the picture is 250 wide
+_MOST_VERTICES = 20_000  # of all outlines; more become pixels
 
 
 @dataclass(frozen=True)
@@ -61,23 +66,67 @@ def overlay_figure(files: CaseFiles, title: str) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.patheffects import Normal, Stroke
 
-    truth, prediction, image, spacing = _slice(files)
+    truth, prediction, image, spacing = _coarser(*_slice(files))
+    shown, cut = _worst_in_slice(truth, prediction)
+    title += f"\nthe {len(shown)} worst of its labels" if cut else ""
     height, width = truth.shape[0] * spacing[0], truth.shape[1] * spacing[1]
     figure = Figure(figsize=(2.9, min(4.5, 0.35 + 2.9 * height / width)), layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_title(title, fontsize=8)
-    low, high = np.percentile(image, [1, 99]) if image.size else (0, 1)
+    low, high = np.nanpercentile(image, [1, 99]) if image.size else (0, 1)
     aspect = spacing[0] / spacing[1]
     axes.imshow(image, cmap="gray", aspect=aspect, vmin=low, vmax=max(high, low + 1e-6))
     # Light on dark and dark on light, so that the two differ in grey as well.
     lines = ((truth, "#ffd21f", "solid", "black"), (prediction, "#0a2a9c", "dashed", "white"))
+    outlines = []
     for labels, colour, style, edge in lines:
-        for label in np.unique(labels[labels != 0]):
-            drawn = axes.contour(labels == label, [0.5], colors=colour, linestyles=style)
+        for x, y, mask in _masks(labels, shown):
+            drawn = axes.contour(x, y, mask, [0.5], colors=colour, linestyles=style)
             drawn.set_linewidth(1.6)
             drawn.set_path_effects([Stroke(linewidth=3, foreground=edge, alpha=0.8), Normal()])
+            outlines.append(drawn)
+    vertices = sum(len(np.asarray(p.vertices)) for drawn in outlines for p in drawn.get_paths())
+    for drawn in outlines:
+        drawn.set_rasterized(vertices > _MOST_VERTICES)
     return figure
+
+
+def _coarser(
+    truth: npt.NDArray[Any], prediction: npt.NDArray[Any], image: npt.NDArray[Any], spacing: Any
+) -> tuple[npt.NDArray[Any], ...]:
+    """Fewer pixels, where there are more than the picture shows."""
+    step = -(-max(truth.shape) // _MOST_PIXELS)
+    few = slice(None, None, max(1, step))
+    return truth[few, few], prediction[few, few], image[few, few], spacing * max(1, step)
+
+
+def _worst_in_slice(
+    truth: npt.NDArray[Any], prediction: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], bool]:
+    """The labels of the lowest Dice in a slice, and whether there are others."""
+    labels, codes = np.unique(np.stack([truth, prediction]), return_inverse=True)
+    first, second = codes.reshape(2, -1)
+    both = np.bincount(first[first == second], minlength=labels.size)
+    dice = 2 * both / np.bincount(codes.reshape(-1), minlength=labels.size)
+    worst = [place for place in np.argsort(dice, kind="stable") if labels[place] != 0]
+    return labels[worst[:MOST_DRAWN]], len(worst) > MOST_DRAWN
+
+
+def _masks(
+    labels: npt.NDArray[Any], shown: npt.NDArray[Any]
+) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """Columns, rows and mask of each label, no larger than it is: outlines of the whole take gigabytes."""
+    codes = np.zeros(labels.shape, np.int32)
+    for code, label in enumerate(shown, 1):
+        codes[labels == label] = code
+    for code, box in enumerate(ndimage.find_objects(codes), 1):
+        if box is None:
+            continue
+        rows, columns = grown(box, labels.shape)
+        mask = codes[rows, columns] == code
+        if min(mask.shape) > 1 and not mask.all():  # else there is no line between it and others
+            yield np.arange(columns.start, columns.stop), np.arange(rows.start, rows.stop), mask
 
 
 def _slice(files: CaseFiles) -> tuple[npt.NDArray[Any], ...]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from math import isinf, isnan
 from typing import TYPE_CHECKING
 
-from napari_medunet.engine.errors import MedunetError
+import numpy as np
+
+from napari_medunet.engine.errors import told
 from napari_medunet.engine.evaluation.comparison import Comparison
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.metric import Metric
 from napari_medunet.engine.evaluation.metrics.table import metric_table, shown_metrics
+from napari_medunet.engine.evaluation.plots.cuts import MOST_DRAWN, of_labels, worst_labels
 from napari_medunet.engine.evaluation.report import figures
 from napari_medunet.engine.evaluation.report.overlays import (
     CaseFiles,
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
 
 # What a report shows at a glance; "All metrics" has the others.
 MAIN = ("dice", "iou", "precision", "recall", "nsd", "hd95", "hd", "assd", "volume_similarity")
+
+MOST_LISTED = 200  # labels of a table; all of them stand in the CSV
+MOST_ROWS = 2_000  # of the table of cases
 
 Row = tuple[str, ...]
 
@@ -108,16 +115,16 @@ class MeasuredContent:
     folds: list[Row]
     training: TrainingContent | None
     cases: list[Row]
+    labels_cut: str
+    case_rows: int  # of which `cases` may be the first
 
 
 def measured_content(evaluation: Evaluation, parts: ReportParts) -> MeasuredContent:
     """Gather what the report says of the cases."""
     known = metric_table(evaluation.settings)
     main = [known[name] for name in MAIN]
-    evaluations = {parts.versus[2].names[0] if parts.versus else "prediction": evaluation}
-    if parts.versus:
-        evaluations[parts.versus[0]] = parts.versus[1]
-    summaries, names, card = evaluation.summary(), evaluation.names, parts.card
+    listed = of_labels(evaluation, worst_labels(evaluation, MOST_LISTED))
+    summaries, names, card = listed.summary(), evaluation.names, parts.card
     fold_metrics = LabelMeans.model_fields
     return MeasuredContent(
         main_headings=[metric.title for metric in main],
@@ -126,20 +133,45 @@ def measured_content(evaluation: Evaluation, parts: ReportParts) -> MeasuredCont
             for row, found in summaries.items()
         ],
         micro=_micro(evaluation, main),
-        details=_details(evaluation, summaries),
-        spread=_svg(figures.spread_figure(evaluations)) if evaluation.rows else None,
+        details=_details(listed, summaries),
+        spread=_spread(evaluation, parts) if evaluation.rows else None,
         comparison=_comparison(parts.versus[2], names) if parts.versus else None,
         confusion=_svg(figures.confusion_figure(evaluation)),
         pictures=_pictures(evaluation, parts.files),
         fold_headings=[known[name].title for name in fold_metrics],
         folds=_folds(card, [known[name] for name in fold_metrics]) if card else [],
         training=_training(card) if card else None,
-        cases=[
-            (name, label_name(row, names), *(m.number(getattr(scores, m.name)) for m in main))
-            for name, case in evaluation.cases.items()
-            for row, scores in case.rows.items()
-        ],
+        cases=list(islice(_case_rows(evaluation, main), MOST_ROWS)),
+        labels_cut=_labels_cut(evaluation),
+        case_rows=sum(len(case.rows) for case in evaluation.cases.values()),
     )
+
+
+def _labels_cut(evaluation: Evaluation) -> str:
+    """What plots and tables leave out; empty where that is nothing."""
+    count = len(evaluation.labels)
+    if count <= MOST_DRAWN:
+        return ""
+    text = f"There are {count:,} labels: the {MOST_DRAWN} worst, by their mean Dice, are drawn"
+    if count > MOST_LISTED:
+        text += f", and the {MOST_LISTED} worst are listed in the summary"
+    return text + "; the CSV file has all of them."
+
+
+def _spread(evaluation: Evaluation, parts: ReportParts) -> Markup:
+    labels = worst_labels(evaluation, MOST_DRAWN)
+    name = parts.versus[2].names[0] if parts.versus else "prediction"
+    evaluations = {name: of_labels(evaluation, labels)}
+    if parts.versus:
+        evaluations[parts.versus[0]] = parts.versus[1]
+    return _svg(figures.spread_figure(evaluations))
+
+
+def _case_rows(evaluation: Evaluation, main: list[Metric]) -> Iterator[Row]:
+    for name, case in evaluation.cases.items():
+        for row, scores in case.rows.items():
+            numbers = (metric.number(getattr(scores, metric.name)) for metric in main)
+            yield (name, label_name(row, evaluation.names), *numbers)
 
 
 def _micro(evaluation: Evaluation, main: list[Metric]) -> str:
@@ -180,7 +212,7 @@ def _details(
 def _comparison(comparison: Comparison, names: Mapping[int, str]) -> ComparisonContent:
     known = metric_table(comparison.settings)
     rows: list[Row] = []
-    for row, found in comparison.differences.items():
+    for row, found in _most_different(comparison, MOST_LISTED).differences.items():
         for metric in (known[name] for name in MAIN):
             one = found[metric.name]
             rows.append(
@@ -195,9 +227,18 @@ def _comparison(comparison: Comparison, names: Mapping[int, str]) -> ComparisonC
                     f"{one.n} of {one.of}",
                 )
             )
-    return ComparisonContent(
-        *comparison.names, _svg(figures.difference_figure(comparison, names=names)), rows
-    )
+    drawn = figures.difference_figure(_most_different(comparison, MOST_DRAWN), names=names)
+    return ComparisonContent(*comparison.names, _svg(drawn), rows)
+
+
+def _most_different(comparison: Comparison, most: int) -> Comparison:
+    """Leave out all but the labels in whose mean Dice the two differ most."""
+    found = comparison.differences
+    if len(found) <= most:
+        return comparison
+    by_size = sorted(found, key=lambda row: -np.nan_to_num(abs(found[row]["dice"].mean)))
+    kept = set(by_size[:most])
+    return replace(comparison, differences={row: one for row, one in found.items() if row in kept})
 
 
 def _pictures(evaluation: Evaluation, files: Mapping[str, CaseFiles]) -> list[Picture]:
@@ -211,10 +252,9 @@ def _pictures(evaluation: Evaluation, files: Mapping[str, CaseFiles]) -> list[Pi
         kind = "best" if name in best else "worst"
         try:
             figure = overlay_figure(files[name], f"{kind}: {name}, Dice {dice}")
-        except (OSError, MedunetError) as error:
-            shown.append(Picture(name, error=str(error)))
-        else:
             shown.append(Picture(name, _svg(figure)))
+        except Exception as error:  # one picture must not end the report; a bug is told as one
+            shown.append(Picture(name, error=told(error)))
     return shown
 
 

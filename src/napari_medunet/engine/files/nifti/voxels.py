@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.nifti.files import opened
+from napari_medunet.engine.memory import check_memory
 
 _DEFLATE_LIMIT = 1032  # no byte of gzip unfolds into more than this many
 _BOMB_RATIO, _BOMB_BYTES = 900, 2**31  # so much from so little is one value, over and over
@@ -178,11 +179,12 @@ def read_whole(stored: StoredVoxels) -> npt.NDArray[Any]:
     Raises
     ------
     MedunetError
-        If the file is truncated or damaged.
+        If the file is truncated or damaged, or the values do not fit into the free memory.
     """
     native = stored.dtype.newbyteorder("=")
     if not stored.packed and not stored.is_scaled and stored.dtype == native:
         return map_numbers(stored)
+    check_memory(stored.count * stored.value_dtype.itemsize, f"'{stored.path}'")
     values = np.empty(stored.count, stored.value_dtype)
     with voxel_stream(stored) as stream:
         if stored.is_scaled:

@@ -1,16 +1,17 @@
 """The compiled half of `warp` and `intensity`: loops over the voxels of a patch.
 
-The machine code is kept beside this file (or in numba's folder for the user, where that cannot be
-written to): only the very first call on a machine waits for the compiler.
+The machine code is kept (`hardware.compiled`): only the very first call on a machine waits for the
+compiler.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from napari_medunet.engine.hardware.compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def warp_rows(image, classes, affine, field, cut, cut_classes):  # type: ignore[no-untyped-def]
     """Fill a patch, row by row; voxels outside the volume are left as they are.
 
@@ -35,7 +36,7 @@ def warp_rows(image, classes, affine, field, cut, cut_classes):  # type: ignore[
             _fill_row(image, classes, at, cut[z, y], cut_classes[z, y])
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _coordinates(z, y, affine, moves, bases, at):  # type: ignore[no-untyped-def]
     """Where the voxels of a row lie in the volume; `at`, (3, columns), is filled."""
     base_z, base_y, base_x = bases
@@ -52,7 +53,7 @@ def _coordinates(z, y, affine, moves, bases, at):  # type: ignore[no-untyped-def
                 at[axis, x] += moved * base_x[k, x]
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _fill_row(image, classes, at, voxels, labels):  # type: ignore[no-untyped-def]
     """A row: channels by trilinear interpolation, classes from the nearest voxel."""
     depth, rows, columns = classes.shape
@@ -72,7 +73,7 @@ def _fill_row(image, classes, at, voxels, labels):  # type: ignore[no-untyped-de
             voxels[i, c] = _between(low, _between(near, far, behind), above)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _neighbours(at, size):  # type: ignore[no-untyped-def]
     """The voxel nearest to a coordinate (-1 if none), those before and after, the second's share."""
     if not -0.5 <= at < size - 0.5:
@@ -83,12 +84,12 @@ def _neighbours(at, size):  # type: ignore[no-untyped-def]
     return int(at + 0.5), before, min(before + 1, size - 1), np.float32(inside - before)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _between(first, second, share):  # type: ignore[no-untyped-def]
     return first + (second - first) * share
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def combine_lines(matrix, lines, combined):  # type: ignore[no-untyped-def]
     """Multiply a matrix that is zero but near its diagonal with lines: ``matrix @ lines``.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.errors import MedunetError, printable
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.files.paths import PathInJson
 
@@ -82,7 +82,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
     """SHA-256 of all examples, in their order."""
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(example.name.encode())
+        digest.update(example.name.encode(errors="surrogatepass"))
         digest.update(np.asarray(example.image.affine, np.float64).tobytes())
         for array in (example.image.voxels, example.labels, np.packbits(example.annotated)):
             digest.update(f"{array.shape} {array.dtype.str}".encode())
@@ -92,7 +92,7 @@ def fingerprint(examples: Sequence[Example]) -> str:
 
 def difference(cases: Sequence[str], examples: Sequence[Example]) -> str:
     """Say how examples differ from those that a training began with."""
-    now = [example.name for example in examples]
+    now = [printable(example.name) for example in examples]
     if gone := [name for name in cases if name not in now]:
         return f"'{gone[0]}' is missing"
     if new := [name for name in now if name not in cases]:

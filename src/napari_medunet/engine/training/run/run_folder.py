@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from napari_medunet.engine.errors import MedunetError, one_line
+from napari_medunet.engine.errors import MedunetError, one_line, printable
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.files.saving import atomic_write, check_writable
 from napari_medunet.engine.plan import Plan
@@ -175,7 +175,7 @@ class RunFolder:
                 )
             return self.checkpoints.latest()
         self.plan = plan
-        names = tuple(example.name for example in examples)
+        names = tuple(printable(example.name) for example in examples)
         self.record = self.record.model_copy(update={"examples_sha256": found, "cases": names})
         for name, model in ((_RUN, self.record), (_PLAN, plan)):  # by the first it is known as ours
             with atomic_write(self.path / name) as stream:

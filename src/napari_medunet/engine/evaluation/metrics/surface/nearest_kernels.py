@@ -3,20 +3,21 @@
 Arrays are as `nearest` makes them: points (3, n) in mm, in the order of the leaves; boxes (nodes, 2, 3).
 Leaf `place` of a tree of n points holds those from n * place >> levels to n * (place + 1) >> levels.
 
-The machine code is kept beside this file (or in numba's folder for the user, where that cannot be
-written to): only the very first call on a machine waits for the compiler.
+The machine code is kept (`hardware.compiled`): only the very first call on a machine waits for the
+compiler.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from napari_medunet.engine.hardware.compiled import compiled
 
 # Points are finite and no distance is NaN; infinity has to stay what it is.
 _FINITE = {"nnan", "nsz", "contract"}
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def grow(points, order, boxes, levels):  # type: ignore[no-untyped-def]
     """Sort points into leaves, in place, and find the box of every node.
 
@@ -42,7 +43,7 @@ def grow(points, order, boxes, levels):  # type: ignore[no-untyped-def]
                 _halve(points, order, np.argmax(box[1] - box[0]), start, middle, stop)
 
 
-@njit(nogil=True, cache=True)
+@compiled()
 def _halve(points, order, axis, start, middle, stop):  # type: ignore[no-untyped-def]
     """Put the smaller values along an axis before `middle`: quickselect (Hoare, CACM 4(7), 1961)."""
     key = points[axis]
@@ -69,7 +70,7 @@ def _halve(points, order, axis, start, middle, stop):  # type: ignore[no-untyped
             break
 
 
-@njit(nogil=True, cache=True, fastmath=_FINITE)
+@compiled(fastmath=_FINITE)
 def look_up(tree, wanted, leaves, other, result):  # type: ignore[no-untyped-def]
     """Find the distance to the nearest of the others, for the wanted points of some leaves.
 
@@ -105,7 +106,7 @@ def look_up(tree, wanted, leaves, other, result):  # type: ignore[no-untyped-def
             result[place[i]] = np.sqrt(squared[i])
 
 
-@njit(nogil=True, cache=True, fastmath=_FINITE)
+@compiled(fastmath=_FINITE)
 def _walk(mine, squared, other, stack, gaps):  # type: ignore[no-untyped-def]
     """Walk down a tree with a leaf of points; `squared` is filled with their squared distances."""
     others, boxes, levels = other
@@ -138,7 +139,7 @@ def _walk(mine, squared, other, stack, gaps):  # type: ignore[no-untyped-def]
             top += 1
 
 
-@njit(nogil=True, cache=True, fastmath=_FINITE)
+@compiled(fastmath=_FINITE)
 def _visit(mine, squared, others, box, place, levels):  # type: ignore[no-untyped-def]
     """Compare points with those of one leaf; return the largest squared distance that is left."""
     n = others.shape[1]
@@ -158,9 +159,7 @@ def _visit(mine, squared, others, box, place, levels):  # type: ignore[no-untype
 
 # The signature makes numba start up when this module is imported, a tenth of a second that would
 # otherwise be part of the first call. The larger functions wait for that: they may have to be compiled.
-@njit(
-    "float64(float64[::1], float64[::1], float64[:, ::1])", nogil=True, cache=True, fastmath=_FINITE
-)
+@compiled("float64(float64[::1], float64[::1], float64[:, ::1])", fastmath=_FINITE)
 def _gap(low, high, box):  # type: ignore[no-untyped-def]
     """Give the squared distance between two boxes: 0 where they overlap."""
     gap = 0.0
@@ -169,7 +168,7 @@ def _gap(low, high, box):  # type: ignore[no-untyped-def]
     return gap
 
 
-@njit(nogil=True, cache=True, fastmath=_FINITE)
+@compiled(fastmath=_FINITE)
 def _apart(low, high, box):  # type: ignore[no-untyped-def]
     """Give the squared distance between the middles of two boxes, times four."""
     apart = 0.0
