@@ -118,7 +118,7 @@ def plan(
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings.annotation, report)
     console.print_loaded(loaded)
-    chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
+    chosen = planning.choose_plan(loaded, settings, None, as_json)
     if out is not None:
         write_plan(out, chosen)
     return FAILED if loaded.failed else DONE
@@ -142,7 +142,7 @@ def predict(
 ) -> int:
     """Segment images, each onto its own grid."""
     from napari_medunet.engine.files.saving import check_writable
-    from napari_medunet.engine.prediction.folders import all_cases, output_files
+    from napari_medunet.engine.prediction.folders import MOST_TOLD, all_cases, output_files
     from napari_medunet.engine.prediction.model_file import read_card
 
     cases = dict(all_cases(images, out))
@@ -151,10 +151,18 @@ def predict(
     check_writable(out / "labels")
     files, skipped = output_files(cases, out, overwrite)
     outcome = _segment(models, files, settings, scheduler, as_json)
-    console.print_warnings([], outcome.failed)
+    untold = len(outcome.warnings) - MOST_TOLD
+    also = (
+        [f"{untold} more files are odd, or their results: --json lists them."] if untold > 0 else []
+    )
+    console.print_warnings(also, outcome.failed)
     if as_json:
         console.print_json(
-            event="result", done=outcome.done, skipped=skipped, failed=outcome.failed
+            event="result",
+            done=outcome.done,
+            skipped=skipped,
+            failed=outcome.failed,
+            warnings=outcome.warnings,
         )
     else:
         console.print_line(

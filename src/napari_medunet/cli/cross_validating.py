@@ -95,6 +95,7 @@ def _print(found: CrossValidation, loaded: LoadedExamples, run: RunFolder, as_js
             minutes=card.minutes,
             failed=loaded.failed,
             unpaired=loaded.unpaired,
+            warnings=loaded.notes,
         )
         return
     console.print_line(fold_table(card))
