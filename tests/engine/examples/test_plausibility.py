@@ -156,11 +156,11 @@ def test_an_image_for_its_own_labels_is_refused():
     assert "voxel for voxel" in sentence
 
 
-def test_one_folder_for_both_is_refused(tmp_path):
+def test_one_file_for_both_is_refused(tmp_path):
     rng = np.random.default_rng(0)
     Image.fromarray(disc(rng)[0].astype(np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(MedunetError, match="as the image and as its labels"):
-        load_examples(tmp_path, tmp_path, ALL)
+        load_examples(tmp_path / "a.png", tmp_path / "a.png", ALL)
 
 
 def cells(rng, shuffled=True):
