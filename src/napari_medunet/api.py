@@ -6,19 +6,16 @@ Each function here calls one of the engine's, which has further parameters; see 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.evaluation.evaluation import Evaluation, evaluate_files
 from napari_medunet.engine.evaluation.metrics.scores import evaluate_case
 from napari_medunet.engine.examples import folders
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.folders import LoadedExamples
+from napari_medunet.engine.examples.plausibility import find_oddities
 from napari_medunet.engine.files import files
 from napari_medunet.engine.files.label_names import with_names
 from napari_medunet.engine.files.pairing import pair
@@ -29,7 +26,7 @@ from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import AnnotationSettings, EvaluateSettings, TrainSettings
-from napari_medunet.engine.settings.tree import Settings, refused_option
+from napari_medunet.engine.settings.tree import refusals_in_one_line
 from napari_medunet.engine.volume import Volume
 from napari_medunet.progress_bar import progress_bar
 
@@ -47,14 +44,14 @@ def load_examples(images: AnyPath, labels: AnyPath, **options: Any) -> LoadedExa
     Returns
     -------
     LoadedExamples
-        A sequence of examples. Files that could not be read give a warning, and are in its `failed`.
+        A sequence of examples. Files that could not be read (its `failed`), and what is odd, are warned of.
 
     Raises
     ------
     OSError, MedunetError
         If a folder is missing, or no pair can be used.
     """
-    with _refusals_in_one_line(AnnotationSettings):
+    with refusals_in_one_line(AnnotationSettings):
         annotation = AnnotationSettings.of(**options)
     loaded = folders.load_examples(expand_home(images), expand_home(labels), annotation)
     _warn((*loaded.unlike, *loaded.unpaired, *loaded.notes), loaded.failed)
@@ -82,7 +79,7 @@ def plan(examples: Sequence[Example], **options: Any) -> Plan:
     MedunetError
         If the examples cannot be trained on, or not with these options.
     """
-    return make_plan(list(examples), _settings(examples, options))
+    return _made_plan(examples, options)
 
 
 def train(
@@ -106,7 +103,7 @@ def train(
     MedunetError
         If the examples cannot be trained on, or the plan is for other ones.
     """
-    plan = plan or make_plan(list(examples), _settings(examples, {}))
+    plan = plan or _made_plan(examples, {})
     start_quietly()
     from napari_medunet.engine.training import train
 
@@ -140,6 +137,7 @@ def fine_tune(
     MedunetError
         If the examples do not fit the segmenter, or options ask for another network.
     """
+    _warn_of_oddities(examples)
     every = [*examples, *replay]
     plan = plan or extend_plan(segmenter.plan, every, _settings(examples, options))
     start_quietly()
@@ -250,7 +248,7 @@ def evaluate(prediction: Volume | AnyPath, truth: Volume | AnyPath, **options: A
     OSError, MedunetError
         If a file cannot be read, or a prediction is on another grid than its truth.
     """
-    with _refusals_in_one_line(EvaluateSettings):
+    with refusals_in_one_line(EvaluateSettings):
         settings = EvaluateSettings.of(**options)
     if not isinstance(prediction, Volume) and not isinstance(truth, Volume):
         pairs = pair(expand_home(truth), expand_home(prediction))
@@ -277,20 +275,22 @@ def _warn(sentences: Iterable[str], failed: Mapping[str, str] | None = None) -> 
 def _settings(examples: Sequence[Example], options: dict[str, Any]) -> TrainSettings:
     """Settings from options; loaded examples know how their annotation was read."""
     known = examples.annotation if isinstance(examples, LoadedExamples) else AnnotationSettings()
-    with _refusals_in_one_line(TrainSettings):
+    with refusals_in_one_line(TrainSettings):
         settings = TrainSettings(annotation=known)
         return settings.changed(**options)
 
 
+def _made_plan(examples: Sequence[Example], options: dict[str, Any]) -> Plan:
+    _warn_of_oddities(examples)
+    return make_plan(list(examples), _settings(examples, options))
+
+
+def _warn_of_oddities(examples: Sequence[Example]) -> None:
+    """Warn of what is odd about examples; of those that were loaded this has been said."""
+    if not isinstance(examples, LoadedExamples):
+        for sentence in find_oddities(list(examples)):
+            warnings.warn(sentence, stacklevel=4)
+
+
 def _names(examples: Sequence[Example]) -> dict[int, str]:
     return examples.names() if isinstance(examples, LoadedExamples) else {}
-
-
-@contextmanager
-def _refusals_in_one_line(model: type[Settings]) -> Iterator[None]:
-    """Context that turns pydantic's error about an option into one line."""
-    try:
-        yield
-    except ValidationError as error:
-        name, why = refused_option(model, error)
-        raise MedunetError(f"{name} is {error.errors()[0]['input']!r}: {why}") from error

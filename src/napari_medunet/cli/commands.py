@@ -129,7 +129,7 @@ def plan(
     with console.shown(as_json, "Reading") as report:
         loaded = load_examples(images, labels, settings.annotation, report)
     console.print_loaded(loaded)
-    chosen = planning.choose_plan(loaded.examples, settings, None, as_json)
+    chosen = planning.choose_plan(loaded, settings, None, as_json)
     if out is not None:
         write_plan(out, chosen, overwrite)
     return FAILED if loaded.failed else DONE

@@ -126,6 +126,7 @@ def _print(
             minutes=card.minutes,
             failed=loaded.failed,
             unpaired=loaded.unpaired,
+            warnings=loaded.notes,
         )
         return
     console.print_line(fold_table(card))

@@ -10,6 +10,7 @@ from rich.text import Text
 from napari_medunet.cli import console
 from napari_medunet.engine.examples.coverage import coverage
 from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.examples.folders import LoadedExamples
 from napari_medunet.engine.plan import Plan, title_of
 from napari_medunet.engine.planning.given_plan import beside_plan, check_given_plan
 from napari_medunet.engine.planning.plan_file import read_plan
@@ -31,7 +32,7 @@ def given_plan(file: Path | None, settings: TrainSettings) -> Plan | None:
 
 
 def choose_plan(
-    examples: list[Example], settings: TrainSettings, given: Plan | None, as_json: bool
+    loaded: LoadedExamples, settings: TrainSettings, given: Plan | None, as_json: bool
 ) -> Plan:
     """Take a given plan, or make one by the rules, and print it with its reasons.
 
@@ -40,8 +41,9 @@ def choose_plan(
     MedunetError
         One line, if the given plan is for other examples, or none can be made.
     """
+    examples = loaded.examples
     plan = make_plan(examples, settings) if given is None else check_given_plan(given, examples)
-    show_plan(plan, as_json)
+    show_plan(plan, loaded.notes, as_json)
     warn_of_scattered(examples, plan.annotation)
     return plan
 
@@ -59,10 +61,10 @@ def warn_of_scattered(examples: list[Example], annotation: AnnotationSettings) -
         )
 
 
-def show_plan(plan: Plan, as_json: bool) -> None:
-    """Print a plan and why it is so."""
+def show_plan(plan: Plan, warnings: list[str], as_json: bool) -> None:
+    """Print a plan and why it is so; for programs what is odd about its examples, too."""
     if as_json:
-        console.print_json(event="plan", plan=plan.model_dump(mode="json"))
+        console.print_json(event="plan", plan=plan.model_dump(mode="json"), warnings=warnings)
         return
     console.print_line(f"Plan: {plan.describe()}")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_medunet.cli import DONE, FAILED, console
 from napari_medunet.engine.files.saving import check_writable
-from napari_medunet.engine.prediction.folders import all_cases, sort_cases
+from napari_medunet.engine.prediction.folders import MOST_TOLD, all_cases, sort_cases
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.settings import PredictSettings
 
@@ -53,9 +53,17 @@ def predict_and_write(job: Job, settings: PredictSettings, as_json: bool) -> int
     check_writable(job.out / "labels")
     outcome = _segment(job, found.files, settings, as_json)
     failed, skipped = found.refused | outcome.failed, found.skipped
-    console.print_warnings([], failed)
+    untold = len(outcome.warnings) - MOST_TOLD
+    more = f"{untold} more files are odd, or their results: --json lists them."
+    console.print_warnings([more] if untold > 0 else [], failed)
     if as_json:
-        console.print_json(event="result", done=outcome.done, skipped=skipped, failed=failed)
+        console.print_json(
+            event="result",
+            done=outcome.done,
+            skipped=skipped,
+            failed=failed,
+            warnings=outcome.warnings,
+        )
     else:
         console.print_line(
             f"{len(outcome.done)} segmented into {job.out}, {len(skipped)} skipped (there already; "

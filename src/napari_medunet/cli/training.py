@@ -113,7 +113,7 @@ def train_anew(files: Files, settings: TrainSettings, overwrite: bool, as_json: 
     if folds:  # refused before the backend takes its seconds to start
         seed = given.budget.seed if given else settings.budget.seed
         choose_folds(loaded.examples, folds, seed)
-    plan = planning.choose_plan(loaded.examples, settings, given, as_json)
+    plan = planning.choose_plan(loaded, settings, given, as_json)
     return _train(loaded, plan, run, as_json)
 
 
@@ -171,7 +171,7 @@ def _fine_tune(
         why = f"of which {which} count, as in the segmenter's last training"
         replay_reason = Reason(choice=f"{len(replayed)} examples", why=why)
         plan = with_reasons(plan, {**plan.reasons, "replayed": replay_reason})
-    planning.show_plan(plan, as_json)
+    planning.show_plan(plan, loaded.notes, as_json)
     planning.warn_of_scattered(loaded.examples, plan.annotation)
     return _go_on_learning(loaded, replay, plan, run, as_json)
 
@@ -243,7 +243,9 @@ def _show(
         best_epoch=card.networks[0].best_epoch,
         epochs=card.networks[0].history[-1].epoch,
         minutes=card.minutes,
-        warnings=list(dict.fromkeys(w for one in card.networks for w in one.warnings)),
+        warnings=list(
+            dict.fromkeys([*loaded.notes, *(w for n in card.networks for w in n.warnings)])
+        ),
         failed=loaded.failed,
         unpaired=loaded.unpaired,
     )

@@ -14,6 +14,8 @@ from napari_medunet.engine.volume import Volume, affine_from_spacing
 class Threshold:
     """A network that calls bright what is above the mean: its answer is known beforehand."""
 
+    statistics = None
+
     def __init__(self, plan):
         self.plan = plan
         self.calls = []

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.example import make_example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.network.unet import build_unet
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import (
@@ -22,6 +25,8 @@ from napari_medunet.engine.prediction.card import (
 from napari_medunet.engine.prediction.model_file import read_card, read_member, weights_names
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import EpochScores, Part, Scores
+from napari_medunet.engine.settings import AnnotationSettings
+from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 PLAN = Plan.of(dims="2d", spacing_mm=(1, 1, 1), patch=(8, 8), labels=(0, 7), depth=2, filters=4)
 LOSS = Scores(0.25, 0.5, 0.4, 0.5, math.nan, 0.9)
@@ -121,6 +126,34 @@ def test_weights_that_were_changed_are_refused(saved, tmp_path):
     assert read_card(damaged)
     with pytest.raises(ValueError, match="checksum"):
         Segmenter.load(damaged)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    one = segmenter(1)
+    weights = one.networks[0].get_weights()
+    weights[0][...] = np.nan
+    one.networks[0].set_weights(weights)
+    with pytest.raises(MedunetError, match="not a number"):
+        one.probabilities(IMAGES)
+    with pytest.raises(MedunetError, match="not finite numbers"):
+        Segmenter.load(one.save(tmp_path / "broken"))
+
+
+def test_what_is_odd_is_warned_of_in_python():
+    flat = Volume(np.zeros((1, 8, 8), np.float32), affine_from_spacing((1, 1, 1)), "flat")
+    with pytest.warns(UserWarning, match="nothing to see|Nothing was found") as told:
+        segmenter(1).predict(flat)
+    assert told[0].filename == __file__
+
+
+def test_statistics_of_what_was_trained_on_come_back(tmp_path):
+    image, labels = make_phantom(0, (4, 16, 16))
+    data = measure_examples([make_example(image, labels, AnnotationSettings())])
+    known = segmenter(1)
+    card = known.card.model_copy(update={"data": data})
+    path = Segmenter(known.networks, card).save(tmp_path / "known")
+    assert read_card(path).data == data
+    assert Segmenter.load(path).statistics == data
 
 
 def test_networks_in_each_others_place_are_refused(saved, tmp_path):

@@ -90,6 +90,22 @@ def test_predictions_are_new_layers_on_the_image_s_grid(
 
 
 @pytest.mark.slow
+def test_what_is_odd_about_an_image_is_a_notification(
+    viewer: Any,
+    widget: SegmentWidget,
+    segmenter: Path,
+    add_phantom: AddPhantom,
+    until: Until,
+    notifications: list[str],
+) -> None:
+    image, _ = add_phantom(0)
+    image.data = np.full_like(image.data, 7)
+    widget.segmenters.open_segmenter(segmenter)
+    segment(widget, until)
+    assert any("nothing to see" in sentence for sentence in notifications)
+    assert "phantom_00 segmentation" in names(viewer)
+
+
 def test_a_prediction_is_replaced_until_somebody_edits_it(
     viewer: Any, widget: SegmentWidget, segmenter: Path, add_phantom: AddPhantom, until: Until
 ) -> None:

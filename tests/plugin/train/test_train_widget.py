@@ -151,6 +151,15 @@ def test_every_choice_of_the_plan_says_what_is_automatic(
         assert f"<b>{title_of(path)}</b>" in widget.form.plan.why.text()
 
 
+def test_the_advice_says_what_is_odd_about_the_layers(
+    widget: TrainWidget, add_phantom: AddPhantom, until: Until
+) -> None:
+    image, _ = add_phantom(0)
+    image.data = np.full_like(image.data, 7)
+    until(lambda: "nothing to see" in widget.form.advice.text())
+    assert "slices across z hold a label" in widget.form.advice.text()
+
+
 def test_all_voxels_count_where_every_slice_holds_a_label_unless_the_user_says_else(
     widget: TrainWidget, add_phantom: AddPhantom, until: Until
 ) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.annotation import BoolArray, annotated_voxels
+from napari_medunet.engine.examples.label_texture import blended_values, looks_like_labels
 from napari_medunet.engine.grids import Fit, fit_labels
 from napari_medunet.engine.labels import integer_labels
 from napari_medunet.engine.settings import AnnotationSettings
@@ -60,12 +61,14 @@ def make_example(image: Volume, labels: Volume, settings: AnnotationSettings) ->
     ------
     MedunetError
         If the grids differ and the settings do not ask to resample, the image has voxels that are not
-        finite, labels are no integers, or nothing was painted where only what was painted counts.
+        finite, labels are no integers or look like a picture, or nothing was painted where only what was
+        painted counts.
     """
     image = with_channels(image, time_as_channels=settings.time_as_channels)
     check_image(image)
     labels, fit = _on_grid_of(image, labels, settings)
     values = integer_labels(labels)
+    _check_labels(image, labels.name, values)
     if settings.annotated != "all" and not values.any():
         raise MedunetError(
             f"Labels '{labels.name}' hold no label: every voxel is 0. Paint at least one slice, or "
@@ -202,6 +205,29 @@ def _on_grid_of(image: Volume, labels: Volume, settings: AnnotationSettings) -> 
             f"a label ({fit.detail}). Pair the right files, or repair the affine of one."
         )
     return fitted, fit
+
+
+def _check_labels(image: Volume, name: str, values: npt.NDArray[np.integer[Any]]) -> None:
+    """Refuse a picture in the place of labels: what it would teach is one kind for each shade of grey."""
+    count = blended_values(values)
+    if not count:
+        return
+    if not image.leading_axes and np.array_equal(image.voxels, values):
+        raise MedunetError(
+            f"Labels '{name}' are the image itself: wanted labels that were painted on it. Was one folder "
+            "or file given for both?"
+        )
+    grey = image.voxels[0] if image.leading_axes else image.voxels
+    if looks_like_labels(grey):
+        raise MedunetError(
+            f"Labels '{name}' look like an image, and image '{image.name}' looks like labels: wanted it "
+            "the other way round. Exchange images and labels."
+        )
+    raise MedunetError(
+        f"Labels '{name}' look like a picture: {count} values or more that run into one another; wanted "
+        "pieces of one whole number each. JPEG, soft edges and resizing do that to masks: save them anew "
+        "as PNG, TIFF or NIfTI without smoothing, or set what is above the middle to 1 and all else to 0."
+    )
 
 
 def _background_to_zero(

@@ -9,6 +9,7 @@ from typing import overload
 
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.examples.example import Example, fit_notes, make_example
+from napari_medunet.engine.examples.plausibility import find_oddities
 from napari_medunet.engine.files.doubts import once_each
 from napari_medunet.engine.files.files import read
 from napari_medunet.engine.files.label_names import names_beside
@@ -42,6 +43,8 @@ class LoadedExamples(Sequence[Example]):
         What was paired though it is not called alike, in a sentence.
     doubts : list of str
         What of the files cannot be meant, one sentence each.
+    oddities : list of str
+        What is odd about the examples, one sentence each.
     """
 
     annotation: AnnotationSettings = field(default_factory=AnnotationSettings)
@@ -51,6 +54,7 @@ class LoadedExamples(Sequence[Example]):
     unpaired: list[str] = field(default_factory=list)
     unlike: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    oddities: list[str] = field(default_factory=list)
 
     @overload
     def __getitem__(self, index: int) -> Example: ...
@@ -64,8 +68,8 @@ class LoadedExamples(Sequence[Example]):
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of how files were read, each kind once."""
-        return [*once_each(self.doubts), *fit_notes(self.examples)]
+        """What is to be said of the files and examples, each kind once."""
+        return [*once_each(self.doubts), *fit_notes(self.examples), *self.oddities]
 
     def names(self) -> dict[int, str]:
         """Names of labels from the tables beside the label files, where they agree."""
@@ -89,6 +93,7 @@ def load_examples(
     for number, (name, (image_path, labels_path)) in enumerate(pairs.pairs.items()):
         report(Progress(number / len(pairs.pairs), f"Reading {name}"))
         try:
+            _check_two_files(image_path, labels_path)
             painted = read(labels_path, as_labels=True)
             # Where cases have folders of their own, the file's name alone is not the case's.
             image = replace(read(image_path), name=name)
@@ -102,4 +107,13 @@ def load_examples(
     if not loaded.examples:
         first = next(iter(loaded.failed.values()), "no file has a partner of the same name")
         raise MedunetError(f"None of the files in '{images}' and '{labels}' can be used: {first}")
+    loaded.oddities += find_oddities(loaded.examples)
     return loaded
+
+
+def _check_two_files(image: Path, labels: Path) -> None:
+    if image.resolve() == labels.resolve():
+        raise MedunetError(
+            f"'{image}' is given as the image and as its labels; wanted two files. Choose the folder of "
+            "the labels."
+        )

@@ -20,6 +20,7 @@ Float32Array = npt.NDArray[np.float32]
 
 # Standard deviations: farther away are broken voxels or metal, which must not set the scale of all others.
 _OUTLIER = 20.0
+_LARGEST = 1e30  # beyond it squares, and then differences, are no numbers in float32
 
 
 def image_to_grid(image: Volume, plan: Plan) -> Float32Array:
@@ -143,6 +144,8 @@ def labels_from_classes(classes: npt.NDArray[np.int16], plan: Plan) -> npt.NDArr
 
 
 def _normalised(channel: npt.NDArray[Any], plan: Plan) -> Float32Array:
+    if channel.dtype.kind == "f" and channel.dtype.itemsize >= 4:
+        channel = channel.clip(-_LARGEST, _LARGEST)  # one broken voxel is not to empty the image
     values = channel.astype(np.float32)
     if plan.grid.intensity == "ct":
         low, high, mean, deviation = plan.grid.window

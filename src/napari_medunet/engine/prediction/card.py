@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.progress import EpochScores
 from napari_medunet.engine.settings import MOST_FOLDS
@@ -128,6 +129,8 @@ class Card(BaseModel):
         Where the networks are those of a cross-validation.
     trained_with : dict of str to str
         Backend, device, precision and versions.
+    data : DataStatistics or None
+        Intensities, spacing, extent and labels of what it was trained on; None where they were not kept.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -139,12 +142,15 @@ class Card(BaseModel):
     cross_validation: CrossValidationScores | None = None
     created: ShortText
     trained_with: dict[ShortText, ShortText]
+    data: DataStatistics | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Card:
         labels = self.plan.labels[1:]
         if tuple(c.value for c in self.classes) != labels:
             raise ValueError("the classes are not those of the plan")
+        if self.data is not None and len(self.data.channels) != self.plan.channels:
+            raise ValueError("the statistics are not of as many channels as the plan")
         if found := self.cross_validation:
             if len(found.folds) != len(self.networks):
                 raise ValueError("there are not as many folds as networks")

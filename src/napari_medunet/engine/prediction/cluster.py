@@ -9,7 +9,7 @@ from typing import Any
 from napari_medunet.engine.errors import told
 from napari_medunet.engine.prediction.ensemble import load_segmenters
 from napari_medunet.engine.prediction.folders import Outcome, predict_file
-from napari_medunet.engine.prediction.sliding_window import Predictor
+from napari_medunet.engine.prediction.sliding_window import TrainedPredictor
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 
@@ -68,6 +68,11 @@ def predict_files_on(
                 error = future.exception()
                 if error is None:
                     outcome.done[name] = files[name][1]
+                    for warning in future.result():
+                        told_now = outcome.keep_warning(name, warning)
+                        report(
+                            Progress(number / len(futures), f"Segmented {name}", warning=told_now)
+                        )
                 else:
                     outcome.failed[name] = told(error)
                 report(Progress(number / len(futures), f"Segmented {name}"))
@@ -95,11 +100,18 @@ def _connect(scheduler: str) -> Any:
 
 def _predict_one(
     models: tuple[str, ...], file: tuple[Path, Path], settings: PredictSettings, overwrite: bool
-) -> None:
-    """Run on a worker: segment one file."""
-    predict_file(_loaded(models), *file, settings, overwrite=overwrite)
+) -> list[str]:
+    """Run on a worker: segment one file, and say what is odd about it."""
+    warnings: list[str] = []
+
+    def keep(progress: Progress) -> None:
+        if progress.warning:
+            warnings.append(progress.warning)
+
+    predict_file(_loaded(models), *file, settings, keep, overwrite=overwrite)
+    return warnings
 
 
 @lru_cache(maxsize=1)
-def _loaded(models: tuple[str, ...]) -> Predictor:
+def _loaded(models: tuple[str, ...]) -> TrainedPredictor:
     return load_segmenters([Path(model) for model in models])

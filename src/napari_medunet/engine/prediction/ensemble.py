@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.patches.preprocessing import Float32Array
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.segmenter import Segmenter
-from napari_medunet.engine.prediction.sliding_window import Predictor
+from napari_medunet.engine.prediction.sliding_window import TrainedPredictor
 
 
 class Ensemble:
@@ -28,7 +29,7 @@ class Ensemble:
         different labels.
     """
 
-    def __init__(self, members: Sequence[Predictor]) -> None:
+    def __init__(self, members: Sequence[TrainedPredictor]) -> None:
         self._members = members
         first, *others = (_seen(member.plan) for member in members)
         for other in others:
@@ -44,13 +45,18 @@ class Ensemble:
         """The plan of the first member, whose grid and labels are those of all."""
         return self._members[0].plan
 
+    @property
+    def statistics(self) -> DataStatistics | None:
+        """Of what the first member was trained on: all were trained on the same, or nearly."""
+        return self._members[0].statistics
+
     def probabilities(self, images: Float32Array) -> Float32Array:
         """Mean class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
         total = sum(member.probabilities(images) for member in self._members)
         return np.asarray(total / np.float32(len(self._members)), dtype=np.float32)
 
 
-def load_segmenters(paths: list[Path]) -> Predictor:
+def load_segmenters(paths: list[Path]) -> TrainedPredictor:
     """Read one `.medunet` file, or several as their mean.
 
     Raises

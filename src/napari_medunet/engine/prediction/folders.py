@@ -13,7 +13,7 @@ from napari_medunet.engine.files.listing import list_cases
 from napari_medunet.engine.files.marks import LABELS
 from napari_medunet.engine.files.saving import check_not_read, check_target
 from napari_medunet.engine.prediction.predict import predict
-from napari_medunet.engine.prediction.sliding_window import Predictor
+from napari_medunet.engine.prediction.sliding_window import TrainedPredictor
 from napari_medunet.engine.progress import (
     Cancelled,
     Progress,
@@ -22,6 +22,9 @@ from napari_medunet.engine.progress import (
     ignore,
 )
 from napari_medunet.engine.settings import PredictSettings
+
+MOST_TOLD = 10
+"""Files of which it is told at once what is odd about them: the same may be odd about thousands."""
 
 
 @dataclass
@@ -34,10 +37,19 @@ class Outcome:
         That were written.
     failed : dict of case name to str
         One line each: what was wrong.
+    warnings : dict of case name to list of str
+        What is odd about an image or its result, one sentence each.
     """
 
     done: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+
+    def keep_warning(self, name: str, warning: str) -> str:
+        """Keep what is odd about a case; give it back where it is to be told now, else nothing."""
+        if warning:
+            self.warnings.setdefault(name, []).append(warning)
+        return warning if len(self.warnings) <= MOST_TOLD else ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ def sort_cases(cases: dict[str, Path], out: Path, overwrite: bool = False) -> So
 
 
 def predict_files(
-    segmenter: Predictor,
+    segmenter: TrainedPredictor,
     files: dict[str, tuple[Path, Path]],
     settings: PredictSettings,
     report: ProgressCallback = ignore,
@@ -98,7 +110,8 @@ def predict_files(
 ) -> Outcome:
     """Segment files one after the other, each onto its own grid.
 
-    A file that cannot be read or segmented does not stop the others.
+    A file that cannot be read or segmented does not stop the others. What is odd is reported at once
+    for the first files; for the others it is only kept.
 
     Parameters
     ----------
@@ -112,10 +125,11 @@ def predict_files(
     doubted: set[str] = set()
     for number, (name, (source, target)) in enumerate(files.items()):
 
-        def of_all(progress: Progress, number: int = number) -> None:
+        def of_all(progress: Progress, number: int = number, name: str = name) -> None:
             fraction = (number + progress.fraction) / len(files)
-            kind = kind_of(progress.warning)
-            warning = "" if kind in doubted else progress.warning
+            told_now = outcome.keep_warning(name, progress.warning)
+            kind = kind_of(told_now)
+            warning = "" if kind in doubted else told_now
             doubted.add(kind)
             report(Progress(fraction, progress.message, warning=warning))
 
@@ -130,7 +144,7 @@ def predict_files(
 
 
 def predict_file(
-    segmenter: Predictor,
+    segmenter: TrainedPredictor,
     source: Path,
     target: Path,
     settings: PredictSettings,

@@ -18,16 +18,18 @@ from napari_medunet.engine.patches.preprocessing import (
     most_probable,
 )
 from napari_medunet.engine.plan import Plan, grid_shape
-from napari_medunet.engine.prediction.sliding_window import Predictor, blended_slabs
+from napari_medunet.engine.prediction.plausibility import (
+    check_image_fits,
+    find_result_oddity,
+)
+from napari_medunet.engine.prediction.sliding_window import TrainedPredictor, blended_slabs
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 
-_FAR_APART = 10.0  # times as large or small: no two scans of one kind are
-
 
 def predict(
-    segmenter: Predictor,
+    segmenter: TrainedPredictor,
     volume: Volume,
     settings: PredictSettings | None = None,
     report: ProgressCallback = ignore,
@@ -43,7 +45,8 @@ def predict(
         it was taken for channels in training.
     settings : PredictSettings
     report : callable
-        Called after each batch; raise `Cancelled` in it to stop.
+        Called after each batch; raise `Cancelled` in it to stop. Its warnings say what is odd about the
+        volume, before the work, and about the result.
 
     Returns
     -------
@@ -53,8 +56,8 @@ def predict(
     Raises
     ------
     MedunetError
-        If the volume has other channels than the segmenter expects, voxels that are no numbers, or more
-        of them at the segmenter's spacing than fit into memory.
+        If the volume has other channels than the segmenter expects, voxels that are no numbers, a scale
+        that cannot be meant, or more voxels at the segmenter's spacing than fit into memory.
     """
     settings = settings or PredictSettings()
     plan = segmenter.plan
@@ -66,7 +69,10 @@ def predict(
             f"Image '{volume.name}' has {channels} channels; the segmenter was trained on "
             f"{plan.channels}. Convert the image, or choose another segmenter."
         )
-    report(Progress(0, f"Preparing {volume.name}", warning=_doubt_of_spacing(volume, plan)))
+    doing = f"Preparing {volume.name}"
+    report(Progress(0, doing))
+    for oddity in check_image_fits(volume, plan, segmenter.statistics):
+        report(Progress(0, doing, warning=oddity))
     _check_fits(volume, channels, plan)
     grid = image_to_grid(volume, plan)
     own_shape = tuple(np.moveaxis(np.empty(volume.shape, bool), plan.axis, 0).shape)
@@ -82,27 +88,15 @@ def predict(
         classes[start : start + depth] = most_probable(probabilities, own)
     if settings.largest_component:
         keep_largest_components(classes, plan.classes)
-    return labels_from_classes(classes, plan)
+    labels = labels_from_classes(classes, plan)
+    if oddity := find_result_oddity(labels, volume):
+        report(Progress(1, f"Segmented {volume.name}", warning=oddity))
+    return labels
 
 
 def _with_channels(volume: Volume, plan: Plan) -> Volume:
     """Channels where the segmenter was trained to look for them."""
     return with_channels(volume, time_as_channels=plan.annotation.time_as_channels)
-
-
-def _doubt_of_spacing(volume: Volume, plan: Plan) -> str:
-    """Say that voxels are not at all of the size that was learned from, as where a unit is wrong."""
-    axes = [axis for axis in range(3) if plan.spatial_dims == 3 or axis != plan.axis]
-    own, learned = (
-        [spacing[axis] for axis in axes] for spacing in (volume.spacing_mm, plan.grid.spacing_mm)
-    )
-    ratios = [one / other for one, other in zip(own, learned, strict=True)]
-    if min(ratios) > 1 / _FAR_APART and max(ratios) < _FAR_APART:
-        return ""
-    sizes = (" x ".join(f"{size:.3g}" for size in spacing) for spacing in (own, learned))
-    return "Image '{}' has a spacing of {} mm, the segmenter was trained at {} mm. Check its scale.".format(
-        volume.name, *sizes
-    )
 
 
 def _check_fits(volume: Volume, channels: int, plan: Plan) -> None:

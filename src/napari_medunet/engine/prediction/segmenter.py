@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.files.paths import AnyPath, expand_home
 from napari_medunet.engine.files.saving import check_target, write_target
 from napari_medunet.engine.files.scratch import NoRoom
@@ -34,7 +35,7 @@ from napari_medunet.engine.prediction.model_file import (
 )
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.weights import load_weights, weights_to_bytes
-from napari_medunet.engine.progress import ProgressCallback, ignore
+from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 
@@ -63,6 +64,11 @@ class Segmenter:
         """The plan that the networks were built and trained from."""
         return self.card.plan
 
+    @property
+    def statistics(self) -> DataStatistics | None:
+        """Of what the networks were trained on, where they were kept."""
+        return self.card.data
+
     def probabilities(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Class probabilities of a batch: the mean over the networks.
 
@@ -74,11 +80,21 @@ class Segmenter:
         Returns
         -------
         (batch, *size, classes) float32 array
+
+        Raises
+        ------
+        MedunetError
+            If they are no numbers.
         """
         first, *others = self._predictors  # type: ignore[attr-defined]
         total = np.asarray(first.predict_on_batch(images), dtype=np.float32)
         for predictor in others:
             total = total + np.asarray(predictor.predict_on_batch(images), dtype=np.float32)
+        if not np.isfinite(total).all():
+            raise MedunetError(
+                "The segmenter's answer is not a number in some voxels; wanted probabilities. Its weights "
+                "are damaged, or too large for half precision: copy it again, or train anew."
+            )
         return total / np.float32(len(self.networks))
 
     def predict(self, image: Volume, report: ProgressCallback = ignore, **options: Any) -> Volume:
@@ -102,9 +118,20 @@ class Segmenter:
         Raises
         ------
         MedunetError
-            If the image has other channels, or voxels that are no numbers.
+            If the image has other channels, voxels that are no numbers, or a scale that cannot be meant.
+
+        Warns
+        -----
+        UserWarning
+            If the image is odd beside those of training, or the result is empty or one label everywhere.
         """
-        labels = predict(self, image, PredictSettings.of(**options), report)
+
+        def warn_and_report(progress: Progress) -> None:
+            if progress.warning:
+                warnings.warn(progress.warning, stacklevel=4)
+            report(progress)
+
+        labels = predict(self, image, PredictSettings.of(**options), warn_and_report)
         names = {one.value: one.name for one in self.card.classes}
         return Volume(labels, image.affine, image.name, source=image.source, names=names)
 
@@ -202,4 +229,9 @@ def _rebuilt(plan: Plan, content: bytes, sha256: str, path: AnyPath) -> Any:
             f"'{path}' is damaged: its weights do not fit the network that its card describes. "
             "Copy it again, or train anew."
         ) from error
+    if not all(np.isfinite(weights).all() for weights in network.get_weights()):
+        raise MedunetError(
+            f"'{path}' cannot segment: some of its weights are not finite numbers. Take an earlier copy, "
+            "or train anew."
+        )
     return network

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.patches.preprocessing import Float32Array, slices_around
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.tiles import tile_corners, tile_weight
@@ -27,6 +28,15 @@ class Predictor(Protocol):
 
     def probabilities(self, images: Float32Array) -> Float32Array:
         """Class probabilities (batch, *size, classes) of images (batch, *size, channels)."""
+        ...
+
+
+class TrainedPredictor(Predictor, Protocol):
+    """A predictor that knows what it was trained on."""
+
+    @property
+    def statistics(self) -> DataStatistics | None:
+        """Of what it was trained on, where they were kept."""
         ...
 
 

@@ -6,6 +6,8 @@ a form or a line of Python can name an option without its branch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -126,3 +128,13 @@ def _merge(values: dict[str, Any], others: dict[str, Any]) -> None:
             _merge(values[name], value)
         else:
             values[name] = value
+
+
+@contextmanager
+def refusals_in_one_line(model: type[Settings]) -> Iterator[None]:
+    """Context that turns pydantic's error about an option into one line."""
+    try:
+        yield
+    except ValidationError as error:
+        name, why = refused_option(model, error)
+        raise MedunetError(f"{name} is {error.errors()[0]['input']!r}: {why}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import (
@@ -30,6 +31,7 @@ def assemble_segmenter(
     trained: Sequence[TrainedNetwork],
     plan: Plan,
     classes: tuple[SegmentClass, ...],
+    data: DataStatistics,
     cross_validation: CrossValidationScores | None = None,
 ) -> Segmenter:
     """Put networks of one plan together, with the card that says how they came about."""
@@ -40,6 +42,7 @@ def assemble_segmenter(
         cross_validation=cross_validation,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_with=_trained_with(plan, [one.card for one in trained]),
+        data=data,
     )
     return Segmenter(tuple(one.network for one in trained), card)
 

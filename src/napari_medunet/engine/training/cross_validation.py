@@ -21,6 +21,7 @@ from napari_medunet.engine.evaluation.metrics.scores import CaseScores, score_la
 from napari_medunet.engine.evaluation.summary import summarise_values
 from napari_medunet.engine.examples.example import Example, case_labels, check_image
 from napari_medunet.engine.examples.split import split_folds
+from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.given_plan import check_plan
 from napari_medunet.engine.prediction.card import (
@@ -229,7 +230,7 @@ def _assemble(
         TrainedNetwork(fold.segmenter.networks[0], fold.segmenter.card.networks[0])
         for fold in finished
     ]
-    segmenter = assemble_segmenter(trained, plan, classes, scores)
+    segmenter = assemble_segmenter(trained, plan, classes, measure_examples(examples), scores)
     labels = {index: found for fold in finished for index, found in fold.labels.items()}
     return CrossValidation(segmenter, dict(sorted(labels.items())), evaluation)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_medunet.engine.errors import one_line
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.split import split_examples
+from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import SegmentClass
 from napari_medunet.engine.prediction.segmenter import Segmenter
@@ -91,7 +92,7 @@ def train_part(
     split = split_examples(examples, plan.hold_out.validation, plan.budget.seed, plan.axis)
     with run_context(run, examples, plan, report) as (logged, initial):
         trained = train_one_network(split, plan, classes, logged, initial)
-    segmenter = assemble_segmenter([trained], plan, classes)
+    segmenter = assemble_segmenter([trained], plan, classes, measure_examples(examples))
     if run:
         try:
             segmenter.save(run.network)

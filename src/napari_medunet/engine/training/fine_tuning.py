@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from napari_medunet.engine.examples.example import Example, check_image, label_values
 from napari_medunet.engine.examples.split import split_examples
+from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.given_plan import check_plan
@@ -100,7 +101,10 @@ def fine_tune(
         split = split_examples([*known, *replayed], hold_out, seed, plan.axis)
         begun = replace(initial, weights=extended_weights(segmenter, plan))
         trained = train_one_network(split, plan, classes, logged, begun)
-    more = assemble_segmenter([trained], plan, classes)
+    data = measure_examples(examples)
+    if segmenter.card.data is not None:
+        data = segmenter.card.data.joined(data)
+    more = assemble_segmenter([trained], plan, classes, data)
     old = f"a segmenter of {len(segmenter.card.cases)} cases, {segmenter.card.created}"
     about = more.card.trained_with | {"fine-tuned from": old}
     return replace(more, card=more.card.model_copy(update={"trained_with": about}))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.example import Example, check_image
 from napari_medunet.engine.examples.split import split_examples
+from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.given_plan import check_plan
 from napari_medunet.engine.prediction.segmenter import Segmenter
@@ -67,8 +68,8 @@ def train(
     if plan.network.networks > 1:
         several = train_networks(examples, plan, classes, report, run)
         as_many = plan.changed(networks=len(several))  # perhaps fewer than planned
-        return assemble_segmenter(several, as_many, classes)
+        return assemble_segmenter(several, as_many, classes, measure_examples(examples))
     split = split_examples(examples, plan.hold_out.validation, plan.budget.seed, plan.axis)
     with run_context(run, examples, plan, report) as (logged, initial):
         trained = train_one_network(split, plan, classes, logged, initial)
-    return assemble_segmenter([trained], plan, classes)
+    return assemble_segmenter([trained], plan, classes, measure_examples(examples))

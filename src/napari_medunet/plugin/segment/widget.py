@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QPushButton, QVBoxLayout, QWidget
 
@@ -13,6 +13,7 @@ from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.files.label_names import says_more
 from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.prediction.model_file import read_card
+from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.plugin.opening.layers import volume_from_layer
 from napari_medunet.plugin.session.closing import follow
@@ -77,6 +78,7 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
         job.produced.connect(
             lambda result: predictions.write(viewer, images[result[0]], result[1], names)
         )
+        job.progressed.connect(_show_oddity)
         self._follow_job(job)
         self.session.run(job)
 
@@ -167,6 +169,12 @@ class SegmentWidget(QWidget):  # type: ignore[misc]
     def _job_changed(self) -> None:
         self.segment_button.setVisible(self.job_bar.isHidden())
         self._check()
+
+
+def _show_oddity(report: Progress) -> None:
+    """Show what is odd about an image or its result, once the child has looked at it."""
+    if report.warning:
+        show_warning(report.warning)
 
 
 def describe(card: Card) -> str:

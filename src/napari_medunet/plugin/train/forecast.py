@@ -12,6 +12,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_medunet.engine.examples.coverage import Coverage, coverage
 from napari_medunet.engine.examples.example import Example, make_example
+from napari_medunet.engine.examples.plausibility import find_oddities
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.fine_tuning_plan import extend_plan
 from napari_medunet.engine.planning.plan_maker import make_plan
@@ -62,10 +63,10 @@ class Choice:
         """
         found = self._coverage()
         settings = self._settled(found) if self.which_open else self.settings
-        if not with_plan:
-            return Forecast(found, settings)
         examples = self.examples(settings.annotation)
-        return Forecast(found, settings, self.decide(examples, settings))
+        odd = tuple(find_oddities(examples))
+        decision = self.decide(examples, settings) if with_plan else None
+        return Forecast(found, settings, odd, decision)
 
     def examples(self, annotation: AnnotationSettings) -> list[Example]:
         """Examples of the pairs.
@@ -147,12 +148,15 @@ class Forecast:
         Of each labels layer.
     settings : TrainSettings
         With the voxels that count, where that was left open.
+    oddities : tuple of str
+        What is odd about the layers, one sentence each.
     decision : Decision or None
         None where nobody asked for a plan.
     """
 
     coverage: tuple[Coverage, ...]
     settings: TrainSettings
+    oddities: tuple[str, ...] = ()
     decision: Decision | None = None
 
 

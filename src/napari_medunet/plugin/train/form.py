@@ -107,7 +107,8 @@ class TrainForm(QWidget):  # type: ignore[misc]
         annotated = forecast.settings.annotation.annotated
         if self._annotated_is_open:
             self._show_annotated(annotated)
-        self.advise(advice(forecast.coverage, annotated))
+        lines = [*forecast.oddities, advice(forecast.coverage, annotated)]
+        self.advise("\n".join(line for line in lines if line))
         self.decision = forecast.decision
         if forecast.decision is not None:
             self.plan.show_plan(forecast.decision.plan)
