@@ -121,7 +121,7 @@ class Form(QWidget):  # type: ignore[misc]
         except ValidationError as error:
             name, why = refused_option(self._model, error)
             field, came = _title(name, self._leaves[name].field), error.errors()[0]["input"]
-            raise MedunetError(f"{field}: {why} It came as {came!r}.") from error
+            raise MedunetError(f"{field}: {why.rstrip('.')}; came {came!r}.") from error
 
     def _value(self, widget: ValueWidget) -> Any:
         """Value of a field, as its model wants it: lists are typed as one text."""
