@@ -116,13 +116,12 @@ def write_label_image(
     """
     path, labels = Path(path), np.asarray(labels)
     if labels.shape != like.shape:
+        shapes = f"have the shape {labels.shape}, the image has {like.shape}"
         raise MedunetError(
-            f"Labels for '{like.name}' have the shape {labels.shape}, the image has {like.shape}: "
-            "choose the image that they were made on."
+            f"Labels for '{like.name}' {shapes}: choose the image they were made on."
         )
     pixels = labels.astype(smallest_dtype(labels, like.name))
-    if len(pixels) == 1:
-        pixels = pixels[0]
+    pixels = pixels[0] if len(pixels) == 1 else pixels
     suffix = path.suffix.lower()
     if suffix not in (".png", *TIFF_SUFFIXES):
         raise MedunetError(f"'{path}' has the wrong ending; wanted .png, .tif or .tiff. Rename it.")
