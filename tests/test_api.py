@@ -146,10 +146,14 @@ def test_paths_are_strings_or_paths(folder):
 def test_a_file_that_is_there_is_not_written_over(folder):
     truth = mu.read("truth/case_7.nii.gz")
     before = (folder / "truth" / "case_7.nii.gz").read_bytes()
-    with pytest.raises(MedunetError, match="is there already; wanted a new name"):
-        mu.write(truth, "truth/case_7.nii.gz")
+    for overwrite in (False, True):
+        with pytest.raises(MedunetError, match="What is read is never written over"):
+            mu.write(truth, "truth/case_7.nii.gz", overwrite=overwrite)
     assert (folder / "truth" / "case_7.nii.gz").read_bytes() == before
-    assert mu.write(truth, "truth/case_7.nii.gz", overwrite=True).exists()
+    made = mu.write(truth, "out/copy.nii.gz")
+    with pytest.raises(MedunetError, match="is there already; wanted a new name"):
+        mu.write(truth, made)
+    assert mu.write(truth, made, overwrite=True).exists()
 
 
 def test_names_are_written_beside_labels_and_read_back(examples):

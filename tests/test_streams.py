@@ -114,7 +114,7 @@ def test_reasons_of_a_plan_are_no_markup(capsys):
         def describe(self):
             return "[b]"
 
-    planning.show_plan(Planned(), as_json=False)
+    planning.show_plan(Planned(), [], as_json=False)
     shown = capsys.readouterr().out
     assert "[red]3[/]" in shown
     assert "Plan: [b]" in shown

@@ -53,7 +53,9 @@ def test_a_rounded_affine_is_said_once_for_all(tmp_path):
     for name in ("a", "b", "c"):
         for folder, affine in (("images", tilted(20)), ("labels", np.round(tilted(20), 2))):
             (tmp_path / folder).mkdir(exist_ok=True)
-            from_file(tmp_path / folder / f"{name}.nii", affine)
+            from_file(
+                tmp_path / folder / f"{name}.nii", affine, INSIDE * (1 + (folder == "images"))
+            )
     loaded = load_examples(tmp_path / "images", tmp_path / "labels", AnnotationSettings())
     (note,) = loaded.notes
     assert note.startswith("Labels of image 'a' and 2 more are taken to lie on the image's grid")

@@ -241,10 +241,9 @@ def _arranged(
 
 def _without_alpha(pixels: npt.NDArray[Any], axis: int) -> npt.NDArray[Any]:
     """Two or four samples: the last is opacity, which says nothing about anatomy."""
-    count = pixels.shape[axis]
-    if count not in (2, 4):
+    if pixels.shape[axis] not in (2, 4):
         return pixels
-    return np.take(pixels, np.arange(count - 1), axis)
+    return np.take(pixels, np.arange(pixels.shape[axis] - 1), axis)
 
 
 def _write_png(stream: Any, pixels: npt.NDArray[Any], software: str) -> None:
