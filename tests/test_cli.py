@@ -259,6 +259,7 @@ def test_truth_against_itself_is_perfect(folder):
     for metrics in json.loads(ran.stdout)["summary"].values():
         assert metrics["dice"]["mean"] == 1
         assert metrics["hd"]["mean"] == 0
+    assert "every case is measured against itself" in ran.stderr
 
 
 @pytest.mark.slow
@@ -663,6 +664,15 @@ def test_a_link_that_leads_nowhere_fails_and_stops_no_other(folder, tmp_path):
     assert "Plan: " in ran.stdout
     assert "'phantom_01' failed: " in ran.stderr
     assert "symbolic link that leads to no file" in ran.stderr
+
+
+def test_an_output_folder_that_leads_nowhere_is_called_so(folder, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "gone" / "away")
+    csv = tmp_path / "out" / "scores.csv"
+    ran = run(
+        "evaluate", "--predictions", folder / "truth", "--truth", folder / "truth", "--csv", csv
+    )
+    assert "is a symbolic link that leads to no file" in one_line_error(ran, 1)
 
 
 def test_files_that_are_not_called_alike_are_paired_and_it_is_said(folder, tmp_path):

@@ -67,7 +67,22 @@ def test_a_file_without_geometry_lies_on_its_image_in_the_order_of_the_file(tmp_
     labels = from_file(tmp_path / "labels.nii", None)
     fitted, fit = fit_labels(labels, image, resample=False)
     np.testing.assert_array_equal(fitted.voxels, image.voxels)
-    assert "states no geometry" in fit.how
+    assert "does not say where it lies" in fit.how
+
+
+def test_a_file_with_voxel_sizes_alone_lies_on_an_image_of_the_same_sizes(tmp_path):
+    affine = np.diag([-0.7, -0.7, 2.0, 1.0])
+    affine[:3, 3] = 8, 9, -3
+    image = from_file(tmp_path / "image.nii", affine)
+    for sizes, fits in (((0.7, 0.7, 2.0), True), ((0.7, 0.7, 3.0), False)):
+        mask = nib.Nifti1Image(INSIDE, None)
+        mask.header.set_zooms(sizes)
+        nib.save(mask, tmp_path / "labels.nii")
+        laid = lay_on(read_volume(tmp_path / "labels.nii"), image)
+        assert (laid is not None) == fits
+        if laid is not None:
+            np.testing.assert_array_equal(laid[0].voxels, image.voxels)
+            assert "does not say where it lies" in laid[1].how
 
 
 def test_a_picture_without_a_scale_has_that_of_its_partner():

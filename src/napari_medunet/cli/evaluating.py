@@ -117,6 +117,10 @@ def evaluate_and_write(inputs: Inputs, settings: EvaluateSettings, outputs: Outp
             "or rater. Choose another folder."
         )
     outputs.check(inputs)
+    if inputs.predictions.resolve() == inputs.truth.resolve():
+        console.print_warning(
+            f"--predictions and --truth are both '{inputs.truth}': every case is measured against itself."
+        )
     card = read_card(inputs.model) if inputs.model else None
     names = {one.value: one.name for one in card.classes} if card else {}
     pairs = {

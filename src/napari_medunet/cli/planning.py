@@ -54,7 +54,7 @@ def warn_of_scattered(examples: list[Example], annotation: AnnotationSettings) -
         return
     painted = [example.labels for example in examples if example.labels.any()]
     found = [coverage(labels, annotation.painted_across) for labels in painted[:_LOOKED_AT]]
-    if 2 * sum(not one.unbroken for one in found) > len(found):
+    if 2 * sum(one.scattered for one in found) > len(found):
         console.print_warning(
             "Most annotations hold labels in scattered slices, and all others count as background. If they "
             "are not annotated yet, give --annotated slices."

@@ -82,7 +82,9 @@ def lay_on(volume: Volume, like: Volume, role: str = "image") -> tuple[Volume, F
     if placed is not None:
         if volume.source is None and like.source is None:  # pictures, which seldom state a scale
             return placed, Fit()
-        return placed, Fit(f"laid on the {role} voxel for voxel: one of the two states no geometry")
+        return placed, Fit(
+            f"laid on the {role} voxel for voxel: one of the two does not say where it lies"
+        )
     apart = _voxels_apart(volume, like)
     if apart > _ROUNDING:
         return None
@@ -163,7 +165,7 @@ def grid_difference(first: Volume, second: Volume) -> str:
 
 def _in_order_of_files(labels: Volume, like: Volume) -> Volume | None:
     """Labels laid on a volume voxel for voxel, where one of the two states no scale; else None."""
-    if labels.scale_known and like.scale_known:
+    if labels.scale_known and like.scale_known and not _one_has_sizes_alone(labels, like):
         return None
     voxels, own, other = labels.voxels, labels.source, like.source
     if isinstance(own, NiftiSource) and isinstance(other, NiftiSource):
@@ -173,6 +175,17 @@ def _in_order_of_files(labels: Volume, like: Volume) -> Volume | None:
     if voxels.shape[-3:] != like.shape:
         return None
     return replace(labels, voxels=voxels, affine=like.affine.copy(), source=None)
+
+
+def _one_has_sizes_alone(first: Volume, second: Volume) -> bool:
+    """Whether a header states no place and no direction, and its voxels have the sizes of the other's."""
+    one, other = first.source, second.source
+    if not (isinstance(one, NiftiSource) and isinstance(other, NiftiSource)):
+        return False
+    own, others = (np.linalg.norm(source.affine[:3, :3], axis=0) for source in (one, other))
+    return "voxel size" in (one.affine_from, other.affine_from) and np.allclose(
+        own, others, rtol=1e-3
+    )
 
 
 def _voxels_apart(first: Volume, second: Volume) -> float:

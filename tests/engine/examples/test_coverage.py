@@ -23,6 +23,15 @@ def test_slices_that_hold_a_label_are_counted_along_the_axis_they_were_painted_o
     assert not coverage(painted()).unbroken
 
 
+def test_two_whole_organs_with_a_gap_are_not_scattered_slices():
+    assert coverage(painted(1, 4, 9)).scattered
+    assert coverage(painted(1, 2, 5, 6)).scattered
+    organs = coverage(painted(1, 2, 3, 7, 8, 9), "z")
+    assert not organs.scattered
+    assert advice([organs], "all") == ""
+    assert not coverage(painted()).scattered
+
+
 @given(
     arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=5), elements=st.integers(0, 1))
 )

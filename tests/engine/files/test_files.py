@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_medunet.engine.files.files import label_suffix, read, write_labels_like
+from napari_medunet.engine.files.files import label_suffix, read, write, write_labels_like
 from napari_medunet.engine.files.listing import case_name, list_cases
 from napari_medunet.engine.files.pairing import pair
 
@@ -36,6 +36,20 @@ def test_read_and_write_by_ending(tmp_path, suffix):
     again = read(out, as_labels=True)
     np.testing.assert_array_equal(again.voxels, labels)
     np.testing.assert_allclose(again.affine, volume.affine)
+
+
+@pytest.mark.parametrize(
+    ("shape", "lowest"), [((4, 5, 6), -780), ((4, 5, 6, 3), 0), ((4, 5, 6, 1, 3), -3)]
+)
+def test_an_image_of_whole_numbers_is_written_as_an_image(tmp_path, shape, lowest):
+    stored = (np.arange(np.prod(shape)) + lowest).astype(np.int16).reshape(shape)
+    nib.save(nib.Nifti1Image(stored, np.eye(4)), tmp_path / "a.nii")
+    write(tmp_path / "b.nii", read(tmp_path / "a.nii"))
+    again = nib.load(tmp_path / "b.nii")
+    assert again.get_data_dtype() == np.int16
+    np.testing.assert_array_equal(np.asanyarray(again.dataobj), stored)
+    with pytest.raises(ValueError, match="wanted a name that ends in"):
+        write(tmp_path / "b.png", read(tmp_path / "a.nii"))
 
 
 def test_other_kinds_are_refused(tmp_path):

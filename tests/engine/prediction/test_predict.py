@@ -179,7 +179,15 @@ def test_a_spacing_far_from_training_is_doubted(spacing, told):
 
 
 @pytest.mark.parametrize("axis", ["c", "v", "t"])
-def test_channels_are_looked_for_where_training_looked(axis):
+def test_channels_are_found_on_whichever_axis_they_are(axis):
     image = Volume(np.ones((2, 3, 9, 9), np.float32), np.eye(4), "case", (axis,), (1.0,))
-    two = plan(channels=2, time_as_channels=axis == "t")
-    assert predict(Threshold(two), image).shape == (3, 9, 9)
+    # channels that were trained on as channels are found on the axis of time, too
+    for two in (plan(channels=2), plan(channels=2, time_as_channels=True)):
+        assert predict(Threshold(two), image).shape == (3, 9, 9)
+
+
+def test_a_series_is_no_channels_of_a_segmenter_that_looks_for_others():
+    series = Volume(np.ones((2, 3, 9, 9), np.float32), np.eye(4), "case", ("t",), (1.0,))
+    for channels in (1, 3):
+        with pytest.raises(ValueError, match="train with --time-as-channels"):
+            predict(Threshold(plan(channels=channels)), series)

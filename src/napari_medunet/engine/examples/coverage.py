@@ -12,6 +12,7 @@ import numpy.typing as npt
 from napari_medunet.engine.examples.annotation import AXES, annotated_axis, painted_slices
 
 _MUCH = 1 / 3  # of the slices: seldom does anybody paint so many one beside the other and stop
+_LONG_RUN = 3  # slices: longer ones are organs side by side, each of them annotated whole
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,30 @@ class Coverage:
         How many were painted, of how many.
     others : int
         Slices that were painted across another axis.
-    unbroken : bool
-        Whether they lie side by side, as in a volume that is annotated whole.
+    runs : int
+        In how many runs of neighbouring slices those lie.
     """
 
     axis: int
     held: int
     slices: int
-    unbroken: bool
+    runs: int
     others: int = 0
 
     @property
     def everywhere(self) -> bool:
         """Whether every slice holds a label: it makes no difference which slices count."""
         return self.held == self.slices
+
+    @property
+    def unbroken(self) -> bool:
+        """Whether they lie side by side, as in a volume that is annotated whole."""
+        return self.runs == 1
+
+    @property
+    def scattered(self) -> bool:
+        """Whether they lie apart, as a few painted slices do, and two whole organs with a gap do not."""
+        return self.runs > 1 and self.held < _LONG_RUN * self.runs
 
 
 def coverage(labels: npt.NDArray[Any], axis: str = "auto") -> Coverage:
@@ -54,9 +65,9 @@ def coverage(labels: npt.NDArray[Any], axis: str = "auto") -> Coverage:
     across = annotated_axis(labels) if axis == "auto" else AXES.index(axis)
     found = painted_slices(labels, axis)
     where = np.flatnonzero(found[across])
-    unbroken = where.size > 0 and int(where[-1] - where[0]) + 1 == where.size
+    runs = int(np.count_nonzero(np.diff(where, prepend=-2) > 1))
     others = sum(int(found[other].sum()) for other in range(3) if other != across)
-    return Coverage(across, where.size, found[across].size, unbroken, others)
+    return Coverage(across, where.size, found[across].size, runs, others)
 
 
 def advice(found: Sequence[Coverage], annotated: str) -> str:
@@ -76,7 +87,7 @@ def advice(found: Sequence[Coverage], annotated: str) -> str:
     held, slices = sum(one.held for one in found), sum(one.slices for one in found)
     names = " and ".join(sorted({AXES[one.axis] for one in found}, reverse=True))
     if annotated == "all":
-        if all(one.unbroken for one in found):
+        if not any(one.scattered for one in found):
             return ""
         return (
             f"{slices - held} of {slices} slices hold no label and are learned as background. Choose "

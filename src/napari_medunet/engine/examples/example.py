@@ -131,7 +131,8 @@ def check_image(image: Volume) -> None:
         raise MedunetError(
             f"Image '{image.name}' has the axes {(*image.leading_axes, 'z', 'y', 'x')}; wanted one "
             "volume (z, y, x), or channels before it. Choose one time point and save it as a volume. "
-            "If what looks like time are channels, say --time-as-channels."
+            "If what looks like time are channels, train with --time-as-channels, in Python "
+            "time_as_channels=True."
         )
     if np.iscomplexobj(image.voxels):
         raise MedunetError(

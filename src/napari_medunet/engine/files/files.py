@@ -69,7 +69,10 @@ def write_labels_like(
 
 
 def write(path: AnyPath, volume: Volume, overwrite: bool = False) -> None:
-    """Write a volume to a file: whole numbers as labels, with a table of their names, others as an image.
+    """Write a volume to a file: labels with a table of their names, or an image.
+
+    Whole numbers from 0 in one volume are labels. Fractions, negative numbers, channels and frames are an
+    image's.
 
     Parameters
     ----------
@@ -86,14 +89,14 @@ def write(path: AnyPath, volume: Volume, overwrite: bool = False) -> None:
     OSError, MedunetError
         One line, if the volume does not fit, or the file cannot be written or must not be replaced.
     """
-    is_image = volume.voxels.dtype.kind not in "bui"
+    is_image = not _may_be_labels(volume)
     read_from = [volume.source.path] if volume.source is not None else []
     check_target(Path(path), IMAGE if is_image else LABELS, overwrite, read_from)
     if is_image:
         if is_picture(Path(path)):
             raise MedunetError(
-                f"'{path}' is to be a picture, and '{volume.name}' has numbers with a fraction; wanted a "
-                "name that ends in .nii or .nii.gz."
+                f"'{path}' is to be a picture, which labels can be, and '{volume.name}' is an image; "
+                "wanted a name that ends in .nii or .nii.gz."
             )
         nifti.write_volume(path, volume, overwrite)
         return
@@ -101,6 +104,13 @@ def write(path: AnyPath, volume: Volume, overwrite: bool = False) -> None:
     names = {label: LabelName(n) for label, n in volume.names.items() if says_more(n, label)}
     if names:
         write_label_names(Path(path), names, overwrite)
+
+
+def _may_be_labels(volume: Volume) -> bool:
+    voxels = volume.voxels
+    if voxels.dtype.kind not in "bui" or volume.leading_axes:
+        return False
+    return bool(volume.names) or not (voxels < 0).any()
 
 
 def label_suffix(path: AnyPath) -> str:

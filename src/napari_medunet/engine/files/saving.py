@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.files.paths import leads_nowhere, missing
 
 PART_SUFFIX = ".part"  # of files that are being written: whoever lists a folder leaves them out
 _PAIRED = ((".hdr", ".img"), (".hdr.gz", ".img.gz"))  # who reads one half has read the other
@@ -178,6 +179,8 @@ def check_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise OSError(f"Cannot write '{path}': it is a folder. Choose the name of a file.")
+    if leads_nowhere(path.parent):
+        raise missing(path.parent, "a folder")
     probe = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
     with atomic_write(probe):
         pass
@@ -229,9 +232,7 @@ def _same_file(path: Path, source: Path) -> bool:
 
 def _same_place(path: Path, source: Path) -> bool:
     try:
-        return path.samefile(
-            source
-        )  # also hard links, and another case where that is no other name
+        return path.samefile(source)  # also hard links, and upper case where that is no other name
     except OSError:
         return path.resolve() == source.resolve()
 

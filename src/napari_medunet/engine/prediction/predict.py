@@ -95,8 +95,9 @@ def predict(
 
 
 def _with_channels(volume: Volume, plan: Plan) -> Volume:
-    """Channels where the segmenter was trained to look for them."""
-    return with_channels(volume, time_as_channels=plan.annotation.time_as_channels)
+    """Channels where the segmenter looks for them, or has as many of them as the volume has frames."""
+    as_many = plan.channels > 1 and volume.voxels.shape[:-3] == (plan.channels,)
+    return with_channels(volume, time_as_channels=as_many or plan.annotation.time_as_channels)
 
 
 def _check_fits(volume: Volume, channels: int, plan: Plan) -> None:

@@ -70,7 +70,7 @@ def choose_affine(
 
 
 def doubts_of_unit(header: Header, affine: FloatArray, path: Path) -> tuple[str, ...]:
-    """Say that a header speaks of metres and its numbers look like millimetres, where they do.
+    """Say that voxels are larger than those of any scan, where they are: their unit is another one.
 
     Parameters
     ----------
@@ -80,12 +80,15 @@ def doubts_of_unit(header: Header, affine: FloatArray, path: Path) -> tuple[str,
     path : Path
     """
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if int(header["xyzt_units"]) & 0x07 != _METRE or sizes.max() < _LARGEST_MM:
+    if sizes.max() < _LARGEST_MM:
         return ()
+    voxels = f"voxels of {' x '.join(f'{size:.4g}' for size in sizes)} mm"
+    if int(header["xyzt_units"]) & 0x07 == _METRE:
+        doubt = f"its header is in metres, which makes {voxels}. If its numbers are millimetres"
+        return (f"'{path.name}': {doubt}, set its unit (xyzt_units) to mm.",)
     return (
-        f"'{path.name}': its header is in metres, which makes voxels of "
-        f"{' x '.join(f'{size:.4g}' for size in sizes)} mm. If its numbers are millimetres, set its unit "
-        "(xyzt_units) to mm.",
+        f"'{path.name}': its header says {voxels}. If its numbers are micrometres, set its unit "
+        "(xyzt_units) to µm.",
     )
 
 
