@@ -88,6 +88,21 @@ def test_an_output_that_is_full_is_told_in_one_line(pairs):
     assert ran.stderr.splitlines() == [b"Error: Cannot print: No space left on device."]
 
 
+@posix
+def test_streams_that_were_closed_end_no_work(pairs, tmp_path):
+    words = [str(word) for word in command("doctor")]
+    assert subprocess.run(["sh", "-c", '"$@" >&- 2>&-', "sh", *words], timeout=300).returncode == 0
+
+
+def test_the_configuration_of_matplotlib_is_ours(pairs, tmp_path):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfigure.dpi: 5000\n")
+    odd = os.environ | {"MPLBACKEND": "nowhere"}
+    report = tmp_path / "report.html"
+    ran = run("evaluate", *of(pairs), "--html", report, env=odd, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert b"<svg" in report.read_bytes()
+
+
 def test_names_that_the_output_lacks_are_spelt_out(pairs, tmp_path):
     target = tmp_path / "\u03b2" / "scores.csv"
     odd = os.environ | {"PYTHONIOENCODING": "cp1252"}

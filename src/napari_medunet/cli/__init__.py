@@ -15,10 +15,12 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells and typer have it
 
 def main() -> None:
     """Run the command line and exit: 0 for done, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
-    from napari_medunet.cli import console, streams
-    from napari_medunet.engine.hardware.configuration import ignore_home
+    from napari_medunet.cli import streams
 
     streams.open_output()
+    from napari_medunet.cli import console
+    from napari_medunet.engine.hardware.configuration import ignore_home
+
     ignore_home()
     code = run(sys.argv[1:])
     if failure := streams.output_failure():

@@ -52,11 +52,29 @@ def text_stream(stream: TextIO, descriptor: int) -> TextStream:
 
 
 def open_output() -> None:
-    """Make the standard output of this process a `TextStream`, also where there is none."""
+    """Make the standard output of this process a `TextStream`, also where there is none.
+
+    To be called before any other file is opened.
+    """
+    _fill_descriptors()
     if sys.stdout is None:  # closed by who started us
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         return
     sys.stdout = text_stream(sys.stdout, os.dup(sys.stdout.fileno()))
+
+
+def _fill_descriptors() -> None:
+    """Let no file get the number of a standard stream that was closed by who started us.
+
+    Native libraries print to descriptor 2 whatever it is. `os.open` takes the lowest number that is free.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def output_failure() -> str:

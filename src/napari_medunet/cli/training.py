@@ -10,6 +10,7 @@ import typer
 
 from napari_medunet.cli import DONE, FAILED, console, planning
 from napari_medunet.cli.keeping import write_somewhere
+from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.folders import LoadedExamples, load_examples
 from napari_medunet.engine.files.saving import check_target
 from napari_medunet.engine.hardware.quiet import start_quietly
@@ -105,6 +106,7 @@ def train_anew(files: Files, settings: TrainSettings, overwrite: bool, as_json: 
     read = [path for path in (files.plan, known.start_from) if path is not None]
     check_target(target, SEGMENTER, overwrite, read)
     run_path = files.run or target.with_name(f"{target.stem}-run")
+    _check_not_read_from(run_path, read)
     run = RunFolder.new(run_path, known, overwrite)
     annotation = given.annotation if given else settings.annotation
     loaded = _load(known, annotation, as_json)
@@ -115,6 +117,16 @@ def train_anew(files: Files, settings: TrainSettings, overwrite: bool, as_json: 
         choose_folds(loaded.examples, folds, seed)
     plan = planning.choose_plan(loaded, settings, given, as_json)
     return _train(loaded, plan, run, as_json)
+
+
+def _check_not_read_from(run: Path, read: list[Path]) -> None:
+    """Refuse a run folder in which something lies that is read: its files are written anew."""
+    for path in read:
+        if path.resolve().parent == run.resolve():
+            raise MedunetError(
+                f"'{path}' is read, and lies in the run folder '{run}' that is to be written; wanted "
+                "another folder. Name one with --run."
+            )
 
 
 def resume(

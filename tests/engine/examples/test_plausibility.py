@@ -184,6 +184,16 @@ def test_a_number_for_each_object_gives_one_warning(cases, shuffled):
     assert "same label" in found[0]
 
 
+def test_numbers_that_leave_some_out_are_objects_where_they_are_anywhere():
+    rng = np.random.default_rng(2)
+    masks = [cells(rng) * 5 for _ in range(4)]
+    (found,) = find_oddities([example(seen(m, rng), m, str(n)) for n, m in enumerate(masks)])
+    assert "each at another place in every case" in found
+    atlas = cells(rng) * 5
+    kinds = [np.where(np.isin(atlas, 5 * (1 + rng.permutation(25)[:2])), 0, atlas) for _ in masks]
+    assert not find_oddities([example(seen(m, rng), m, str(n)) for n, m in enumerate(kinds)])
+
+
 def test_many_numbered_objects_in_a_single_image_give_a_warning():
     rng = np.random.default_rng(0)
     labels = np.zeros((1, 96, 96), np.uint8)

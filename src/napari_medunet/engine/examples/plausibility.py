@@ -24,6 +24,7 @@ _OTHER_SCALE = 8.0  # times the median spacing and extent of all: no two patient
 _MANY_OBJECTS = 8  # labels of a case; with fewer each may well be a kind of its own
 _ALONE_MANY = 40  # labels of a single case
 _SCATTERED = 0.5  # spread of one label's places over the cases, against that of all labels
+_BY_CHANCE = 0.85  # the same where numbers are left out between the labels
 _ALIKE = 6.0  # times that one object is as large as another
 _MOST_LABEL = 100_000  # a table of places up to it fits into memory
 _LARGE = 2**22  # voxels; of larger labels every second voxel of each axis is looked at
@@ -109,8 +110,9 @@ def _is_each_an_object(places: list[_Places], kinds: set[int]) -> str:
         return "counted from 1 and all of about the same size" if alike else ""
     if len(places) < 2:
         return ""
-    if np.mean(counted) >= 0.8 and max(counts) > min(counts) and _scatter(places) > _SCATTERED:
-        return "counted from 1, each at another place in every case"
+    scattered = _SCATTERED if np.mean(counted) >= 0.8 else _BY_CHANCE
+    if max(counts) > min(counts) and _scatter(places) > scattered:
+        return "each at another place in every case"
     once = sum(sum(label in one for one in places) == 1 for label in kinds)
     if len(places) >= 3 and len(kinds) >= 20 and once > 0.6 * len(kinds):
         return "most of them in one case only"

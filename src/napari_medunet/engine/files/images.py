@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.files.marks import LABELS, mark
@@ -292,7 +292,7 @@ def _errors_in_one_line(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise OSError(f"'{path}' does not fit into memory. Crop it.") from error
     except (OSError, ValueError, SyntaxError) as error:
-        if str(path) in str(error):
+        if str(path) in str(error) and not isinstance(error, UnidentifiedImageError):
             raise
         reason = getattr(error, "strerror", None) or str(error)
         raise MedunetError(

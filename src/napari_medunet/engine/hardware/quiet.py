@@ -32,6 +32,9 @@ def start_quietly() -> None:
 @contextmanager
 def _errors_of_native_libraries_held_back() -> Iterator[None]:
     """Context in which nothing is written to the terminal; an error shows what would have been."""
+    if sys.stderr is None:  # of a program without a console
+        yield
+        return
     sys.stderr.flush()
     with tempfile.TemporaryFile() as log:
         before = os.dup(2)

@@ -140,7 +140,10 @@ def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
     for path in kept:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
-    RunFolder.new(run.path).begin(cases, plan)
+    (run.path / "history.csv").touch()
+    with pytest.raises(ValueError, match="log and history of an earlier training"):
+        RunFolder.new(run.path)
+    RunFolder.new(run.path, overwrite=True).begin(cases, plan)
     assert [path.read_text() for path in kept] == ["mine"] * 4
     assert not (run.path / "log.txt").exists()
     assert not (part.path / "log.txt").exists()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 SPREAD_METRICS = ("dice", "iou", "nsd", "hd95", "assd", "volume_similarity")
 _COMPARED = ("dice", "nsd", "hd95", "assd")
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # they carry links
+
+
+@contextmanager
+def default_look() -> Iterator[None]:
+    """Context in which figures are made and drawn as matplotlib comes, whatever a ``matplotlibrc`` says."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        yield
 
 
 def as_svg(figure: Figure) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from napari_medunet.engine.evaluation.evaluation import Evaluation
 from napari_medunet.engine.evaluation.metrics.table import shown_metrics
+from napari_medunet.engine.evaluation.report.figures import default_look
 from napari_medunet.engine.evaluation.report.sections import ReportParts, measured_content
 from napari_medunet.engine.evaluation.summary import CONFIDENCE, RESAMPLES
 from napari_medunet.engine.evaluation.templates import render
@@ -62,12 +63,14 @@ def write_html(
 def html_report(evaluation: Evaluation, parts: ReportParts) -> str:
     """Lay out the report as one HTML page."""
     known = shown_metrics(evaluation.settings).values()
+    with default_look():
+        measured = measured_content(evaluation, parts) if evaluation.cases else None
     return render(
         "report.html",
         title=parts.title,
         subtitle=_subtitle(evaluation),
         notes=_notes(evaluation, parts),
-        measured=measured_content(evaluation, parts) if evaluation.cases else None,
+        measured=measured,
         definitions=[(one.heading, one.unit, one.better, one.text) for one in known],
         settings=evaluation.settings.model_dump().items(),
         versions=_versions(),

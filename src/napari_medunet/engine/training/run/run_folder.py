@@ -30,13 +30,8 @@ from napari_medunet.engine.training.run.history import (
 )
 from napari_medunet.engine.training.run.record import RunFiles, RunRecord, difference, fingerprint
 
-_RUN, _PLAN, _LOG, _HISTORY, _EVENTS = (
-    "run.json",
-    "plan.json",
-    "log.txt",
-    "history.csv",
-    "tensorboard",
-)
+_RUN, _PLAN = "run.json", "plan.json"
+_LOG, _HISTORY, _EVENTS = "log.txt", "history.csv", "tensorboard"
 _PARTS = "*-[0-9]*"  # fold-1, network-1 and so on
 _NETWORK = "checkpoint.medunet"  # of a part that is finished
 
@@ -63,12 +58,12 @@ class RunFolder:
     def new(cls, path: Path, files: RunFiles | None = None, overwrite: bool = False) -> RunFolder:
         """Prepare a folder for a new training: where there is nothing, or where one of ours has ended.
 
-        What the earlier training left is replaced; files of other names stay.
+        What the earlier training left is replaced where that is said; files of other names stay.
 
         Parameters
         ----------
         overwrite : bool
-            Remember that the training may replace what it writes besides.
+            The training may replace the log and history of the earlier one, and what it writes besides.
 
         Raises
         ------
@@ -82,6 +77,11 @@ class RunFolder:
             raise OSError(
                 f"'{path}' holds a training that has not ended: go on with it by --resume '{path}', or "
                 "delete the folder to begin anew."
+            )
+        if (path / _HISTORY).exists() and not overwrite:
+            raise MedunetError(
+                f"'{path}' holds the log and history of an earlier training; wanted a new folder for the "
+                "run. Name another one with --run, or say that they are to be replaced: --overwrite."
             )
         return cls(path, RunRecord(files=files or RunFiles(), overwrite=overwrite), None)
 
