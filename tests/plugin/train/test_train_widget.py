@@ -438,7 +438,7 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
 ) -> None:
     add_phantom(0)
     widget.form.fields.minutes.value = 5
-    widget.form.others.fields.epochs.value = 30
+    widget.form.others.fields.epochs.value = 12
     make_small(widget)
     until(widget.train_button.isEnabled)
     assert widget.resuming.isHidden()
@@ -452,9 +452,9 @@ def test_a_training_that_broke_off_can_be_gone_on_with(
     assert widget.session.busy
     until(lambda: not widget.session.busy)
     assert len(list(notifications)) == 1  # that the process was killed
-    assert len(read_card(widget.segmenter_path).networks[0].history) == 30
+    assert len(read_card(widget.segmenter_path).networks[0].history) == 12
     minutes, _ = widget.view.curve.points("loss", "training")
-    assert len(minutes) == 30
+    assert len(minutes) == 12
     assert minutes == sorted(minutes)
     assert widget.resuming.isHidden()
     assert not widget.save_button.isHidden()
@@ -469,7 +469,7 @@ def test_a_cross_validation_that_broke_off_can_be_gone_on_with(
     until: Until,
     notifications: list[str],
 ) -> None:
-    cross_validate(widget, add_phantom, until, epochs=20)
+    cross_validate(widget, add_phantom, until, epochs=8)
     until(lambda: any(scores.part.number == 2 for scores in widget.session.job.scores))
     kill_child(widget, until)
     widget.resuming.button.click()

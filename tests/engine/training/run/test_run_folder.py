@@ -147,6 +147,7 @@ def test_a_new_run_leaves_what_is_not_its_own(tmp_path):
     assert [path.read_text() for path in kept] == ["mine"] * 4
     assert not (run.path / "log.txt").exists()
     assert not (part.path / "log.txt").exists()
+    (part.path / "history.csv").touch()
     RunFolder.new(run.path).of_part("fold-1")
 
 

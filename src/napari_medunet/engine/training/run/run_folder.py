@@ -123,21 +123,17 @@ class RunFolder:
     def new_or_broken(cls, path: Path) -> RunFolder:
         """Open the folder of a training that broke off after an epoch, or prepare a new one.
 
+        The history of one that was killed before its first checkpoint begins anew.
+
         Raises
         ------
         OSError, MedunetError
             As `new` and `open`.
         """
-        return cls.open(path) if _can_be_resumed(path) else cls.new(path)
+        return cls.open(path) if _can_be_resumed(path) else cls.new(path, overwrite=True)
 
     def of_part(self, name: str) -> RunFolder:
-        """The folder of one fold, or one network of several, new or broken off.
-
-        Raises
-        ------
-        OSError, MedunetError
-            As `new_or_broken`.
-        """
+        """The folder of one fold, or one network of several: `new_or_broken`."""
         return RunFolder.new_or_broken(self.path / name)
 
     @property
