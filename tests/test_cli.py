@@ -478,6 +478,7 @@ def test_interrupting_a_training_keeps_the_best(folder, tmp_path):
     assert path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child")
 def test_interrupting_what_keeps_nothing_says_so(tmp_path):
     child = subprocess.Popen(

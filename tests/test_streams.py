@@ -175,11 +175,13 @@ KERNELS = (
 )
 
 
+@pytest.mark.slow
 def test_without_a_folder_for_caches_functions_are_compiled_anew():
     nowhere = "import numba.core.caching as c; c.CacheImpl._locator_classes = []\n"
     assert run_code(nowhere + KERNELS) == "1.0\n"
 
 
+@pytest.mark.slow
 def test_damaged_caches_are_done_without(tmp_path):
     assert run_code(KERNELS, NUMBA_CACHE_DIR=str(tmp_path)) == "1.0\n"
     files = [file for file in tmp_path.rglob("*") if file.is_file()]

@@ -1,6 +1,7 @@
 """Many labels: the worst are drawn, all are counted, and a report stays small."""
 
 import numpy as np
+import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def evaluated(tmp_path, prediction, folder):
     return evaluate_files(files), files
 
 
+@pytest.mark.slow
 def test_a_report_of_many_labels_is_small_and_says_what_it_leaves_out(tmp_path):
     evaluation, files = evaluated(tmp_path, worse(cells()), "worse")
     other, _ = evaluated(tmp_path, cells(), "same")

@@ -47,6 +47,7 @@ def sentences(image, plan=PLAN):
     return check_image_fits(image, plan, TRAINED_ON)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(3, 40),
     scale=st.floats(0.5, 2),
