@@ -78,7 +78,8 @@ def test_outlines_of_a_ragged_mask_become_pixels(tmp_path):
 def test_masks_without_an_outline_have_a_picture(tmp_path):
     for name, labels in (("line", np.ones((1, 30))), ("full", np.ones((9, 9)))):
         tifffile.imwrite(tmp_path / f"{name}.tif", labels.astype(np.uint8))
-        overlay_figure(CaseFiles(*[tmp_path / f"{name}.tif"] * 2), name)
+        figure = overlay_figure(CaseFiles(*[tmp_path / f"{name}.tif"] * 2), name)
+        assert figure.axes[0].images
 
 
 @given(seed=st.integers(0, 99), labels=st.integers(2, 120))

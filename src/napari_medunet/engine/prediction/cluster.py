@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,33 +50,25 @@ def predict_files_on(
 
     outcome = Outcome()
     paths = tuple(str(path.resolve()) for path in models)
+    absolute = {name: (file.resolve(), target.resolve()) for name, (file, target) in files.items()}
     with client:
         futures = {
-            client.submit(
-                _predict_one,
-                paths,
-                (source.resolve(), target.resolve()),
-                settings,
-                overwrite,
-                pure=False,
-            ): name
-            for name, (source, target) in files.items()
+            client.submit(_predict_one, paths, file, settings, overwrite, pure=False): name
+            for name, file in absolute.items()
         }
         report(Progress(0, f"Segmenting on {scheduler}"))
         try:
             for number, future in enumerate(as_completed(futures), 1):
                 name = futures[future]
+                segmented = Progress(number / len(futures), f"Segmented {name}")
                 error = future.exception()
                 if error is None:
                     outcome.done[name] = files[name][1]
                     for warning in future.result():
-                        told_now = outcome.keep_warning(name, warning)
-                        report(
-                            Progress(number / len(futures), f"Segmented {name}", warning=told_now)
-                        )
+                        report(replace(segmented, warning=outcome.keep_warning(name, warning)))
                 else:
                     outcome.failed[name] = told(error)
-                report(Progress(number / len(futures), f"Segmented {name}"))
+                report(segmented)
         finally:
             client.cancel(list(futures))
     return outcome
