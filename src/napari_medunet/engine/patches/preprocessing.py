@@ -39,6 +39,12 @@ def image_to_grid(image: Volume, plan: Plan) -> Float32Array:
     return np.ascontiguousarray(np.moveaxis(grid, 1 + plan.axis, 1))
 
 
+def grid_spacing_mm(plan: Plan) -> tuple[float, ...]:
+    """Spacing of the network's grid in mm, across the slices first."""
+    spacing_mm = list(plan.grid.spacing_mm)
+    return (spacing_mm.pop(plan.axis), *spacing_mm)
+
+
 def slices_around(image: Float32Array, start: int, stop: int, context: int) -> Float32Array:
     """Some slices and their neighbours; beyond the first and the last these are repeated.
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_medunet.engine.errors import MedunetError
+from napari_medunet.engine.examples.between_slices import Guess, guess_between
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.patches.augment import (
     NO_AUGMENTATION,
@@ -26,6 +27,7 @@ from napari_medunet.engine.patches.augment.warp import ElasticField, Placing, wa
 from napari_medunet.engine.patches.preprocessing import (
     Float32Array,
     classes_to_grid,
+    grid_spacing_mm,
     image_to_grid,
     slices_around,
 )
@@ -36,6 +38,7 @@ IGNORED = -1
 
 ClassArray = npt.NDArray[np.int32]
 Patch = tuple[Float32Array, ClassArray]
+Classify = Callable[[Float32Array, Guess | None], ClassArray]
 
 _FOREGROUND_SHARE = 0.5  # of the patches are centred on a voxel of a class chosen by even chance
 _MOST_CENTRES = 20_000  # remembered per case and class
@@ -46,6 +49,7 @@ class _Case:
     image: Float32Array  # (c, slices, rows, columns)
     annotation: npt.NDArray[np.int16]  # (slices, rows, columns), IGNORED where not annotated
     classes: npt.NDArray[np.int16]  # the annotation, with pseudo-labels where there is none
+    guess: Guess | None  # between slices that were painted
     centres: dict[int, npt.NDArray[np.int64]]  # class -> flat indices; IGNORED -> any known voxel
 
 
@@ -101,8 +105,10 @@ class PatchSampler:
         classes = classes_to_grid(example.labels, example.annotated, example.image, self.plan)
         if example.image not in self._on_grid:
             self._on_grid[example.image] = image_to_grid(example.image, self.plan)
-        image = self._on_grid[example.image]
-        return _Case(image, classes, classes, _centres(classes, self.plan, rng))
+        image, guess = self._on_grid[example.image], None
+        if self.plan.schedule.self_training:
+            guess = guess_between(classes, grid_spacing_mm(self.plan))
+        return _Case(image, classes, classes, guess, _centres(classes, self.plan, rng))
 
     def _by_class(self) -> dict[int, list[_Case]]:
         """The cases that hold each class; all of them under `IGNORED`."""
@@ -110,9 +116,7 @@ class PatchSampler:
         holders = {n: [case for case in self._cases if n in case.centres] for n in numbers}
         return {number: cases for number, cases in holders.items() if cases}
 
-    def set_pseudo_labels(
-        self, classify: Callable[[Float32Array], ClassArray], most_voxels: float, seed: int
-    ) -> None:
+    def set_pseudo_labels(self, classify: Classify, most_voxels: float, seed: int) -> None:
         """Set pseudo-labels where nothing is annotated, until the next round; annotation is not changed.
 
         A structure that does not touch annotation of its class gets none: it may be there or not.
@@ -120,8 +124,8 @@ class PatchSampler:
         Parameters
         ----------
         classify : callable
-            From an image (c, slices, rows, columns) on the network's grid to classes (slices, rows,
-            columns), `IGNORED` where their probability is too low.
+            From an image (c, slices, rows, columns) on the network's grid, and the guess between its
+            painted slices, to classes (slices, rows, columns), `IGNORED` where it is not sure.
         most_voxels : float
             To be classified in all; if there are more, cases are chosen at random.
         seed : int
@@ -133,7 +137,8 @@ class PatchSampler:
             unknown = case.annotation == IGNORED
             if unknown.any() and case.annotation.size <= most_voxels:
                 most_voxels -= case.annotation.size
-                classes = np.where(unknown, classify(case.image), case.annotation).astype(np.int16)
+                found = classify(case.image, case.guess)
+                classes = np.where(unknown, found, case.annotation).astype(np.int16)
                 classes[_apart(classes, case.annotation)] = IGNORED
                 centres = _centres(classes, self.plan, rng)
                 self._cases[index] = replace(case, classes=classes, centres=centres)
@@ -216,7 +221,8 @@ def _with_neighbours(case: _Case, index: int, context: int) -> _Case:
     """A single slice, with the slices around it as further channels."""
     seen = slices_around(case.image, index, index + 1, context)
     classes = case.classes[index : index + 1]
-    return _Case(seen.reshape(-1, 1, *seen.shape[2:]), classes, classes, {})
+    image = seen.reshape(-1, 1, *seen.shape[2:])
+    return replace(case, image=image, annotation=classes, classes=classes)
 
 
 def _apart(

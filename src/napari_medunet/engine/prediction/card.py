@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.prediction.painted import MOST_PAINTED, PaintedCard
 from napari_medunet.engine.progress import EpochScores
 from napari_medunet.engine.settings import MOST_FOLDS
 
@@ -37,6 +38,9 @@ class NetworkCard(BaseModel):
         Names of the images. With few cases slices are held out instead, and both tuples are equal.
     validation_dice : dict of str to float or None
         Of the kept weights, by class name; None where the class was in no validation case.
+    recall : tuple of float
+        Share of each class's voxels, background first, that was found in training, when the weights were
+        kept; empty where it was not measured.
     history : tuple of EpochScores
         Of each epoch; of very many epochs some, evenly spread.
     best_epoch : int
@@ -54,6 +58,7 @@ class NetworkCard(BaseModel):
     training_cases: tuple[ShortText, ...]
     validation_cases: tuple[ShortText, ...]
     validation_dice: dict[ShortText, float | None]
+    recall: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=1024)] = ()
     history: tuple[EpochScores, ...]
     best_epoch: Annotated[int, Field(ge=0)]
     minutes: Annotated[float, Field(ge=0)]
@@ -131,6 +136,8 @@ class Card(BaseModel):
         Backend, device, precision and versions.
     data : DataStatistics or None
         Intensities, spacing, extent and labels of what it was trained on; None where they were not kept.
+    painted : tuple of PaintedCard
+        Of the images of which slices were painted; the slices are beside the card.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -143,6 +150,7 @@ class Card(BaseModel):
     created: ShortText
     trained_with: dict[ShortText, ShortText]
     data: DataStatistics | None = None
+    painted: Annotated[tuple[PaintedCard, ...], Field(max_length=MOST_PAINTED)] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Card:
@@ -163,6 +171,13 @@ class Card(BaseModel):
         """Names of all images that some network was trained or validated on, each once."""
         names = (name for n in self.networks for name in (*n.training_cases, *n.validation_cases))
         return tuple(dict.fromkeys(names))
+
+    @property
+    def recall(self) -> tuple[float, ...]:
+        """Share of each class's voxels that the networks found in training, in the mean; perhaps empty."""
+        measured = [network.recall for network in self.networks]
+        same = len({len(one) for one in measured}) == 1
+        return tuple(sum(one) / len(one) for one in zip(*measured, strict=True)) if same else ()
 
     @property
     def minutes(self) -> float:

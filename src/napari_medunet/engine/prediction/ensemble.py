@@ -11,6 +11,7 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.patches.preprocessing import Float32Array
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.prediction.painted import PaintedImage
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.prediction.sliding_window import TrainedPredictor
 
@@ -49,6 +50,16 @@ class Ensemble:
     def statistics(self) -> DataStatistics | None:
         """Of what the first member was trained on: all were trained on the same, or nearly."""
         return self._members[0].statistics
+
+    @property
+    def recall(self) -> tuple[float, ...]:
+        """Share of each class's voxels that the first member found in training."""
+        return self._members[0].recall
+
+    @property
+    def painted(self) -> tuple[PaintedImage, ...]:
+        """What was painted on images of the first member's training."""
+        return self._members[0].painted
 
     def probabilities(self, images: Float32Array) -> Float32Array:
         """Mean class probabilities (batch, *size, classes) of images (batch, *size, channels)."""

@@ -20,7 +20,7 @@ CARD = "card.json"
 # What opening a file as a zip may raise where it is none, or a damaged one.
 _NO_ZIP = (zipfile.BadZipFile, NotImplementedError, UnicodeError, struct.error, OverflowError)
 _MOST_CARD_BYTES = 16 * 2**20
-_MOST_WEIGHTS_BYTES = 2 * 2**30  # of each network
+_MOST_PART_BYTES = 2 * 2**30  # the weights of a network, or the slices of an image
 
 
 def with_suffix(path: Path) -> Path:
@@ -65,14 +65,14 @@ def read_card(path: str | os.PathLike[str]) -> Card:
                     f"{wanted}. Its card is too large to be one: choose another file."
                 )
             card = Card.model_validate_json(read_member(archive, CARD))
-            names = weights_names(len(card.networks))
+            names = [*weights_names(len(card.networks)), *painted_names(len(card.painted))]
             if sorted((CARD, *names)) != sorted(archive.namelist()):
                 raise MedunetError(
                     f"{wanted}. Its parts are not {', '.join((CARD, *names))}, as its card says: it is "
                     "damaged. Copy it again."
                 )
-            if any(archive.getinfo(name).file_size > _MOST_WEIGHTS_BYTES for name in names):
-                raise MedunetError(f"{wanted}. Its weights are too large: choose another file.")
+            if any(archive.getinfo(name).file_size > _MOST_PART_BYTES for name in names):
+                raise MedunetError(f"{wanted}. Its parts are too large: choose another file.")
             return card
     except _NO_ZIP as error:
         raise MedunetError(f"{wanted}. It is no zip file: choose another file.") from error
@@ -120,3 +120,8 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
 def weights_names(count: int) -> list[str]:
     """Names of the members that hold the weights of so many networks."""
     return [f"network-{number}.weights.h5" for number in range(1, count + 1)]
+
+
+def painted_names(count: int) -> list[str]:
+    """Names of the members that hold the painted slices of so many images."""
+    return [f"painted-{number}.raw" for number in range(1, count + 1)]

@@ -18,6 +18,7 @@ from napari_medunet.engine.patches.preprocessing import (
     most_probable,
 )
 from napari_medunet.engine.plan import Plan, grid_shape
+from napari_medunet.engine.prediction.painted import find_painted
 from napari_medunet.engine.prediction.plausibility import (
     check_image_fits,
     find_result_oddity,
@@ -74,6 +75,8 @@ def predict(
     for oddity in check_image_fits(volume, plan, segmenter.statistics):
         report(Progress(0, doing, warning=oddity))
     _check_fits(volume, channels, plan)
+    painted = find_painted(segmenter.painted, volume) if settings.interpolate else None
+    guess = painted.guess(volume, plan) if painted else None
     grid = image_to_grid(volume, plan)
     own_shape = tuple(np.moveaxis(np.empty(volume.shape, bool), plan.axis, 0).shape)
     classes = np.empty(own_shape, np.int16)
@@ -84,11 +87,17 @@ def predict(
     for start, probabilities in blended_slabs(segmenter, grid, settings.tta, advance):
         # A slab of slices is never resampled across them, a whole 3D volume may be.
         depth = own_shape[0] if plan.spatial_dims == 3 else probabilities.shape[1]
+        if guess:
+            guess.weigh(
+                probabilities, slice(start, start + probabilities.shape[1]), segmenter.recall
+            )
         own = (depth, own_shape[1], own_shape[2])
         classes[start : start + depth] = most_probable(probabilities, own)
     if settings.largest_component:
         keep_largest_components(classes, plan.classes)
     labels = labels_from_classes(classes, plan)
+    if painted:
+        painted.restore(labels)
     if oddity := find_result_oddity(labels, volume):
         report(Progress(1, f"Segmented {volume.name}", warning=oddity))
     return labels

@@ -28,11 +28,13 @@ from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.prediction.model_file import (
     CARD,
     SEGMENTER,
+    painted_names,
     read_card,
     read_member,
     weights_names,
     with_suffix,
 )
+from napari_medunet.engine.prediction.painted import PaintedImage
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.weights import load_weights, weights_to_bytes
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
@@ -49,11 +51,14 @@ class Segmenter:
     networks : non-empty tuple of keras.Model
         Each from (batch, *size, channels) to logits (batch, *size, classes), built from the same plan.
     card : Card
-        With as many networks.
+        With as many networks, and painted images.
+    painted : tuple of PaintedImage
+        Slices that were painted on images of the training.
     """
 
     networks: tuple[Any, ...]
     card: Card
+    painted: tuple[PaintedImage, ...] = ()
 
     def __post_init__(self) -> None:
         predictors = tuple(_with_softmax(network) for network in self.networks)
@@ -68,6 +73,11 @@ class Segmenter:
     def statistics(self) -> DataStatistics | None:
         """Of what the networks were trained on, where they were kept."""
         return self.card.data
+
+    @property
+    def recall(self) -> tuple[float, ...]:
+        """Share of each class's voxels that the networks found in training, background first."""
+        return self.card.recall
 
     def probabilities(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Class probabilities of a batch: the mean over the networks.
@@ -173,6 +183,8 @@ class Segmenter:
             archive.writestr(CARD, card.model_dump_json(indent=1))
             for name, content in zip(weights_names(len(contents)), contents, strict=True):
                 archive.writestr(name, content)
+            for name, image in zip(painted_names(len(self.painted)), self.painted, strict=True):
+                archive.writestr(name, image.to_bytes(), zipfile.ZIP_DEFLATED)
         return target
 
     @classmethod
@@ -197,7 +209,11 @@ class Segmenter:
                 _rebuilt(card.plan, read_member(archive, name), about.weights_sha256, path)
                 for name, about in zip(names, card.networks, strict=True)
             )
-        return cls(networks, card)
+            painted = tuple(
+                PaintedImage.from_bytes(about, read_member(archive, name))
+                for name, about in zip(painted_names(len(card.painted)), card.painted, strict=True)
+            )
+        return cls(networks, card, painted)
 
 
 def _with_softmax(network: Any) -> Any:

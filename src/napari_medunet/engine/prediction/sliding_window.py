@@ -11,6 +11,7 @@ import numpy as np
 from napari_medunet.engine.examples.statistics import DataStatistics
 from napari_medunet.engine.patches.preprocessing import Float32Array, slices_around
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.prediction.painted import PaintedImage
 from napari_medunet.engine.prediction.tiles import tile_corners, tile_weight
 
 # Times the training patch along each side: fewer seams, and memory allows.
@@ -37,6 +38,16 @@ class TrainedPredictor(Predictor, Protocol):
     @property
     def statistics(self) -> DataStatistics | None:
         """Of what it was trained on, where they were kept."""
+        ...
+
+    @property
+    def recall(self) -> tuple[float, ...]:
+        """Share of each class's voxels that was found in training; empty where it was not measured."""
+        ...
+
+    @property
+    def painted(self) -> tuple[PaintedImage, ...]:
+        """What was painted on the images that it was trained on in part."""
         ...
 
 

@@ -18,6 +18,14 @@ class PredictSettings(Settings):
             "each axis."
         ),
     )
+    interpolate: bool = Field(
+        default=True,
+        title="Keep painted slices",
+        description=(
+            "Where slices of the image were painted for the training, leave them as they are, and take "
+            "their shapes into account between them."
+        ),
+    )
     largest_component: bool = Field(
         default=False, description="Keep only the largest connected piece of each label."
     )

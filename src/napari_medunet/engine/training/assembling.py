@@ -14,6 +14,7 @@ from napari_medunet.engine.prediction.card import (
     NetworkCard,
     SegmentClass,
 )
+from napari_medunet.engine.prediction.painted import PaintedImage
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings.budget import BudgetSettings
 from napari_medunet.engine.training.one_network import TrainedNetwork
@@ -33,6 +34,7 @@ def assemble_segmenter(
     classes: tuple[SegmentClass, ...],
     data: DataStatistics,
     cross_validation: CrossValidationScores | None = None,
+    painted: tuple[PaintedImage, ...] = (),
 ) -> Segmenter:
     """Put networks of one plan together, with the card that says how they came about."""
     card = Card(
@@ -43,8 +45,9 @@ def assemble_segmenter(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         trained_with=_trained_with(plan, [one.card for one in trained]),
         data=data,
+        painted=tuple(image.card for image in painted),
     )
-    return Segmenter(tuple(one.network for one in trained), card)
+    return Segmenter(tuple(one.network for one in trained), card, painted)
 
 
 def _trained_with(plan: Plan, networks: Sequence[NetworkCard]) -> dict[str, str]:

@@ -30,6 +30,7 @@ from napari_medunet.engine.prediction.card import (
     LabelMeans,
     SegmentClass,
 )
+from napari_medunet.engine.prediction.painted import remember
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Part, Progress, ProgressCallback, ignore
@@ -230,7 +231,8 @@ def _assemble(
         TrainedNetwork(fold.segmenter.networks[0], fold.segmenter.card.networks[0])
         for fold in finished
     ]
-    segmenter = assemble_segmenter(trained, plan, classes, measure_examples(examples), scores)
+    data, painted = measure_examples(examples), remember(examples)
+    segmenter = assemble_segmenter(trained, plan, classes, data, scores, painted)
     labels = {index: found for fold in finished for index, found in fold.labels.items()}
     return CrossValidation(segmenter, dict(sorted(labels.items())), evaluation)
 

@@ -20,9 +20,11 @@ from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.given_plan import check_plan
+from napari_medunet.engine.prediction.painted import remember
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
+from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.one_network import train_one_network
 from napari_medunet.engine.training.run.run_folder import RunFolder, run_context
@@ -104,7 +106,8 @@ def fine_tune(
     data = measure_examples(examples)
     if segmenter.card.data is not None:
         data = segmenter.card.data.joined(data)
-    more = assemble_segmenter([trained], plan, classes, data)
+    painted = remember(examples, segmenter.painted)
+    more = assemble_segmenter([trained], plan, classes, data, painted=painted)
     old = f"a segmenter of {len(segmenter.card.cases)} cases, {segmenter.card.created}"
     about = more.card.trained_with | {"fine-tuned from": old}
     return replace(more, card=more.card.model_copy(update={"trained_with": about}))
@@ -158,7 +161,7 @@ def _seen(segmenter: Segmenter, example: Example, report: ProgressCallback) -> L
     def tell(_: Progress) -> None:
         report(Progress(0, f"Looking for what is known in {example.name}"))
 
-    return predict(segmenter, example.image, report=tell)
+    return predict(segmenter, example.image, PredictSettings(interpolate=False), tell)
 
 
 def extended_weights(segmenter: Segmenter, plan: Plan) -> list[npt.NDArray[Any]]:

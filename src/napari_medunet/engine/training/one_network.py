@@ -129,6 +129,7 @@ def _card(
     return NetworkCard(
         training_cases=tuple(printable(example.name) for example in training),
         validation_cases=tuple(printable(example.name) for example in validation),
+        recall=loop.best.recall,
         validation_dice={
             one.name: None if math.isnan(score) else score
             for one, score in zip(classes, loop.best.dice, strict=True)

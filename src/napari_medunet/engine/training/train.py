@@ -10,11 +10,13 @@ from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.given_plan import check_plan
+from napari_medunet.engine.prediction.card import SegmentClass
+from napari_medunet.engine.prediction.painted import remember
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.ensemble import train_networks
-from napari_medunet.engine.training.one_network import train_one_network
+from napari_medunet.engine.training.one_network import TrainedNetwork, train_one_network
 from napari_medunet.engine.training.run.run_folder import RunFolder, run_context
 
 
@@ -68,8 +70,18 @@ def train(
     if plan.network.networks > 1:
         several = train_networks(examples, plan, classes, report, run)
         as_many = plan.changed(networks=len(several))  # perhaps fewer than planned
-        return assemble_segmenter(several, as_many, classes, measure_examples(examples))
+        return _assembled(several, as_many, classes, examples)
     split = split_examples(examples, plan.hold_out.validation, plan.budget.seed, plan.axis)
     with run_context(run, examples, plan, report) as (logged, initial):
         trained = train_one_network(split, plan, classes, logged, initial)
-    return assemble_segmenter([trained], plan, classes, measure_examples(examples))
+    return _assembled([trained], plan, classes, examples)
+
+
+def _assembled(
+    trained: list[TrainedNetwork],
+    plan: Plan,
+    classes: tuple[SegmentClass, ...],
+    examples: list[Example],
+) -> Segmenter:
+    data, painted = measure_examples(examples), remember(examples)
+    return assemble_segmenter(trained, plan, classes, data, painted=painted)

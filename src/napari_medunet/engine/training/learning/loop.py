@@ -49,6 +49,7 @@ class Best:
     epoch: int = 0
     score: float = -1.0
     dice: list[float] = field(default_factory=list)
+    recall: tuple[float, ...] = ()
     weights: list[Any] = field(default_factory=list)
 
 
@@ -74,6 +75,8 @@ class Loop:
         Batches that were learned from.
     rate : float
         Factor of the plan's learning rate, less than 1 after the loss was no finite number.
+    recall : tuple of float
+        Share of each class's voxels, background first, that was found in the last epoch.
     rescued : bool
         Whether the loss was no finite number once.
     warnings : list of str
@@ -106,6 +109,7 @@ class Loop:
         self.steps_done = 0
         self.rate = 1.0
         self.warnings: list[str] = []
+        self.recall: tuple[float, ...] = ()
         self.rescued = False
         self._first = self.learner.network.get_weights()
 
@@ -204,6 +208,7 @@ class Loop:
             if self.clock.share() >= 1:
                 break
         results = self.learner.results()
+        self.recall = self.learner.scores.recall_per_class()
         _finite(results.loss)
         return results
 
@@ -247,6 +252,7 @@ class Loop:
                 epoch=scores.epoch,
                 score=max(self.best.score, score),
                 dice=self.learner.scores.dice_per_class(),
+                recall=self.recall,
                 weights=self.learner.network.get_weights(),
             )
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from napari_medunet.engine.examples.between_slices import Guess
 from napari_medunet.engine.patches.preprocessing import Float32Array
 from napari_medunet.engine.patches.sampler import IGNORED, ClassArray, PatchSampler
 from napari_medunet.engine.plan import Plan
@@ -57,8 +58,8 @@ class SelfTraining:
         with loop.learner.average.in_place():
             average = InTraining(plan, loop.predictor())
 
-            def classify(image: Float32Array) -> ClassArray:
-                return _classify(average, image, loop)
+            def classify(image: Float32Array, guess: Guess | None) -> ClassArray:
+                return _classify(average, image, guess, loop)
 
             self._samples.set_pseudo_labels(classify, most_voxels, seed=due)
 
@@ -76,13 +77,18 @@ class InTraining:
         return np.asarray(softmax(logits, axis=-1), np.float32)
 
 
-def _classify(network: InTraining, image: Float32Array, loop: Loop) -> ClassArray:
+def _classify(
+    network: InTraining, image: Float32Array, guess: Guess | None, loop: Loop
+) -> ClassArray:
     def advance(share: float) -> None:
         loop.report(Progress(loop.clock.share(), "Labelling what is not annotated"))
 
     classes = np.empty(image.shape[1:], np.int32)
     for start, probabilities in blended_slabs(network, image, tta=True, advance=advance):
-        classes[start : start + len(probabilities[0])] = sure_classes(probabilities)
+        slab = slice(start, start + len(probabilities[0]))
+        if guess:
+            guess.weigh(probabilities, slab, loop.recall)
+        classes[slab] = sure_classes(probabilities)
     return classes
 
 

@@ -51,7 +51,10 @@ class LoopState:
     best_epoch : int
     best_score : float
     best_dice : list of float
+    best_recall : tuple of float
         Of the epoch whose weights are kept.
+    recall : tuple of float
+        Of the last epoch.
     """
 
     history: list[EpochScores]
@@ -64,6 +67,8 @@ class LoopState:
     best_epoch: int
     best_score: float
     best_dice: list[float]
+    best_recall: tuple[float, ...]
+    recall: tuple[float, ...]
 
 
 _STATE = TypeAdapter(LoopState)
@@ -110,7 +115,14 @@ class Checkpoint:
         state = self.state
         loop.history, loop.warnings = list(state.history), list(state.warnings)
         loop.steps_done, loop.rate, loop.rescued = state.steps_done, state.rate, state.rescued
-        loop.best = Best(state.best_epoch, state.best_score, state.best_dice, self.best)
+        loop.recall = tuple(state.recall)
+        loop.best = Best(
+            epoch=state.best_epoch,
+            score=state.best_score,
+            dice=state.best_dice,
+            recall=tuple(state.best_recall),
+            weights=self.best,
+        )
         loop.clock.epochs_done = float(self.epochs)
 
 
@@ -245,6 +257,8 @@ def _state(loop: Loop) -> LoopState:
         best_epoch=loop.best.epoch,
         best_score=loop.best.score,
         best_dice=loop.best.dice,
+        best_recall=loop.best.recall,
+        recall=loop.recall,
     )
 
 
