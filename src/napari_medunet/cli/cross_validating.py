@@ -9,7 +9,7 @@ from napari_medunet.cli import DONE, FAILED, console
 from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.evaluation.report.tables import fold_table
 from napari_medunet.engine.examples.folders import LoadedExamples
-from napari_medunet.engine.files.files import label_suffix, write_labels_like
+from napari_medunet.engine.files.files import label_file, write_labels_like
 from napari_medunet.engine.files.marks import LABELS
 from napari_medunet.engine.files.saving import Kind, check_targets
 from napari_medunet.engine.plan import Plan
@@ -59,7 +59,7 @@ def cross_validate_and_write(
 def _predictions(loaded: LoadedExamples, folder: Path) -> dict[str, Path]:
     """Where the labels of each case go, of its image's kind."""
     return {
-        name: folder / "predictions" / f"{name}{label_suffix(image)}"
+        name: label_file(folder / "predictions", name, image)
         for name, (image, _) in loaded.files.items()
     }
 

@@ -13,7 +13,7 @@ from napari_medunet.engine.files.images import TIFF_SUFFIXES, read_image, write_
 from napari_medunet.engine.files.label_names import LabelName, says_more, write_label_names
 from napari_medunet.engine.files.listing import WANTED, is_picture
 from napari_medunet.engine.files.marks import IMAGE, LABELS
-from napari_medunet.engine.files.paths import AnyPath, missing
+from napari_medunet.engine.files.paths import AnyPath, missing, on_disk
 from napari_medunet.engine.files.saving import check_target
 from napari_medunet.engine.volume import Volume
 
@@ -113,9 +113,18 @@ def _may_be_labels(volume: Volume) -> bool:
     return bool(volume.names) or not (voxels < 0).any()
 
 
-def label_suffix(path: AnyPath) -> str:
-    """Ending of a file that can hold the labels of the image in `path` without loss."""
-    path = Path(path)
-    if not is_picture(path):
-        return ".nii.gz"
-    return ".tif" if path.suffix.lower() in TIFF_SUFFIXES else ".png"
+def label_file(folder: Path, name: str, image: Path) -> Path:
+    """Where the labels of a case go in a folder: a file of a kind that holds them without loss.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the case, as `case_name` gives it.
+    image : Path
+        The case's image.
+    """
+    suffix = ".nii.gz"
+    if is_picture(image):
+        suffix = ".tif" if image.suffix.lower() in TIFF_SUFFIXES else ".png"
+    return folder / on_disk(f"{name}{suffix}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.files.doubts import kind_of
-from napari_medunet.engine.files.files import label_suffix, read, write_labels_like
+from napari_medunet.engine.files.files import label_file, read, write_labels_like
 from napari_medunet.engine.files.listing import list_cases
 from napari_medunet.engine.files.marks import LABELS
 from napari_medunet.engine.files.saving import check_not_read, check_target
@@ -87,15 +87,17 @@ def sort_cases(cases: dict[str, Path], out: Path, overwrite: bool = False) -> So
     """
     found = SortedCases()
     for name, path in cases.items():
-        target = out / f"{name}{label_suffix(path)}"
+        target = label_file(out, name, path)
         check_not_read(target, LABELS, cases.values())
-        if target.exists() and not overwrite:
-            found.skipped[name] = target
-            continue
         try:
-            check_target(target, LABELS, overwrite)
-        except (MedunetError, OSError) as error:
+            is_done = target.exists() and not overwrite
+            if not is_done:
+                check_target(target, LABELS, overwrite)
+        except (MedunetError, OSError) as error:  # a name that is too long, say
             found.refused[name] = told(error)
+            continue
+        if is_done:
+            found.skipped[name] = target
         else:
             found.files[name] = (path, target)
     return found
