@@ -105,6 +105,26 @@ def test_the_configuration_of_matplotlib_is_ours(pairs, tmp_path):
     assert b"<svg" in report.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("file", "variable", "said"),
+    [
+        ("{a: [", {}, b""),
+        ("num_threads: 0", {}, b""),
+        ("", {"NUMBA_NUM_THREADS": "foo"}, b""),
+        ("", {"NUMBA_DISABLE_JIT": "1"}, b""),
+        ("", {"NUMBA_NUM_THREADS": "0"}, b"NUMBA_NUM_THREADS is set. Unset it."),
+    ],
+)
+def test_the_configuration_of_numba_does_no_harm(pairs, tmp_path, file, variable, said):
+    (tmp_path / ".numba_config.yaml").write_text(file)
+    one = ("--predictions", pairs / "prediction/\u03b2.tif", "--truth", pairs / "truth/\u03b2.tif")
+    ran = run("evaluate", *one, env=os.environ | variable, cwd=tmp_path)
+    assert ran.returncode == bool(said), ran.stderr
+    assert said in ran.stderr
+    assert b"Traceback" not in ran.stderr
+    assert b"arning" not in ran.stderr
+
+
 def test_names_that_the_output_lacks_are_spelt_out(pairs, tmp_path):
     target = tmp_path / "\u03b2" / "scores.csv"
     odd = os.environ | {"PYTHONIOENCODING": "cp1252"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_medunet.engine.files.files import label_suffix, read, write, write_labels_like
+from napari_medunet.engine.files.files import label_file, read, write, write_labels_like
 from napari_medunet.engine.files.listing import case_name, list_cases
 from napari_medunet.engine.files.pairing import pair
 
@@ -30,7 +30,7 @@ def test_read_and_write_by_ending(tmp_path, suffix):
     path = save(tmp_path / f"case.v2{suffix}")
     volume = read(path)
     assert volume.name == case_name(path) == "case.v2"
-    out = tmp_path / f"out{label_suffix(path)}"
+    out = label_file(tmp_path, "out", path)
     labels = (np.arange(np.prod(volume.shape)) % 3).reshape(volume.shape)
     write_labels_like(out, labels, volume)
     again = read(out, as_labels=True)
