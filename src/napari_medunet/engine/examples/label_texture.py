@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_medunet.engine.errors import MedunetError
+
 Slice = npt.NDArray[Any]
 
 _SIDE = 256  # pixels of a window: a look is to cost little beside reading
@@ -54,6 +56,30 @@ def blended_values(labels: npt.NDArray[Any]) -> int:
     graded = _BETWEEN_IN_WHITE if white else _BETWEEN
     wanted = graded if levels >= _LEVELS else _BETWEEN_ALONE
     return int(values.size) if _mean(_between, windows, judged) >= wanted else 0
+
+
+def check_texture(labels: npt.NDArray[Any], what: str) -> None:
+    """Refuse a picture in the place of labels, each shade of which would count as a kind of its own.
+
+    Parameters
+    ----------
+    labels : (z, y, x) array of integers
+    what : str
+        What to call them: "Labels 'case_7'".
+
+    Raises
+    ------
+    MedunetError
+        If their values run into one another: see `blended_values`.
+    """
+    count = blended_values(labels)
+    if count:
+        raise MedunetError(
+            f"{what} look like a picture: {count} values or more that run into one another; wanted pieces "
+            "of one whole number each. Is it a scan? Choose its labels. JPEG, soft edges and resizing do "
+            "that to masks, too: save them anew as PNG, TIFF or NIfTI without smoothing, or set what is "
+            "above the middle to 1 and all else to 0."
+        )
 
 
 def looks_like_labels(voxels: npt.NDArray[Any]) -> bool:

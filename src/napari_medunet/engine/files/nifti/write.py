@@ -92,8 +92,8 @@ def write_volume(
     is written as the numbers, slope and intercept that the file has, where all values still are such (of
     floats the file is looked at again); else as the float32 or float64 that it was read as, with a slope of
     1. Time or channels become the fourth axis, components (and channels beside time) the fifth; three or
-    four uint8 channels become colours, unless their file kept them otherwise. The file is little-endian, one
-    file, NIfTI-2 where the source is or an axis is longer than 32767, and appears whole or not at all.
+    four uint8 channels become colours, unless their file kept them otherwise. The file is little-endian,
+    one file, NIfTI-2 where the source is or an axis is longer than 32767, and appears whole or not at all.
     `overwrite` and `kind` are those of `write_labels`.
 
     Raises
