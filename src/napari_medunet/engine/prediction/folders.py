@@ -44,12 +44,21 @@ class Outcome:
     done: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     def keep_warning(self, name: str, warning: str) -> str:
-        """Keep what is odd about a case; give it back where it is to be told now, else nothing."""
-        if warning:
-            self.warnings.setdefault(name, []).append(warning)
-        return warning if len(self.warnings) <= MOST_TOLD else ""
+        """Keep what is odd about a case; give it back where it is to be told now, else nothing.
+
+        It is told once of each kind, and of the first cases only.
+        """
+        if not warning:
+            return ""
+        self.warnings.setdefault(name, []).append(warning)
+        kind = kind_of(warning)
+        if kind in self._told or len(self.warnings) > MOST_TOLD:
+            return ""
+        self._told.add(kind)
+        return warning
 
 
 @dataclass(frozen=True)
@@ -124,15 +133,11 @@ def predict_files(
         Replace labels that napari-medunet made.
     """
     outcome = Outcome()
-    doubted: set[str] = set()
     for number, (name, (source, target)) in enumerate(files.items()):
 
         def of_all(progress: Progress, number: int = number, name: str = name) -> None:
             fraction = (number + progress.fraction) / len(files)
-            told_now = outcome.keep_warning(name, progress.warning)
-            kind = kind_of(told_now)
-            warning = "" if kind in doubted else told_now
-            doubted.add(kind)
+            warning = outcome.keep_warning(name, progress.warning)
             report(Progress(fraction, progress.message, warning=warning))
 
         try:
