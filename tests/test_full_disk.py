@@ -11,7 +11,8 @@ from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.files.saving import free_name
 from napari_medunet.engine.files.scratch import NoRoom, scratch_folder
 from napari_medunet.engine.progress import Cancelled, StopRequested
-from napari_medunet.worker import jobs
+from napari_medunet.worker import room
+from napari_medunet.worker.room import Room
 
 KB = 2**10
 resource = pytest.importorskip("resource", reason="Windows limits no files")
@@ -114,7 +115,7 @@ def test_where_nothing_can_be_written_the_error_is_that_of_the_place(tmp_path):
 
 
 def test_the_child_keeps_a_result_until_there_is_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "_TRY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(room, "_TRY_AGAIN_SECONDS", 0.0)
     place, said = tmp_path / "later" / "a.npy", []
 
     def report(progress):
@@ -123,16 +124,17 @@ def test_the_child_keeps_a_result_until_there_is_room(tmp_path, monkeypatch):
             place.parent.mkdir()  # somebody has made room
         raise StopRequested  # the training has ended: there is no more to stop
 
-    jobs.when_there_is_room(lambda: save(np.arange(3), place, False), report)
+    Room(tmp_path, report).write(lambda: save(np.arange(3), place, False))
     np.testing.assert_array_equal(np.load(place), [0, 1, 2])
     assert all("waiting for space" in one.message for one in said)
     assert [bool(one.warning) for one in said] == [True, False]
+    assert [one.wants_folder for one in said] == [True, False]  # a person is asked once
 
     def cancel(progress):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        jobs.when_there_is_room(lambda: save(np.arange(3), place, False), cancel)
+        Room(tmp_path, cancel).write(lambda: save(np.arange(3), place, False))
 
 
 @pytest.mark.parametrize(
