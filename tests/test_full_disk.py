@@ -3,11 +3,17 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from napari_medunet.cli import console, cross_validating
 from napari_medunet.cli.keeping import write_somewhere
+from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.files.files import write_labels_like
 from napari_medunet.engine.files.saving import free_name
 from napari_medunet.engine.files.scratch import NoRoom, scratch_folder
 from napari_medunet.engine.progress import Cancelled, StopRequested
@@ -104,6 +110,34 @@ def test_a_command_writes_elsewhere_and_says_where(tmp_path, monkeypatch, capsys
     assert place == tmp_path / "s-2.npy"
     assert (tmp_path / "s.npy").read_bytes() == b"mine"
     np.testing.assert_array_equal(np.load(place), [0, 1, 2])
+
+
+def test_predictions_of_folds_go_elsewhere_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image, truth = make_phantom(0, (4, 8, 8))
+    examples = [
+        Example(replace(image, name=name), truth.voxels, truth.voxels >= 0) for name in "abc"
+    ]
+    tried, told = [], []
+    monkeypatch.setattr(console, "print_warning", told.append)
+
+    def write(path, labels, like, overwrite):
+        tried.append(path)
+        if "full" in path.parts:
+            raise OSError(f"no room in {path}")
+        write_labels_like(path, labels, like, overwrite)
+
+    monkeypatch.setattr(cross_validating, "write_labels_like", write)
+    found = SimpleNamespace(labels=dict.fromkeys(range(3), truth.voxels))
+    loaded = SimpleNamespace(examples=examples)
+    targets = {n: tmp_path / "full" / "x-folds" / "predictions" / f"{n}.nii.gz" for n in "abc"}
+    kept = cross_validating._write_predictions(found, loaded, targets, True)
+    folder = tmp_path / "x-folds" / "predictions"
+    assert kept == {name: folder / f"{name}.nii.gz" for name in "abc"}
+    assert all(path.exists() for path in kept.values())
+    assert sum("full" in path.parts for path in tried) == 1
+    (said,) = told
+    assert "could not be written" in said
 
 
 def test_where_nothing_can_be_written_the_error_is_that_of_the_place(tmp_path):
