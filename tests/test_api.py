@@ -123,6 +123,8 @@ def test_options_are_refused_in_one_line(examples):
     with pytest.raises(MedunetError, match=r"minutes is -1: .*greater than 0") as refused:
         mu.plan(examples, minutes=-1)
     assert "\n" not in str(refused.value)
+    with pytest.raises(MedunetError, match="minutes is nan: wanted a number that is finite"):
+        mu.plan(examples, minutes=float("nan"))
     with pytest.raises(
         MedunetError, match="No option is called 'minute'; wanted one of"
     ) as refused:

@@ -3,15 +3,22 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from napari_medunet.cli import console, cross_validating
 from napari_medunet.cli.keeping import write_somewhere
+from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.files.files import write_labels_like
 from napari_medunet.engine.files.saving import free_name
 from napari_medunet.engine.files.scratch import NoRoom, scratch_folder
 from napari_medunet.engine.progress import Cancelled, StopRequested
-from napari_medunet.worker import jobs
+from napari_medunet.worker import room
+from napari_medunet.worker.room import Room
 
 KB = 2**10
 resource = pytest.importorskip("resource", reason="Windows limits no files")
@@ -105,6 +112,34 @@ def test_a_command_writes_elsewhere_and_says_where(tmp_path, monkeypatch, capsys
     np.testing.assert_array_equal(np.load(place), [0, 1, 2])
 
 
+def test_predictions_of_folds_go_elsewhere_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image, truth = make_phantom(0, (4, 8, 8))
+    examples = [
+        Example(replace(image, name=name), truth.voxels, truth.voxels >= 0) for name in "abc"
+    ]
+    tried, told = [], []
+    monkeypatch.setattr(console, "print_warning", told.append)
+
+    def write(path, labels, like, overwrite):
+        tried.append(path)
+        if "full" in path.parts:
+            raise OSError(f"no room in {path}")
+        write_labels_like(path, labels, like, overwrite)
+
+    monkeypatch.setattr(cross_validating, "write_labels_like", write)
+    found = SimpleNamespace(labels=dict.fromkeys(range(3), truth.voxels))
+    loaded = SimpleNamespace(examples=examples)
+    targets = {n: tmp_path / "full" / "x-folds" / "predictions" / f"{n}.nii.gz" for n in "abc"}
+    kept = cross_validating._write_predictions(found, loaded, targets, True)
+    folder = tmp_path / "x-folds" / "predictions"
+    assert kept == {name: folder / f"{name}.nii.gz" for name in "abc"}
+    assert all(path.exists() for path in kept.values())
+    assert sum("full" in path.parts for path in tried) == 1
+    (said,) = told
+    assert "could not be written" in said
+
+
 def test_where_nothing_can_be_written_the_error_is_that_of_the_place(tmp_path):
     def write(path, overwrite):
         raise OSError(f"no room in {path}")
@@ -114,7 +149,7 @@ def test_where_nothing_can_be_written_the_error_is_that_of_the_place(tmp_path):
 
 
 def test_the_child_keeps_a_result_until_there_is_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "_TRY_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(room, "_TRY_AGAIN_SECONDS", 0.0)
     place, said = tmp_path / "later" / "a.npy", []
 
     def report(progress):
@@ -123,16 +158,17 @@ def test_the_child_keeps_a_result_until_there_is_room(tmp_path, monkeypatch):
             place.parent.mkdir()  # somebody has made room
         raise StopRequested  # the training has ended: there is no more to stop
 
-    jobs.when_there_is_room(lambda: save(np.arange(3), place, False), report)
+    Room(tmp_path, report).write(lambda: save(np.arange(3), place, False))
     np.testing.assert_array_equal(np.load(place), [0, 1, 2])
     assert all("waiting for space" in one.message for one in said)
     assert [bool(one.warning) for one in said] == [True, False]
+    assert [one.wants_folder for one in said] == [True, False]  # a person is asked once
 
     def cancel(progress):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        jobs.when_there_is_room(lambda: save(np.arange(3), place, False), cancel)
+        Room(tmp_path, cancel).write(lambda: save(np.arange(3), place, False))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from napari_medunet.engine.evaluation.scores_csv import SCORES
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.files.files import write_labels_like
+from napari_medunet.engine.files.listing import list_cases
 from napari_medunet.engine.files.marks import IMAGE, LABELS
 from napari_medunet.engine.files.saving import Kind, atomic_write, check_target, write_target
 from napari_medunet.engine.planning.plan_file import PLAN, write_plan
@@ -223,6 +224,19 @@ def test_scans_are_not_replaced_by_their_segmentations(tmp_path, overwrite):
     assert list(found.files) == (["ours", "new"] if overwrite else ["new"])
     assert list(found.skipped) == ([] if overwrite else ["ours", "theirs"])
     assert list(found.refused) == (["theirs"] if overwrite else [])
+
+
+def test_a_name_that_is_no_target_stops_no_other_case(tmp_path):
+    (tmp_path / "circle.nii.gz").symlink_to(tmp_path / "circle.nii.gz")
+    api.write(SCAN, tmp_path / "a.nii.gz")
+    long = tmp_path / ("x" * 251 + ".nii")  # with .nii.gz it is longer than a name may be
+    long.symlink_to(tmp_path / "a.nii.gz")
+    found = sort_cases(list_cases(tmp_path), tmp_path / "out")
+    assert sorted(found.files) == ["a", "circle"]
+    assert list(found.refused) == ["x" * 251]
+    circle = tmp_path / "circle.nii.gz"
+    with pytest.raises(MedunetError, match="is read here"):
+        check_target(circle, LABELS, False, [circle])
 
 
 def test_commands_refuse_before_they_read(tmp_path, capsys):

@@ -1,9 +1,11 @@
 """What stands around a process of ours: where it prints, the user's home, caches, the memory."""
 
 import os
+import shutil
 import subprocess
 import sys
 
+import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
@@ -103,6 +105,26 @@ def test_the_configuration_of_matplotlib_is_ours(pairs, tmp_path):
     assert b"<svg" in report.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("file", "variable", "said"),
+    [
+        ("{a: [", {}, b""),
+        ("num_threads: 0", {}, b""),
+        ("", {"NUMBA_NUM_THREADS": "foo"}, b""),
+        ("", {"NUMBA_DISABLE_JIT": "1"}, b""),
+        ("", {"NUMBA_NUM_THREADS": "0"}, b"NUMBA_NUM_THREADS is set. Unset it."),
+    ],
+)
+def test_the_configuration_of_numba_does_no_harm(pairs, tmp_path, file, variable, said):
+    (tmp_path / ".numba_config.yaml").write_text(file)
+    one = ("--predictions", pairs / "prediction/\u03b2.tif", "--truth", pairs / "truth/\u03b2.tif")
+    ran = run("evaluate", *one, env=os.environ | variable, cwd=tmp_path)
+    assert ran.returncode == bool(said), ran.stderr
+    assert said in ran.stderr
+    assert b"Traceback" not in ran.stderr
+    assert b"arning" not in ran.stderr
+
+
 def test_names_that_the_output_lacks_are_spelt_out(pairs, tmp_path):
     target = tmp_path / "\u03b2" / "scores.csv"
     odd = os.environ | {"PYTHONIOENCODING": "cp1252"}
@@ -112,10 +134,53 @@ def test_names_that_the_output_lacks_are_spelt_out(pairs, tmp_path):
     assert target.exists()
 
 
+@posix
+def test_names_are_the_same_in_a_process_whose_names_are_ascii(tmp_path):
+    """Cases that are named by UTF-8 or by other bytes: read, listed, and their labels written."""
+    given = [b"K\xc3\xb6rper", b"K\xf6rper2", "\u0441\u0440\u0435\u0437".encode(), b"plain"]
+    images = os.fsencode(tmp_path / "\u00e9")
+    os.mkdir(images)  # noqa: PTH102
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5), np.uint8), np.eye(4)), tmp_path / "a.nii.gz")
+    for name in given:
+        shutil.copy(tmp_path / "a.nii.gz", images + b"/" + name + b".nii.gz")
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from napari_medunet import api\n"
+        "from napari_medunet.engine.files.listing import list_cases\n"
+        "from napari_medunet.engine.files.paths import PathInJson\n"
+        "from napari_medunet.engine.prediction.folders import sort_cases\n"
+        "from pydantic import TypeAdapter\n"
+        "print(sys.getfilesystemencoding())\n"
+        "found = sort_cases(list_cases(Path(sys.argv[1])), Path('out'))\n"
+        "assert not found.refused, found.refused\n"
+        "for image, target in found.files.values(): api.write(api.read(image), target)\n"
+        "api.write(api.read('\\u00e9/K\\u00f6rper.nii.gz'), 'w\\u00e9.nii.gz')\n"
+        "assert TypeAdapter(PathInJson).validate_json('\"\\u00e9\"').exists()"
+    )
+    ascii_names = os.environ | {"PYTHONUTF8": "0", "LC_ALL": "C"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "\u00e9"],
+        capture_output=True,
+        env=ascii_names,
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    if ran.stdout.strip() != b"utf-8":  # macOS has no other
+        assert ran.stdout.strip() == b"ascii"
+    names = {"K\u00f6rper", "K\u00f6rper2", "\u0441\u0440\u0435\u0437", "plain"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {f"{n}.nii.gz" for n in names}
+    assert (tmp_path / "w\u00e9.nii.gz").exists()
+    ran = run("predict", tmp_path / "\u00e9", "--images", tmp_path, "--out", "x", env=ascii_names)
+    assert b"Traceback" not in ran.stderr
+
+
 def test_what_is_printed_is_text(capsys):
     report = progress_bar.text_console(file=sys.stdout)
     report.print("[red]a[/]:cat:")
     assert capsys.readouterr().out == "[red]a[/]:cat:\n"
+    assert printable("K\udcc3\udcb6rper") == "K\u00f6rper"
     assert printable("a\x1b[2J\udcf6\tb\n") == "a\\x1b[2J\\udcf6\tb\n"
 
 

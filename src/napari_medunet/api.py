@@ -17,6 +17,7 @@ from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.folders import LoadedExamples
 from napari_medunet.engine.examples.plausibility import find_oddities
 from napari_medunet.engine.files import files
+from napari_medunet.engine.files.doubts import once_each
 from napari_medunet.engine.files.label_names import with_names
 from napari_medunet.engine.files.pairing import pair
 from napari_medunet.engine.files.paths import AnyPath, expand_home
@@ -253,7 +254,8 @@ def evaluate(prediction: Volume | AnyPath, truth: Volume | AnyPath, **options: A
     if not isinstance(prediction, Volume) and not isinstance(truth, Volume):
         pairs = pair(expand_home(truth), expand_home(prediction))
         found = evaluate_files(pairs.pairs, settings, unpaired=pairs.unpaired)
-        _warn((*pairs.notes, *pairs.unpaired, found.other_numbers), found.failures)
+        said = (*pairs.notes, *pairs.unpaired, *once_each(found.doubts), found.other_numbers)
+        _warn(said, found.failures)
         return found
     measured, reference = (
         one if isinstance(one, Volume) else read(one, as_labels=True) for one in (prediction, truth)

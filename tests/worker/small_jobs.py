@@ -16,6 +16,7 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.progress import Cancelled, EpochScores, Progress, Scores, StopRequested
 from napari_medunet.worker.handover import ArrayFile
 from napari_medunet.worker.requests import REQUEST_FILE
+from napari_medunet.worker.room import Room
 
 
 class SmallRequest(BaseModel):
@@ -49,6 +50,7 @@ def run(folder, report, deliver):
     def deliver_array(name, array):
         deliver(SmallResult(array=ArrayFile.save(folder / name, array)))
 
+    deliver_array.whole = deliver
     JOBS[request.job](request, folder, report, deliver_array)
 
 
@@ -150,10 +152,23 @@ def environment(request, folder, report, deliver):
     deliver("a.npy", np.array([niceness, int("" in sys.path)]))
 
 
+def without_room(request, folder, report, deliver):
+    """Make something for which the job's own folder has no room."""
+    room = Room(folder, report)
+
+    def save():
+        if room.place == folder:
+            raise OSError("no space")
+        return room.save_array("a.npy", request.array.map(folder))
+
+    array = room.write(save)
+    room.write(lambda: deliver.whole(SmallResult(array=array), room.place))
+
+
 JOBS = {
     function.__name__: function
     for function in (
         double, until_stopped, until_told, deaf, stubborn, wraps_exceptions, chatter, several, user_error,
-        file_error, mistake, crash, environment,
+        file_error, mistake, crash, environment, without_room,
     )
 }  # fmt: skip

@@ -52,6 +52,18 @@ def test_reports_come_in_order_and_may_hold_nan(bench):
     assert [kind for kind, _ in ears.heard[-2:]] == ["result", "finished"]
 
 
+def test_what_has_no_room_goes_where_somebody_says(bench, tmp_path):
+    job, ears = bench.run("without_room", np.arange(5))
+    ears.wait_for(lambda report: report.wants_folder)
+    job.save_in(tmp_path / "nowhere")  # asked again, once
+    ears.wait_for(lambda report: "nowhere" in report.message)
+    assert [report.wants_folder for report in ears.all("progress")].count(True) == 2
+    job.save_in(tmp_path)
+    assert ears.wait() == OK
+    np.testing.assert_array_equal(ears.all("result")[0], np.arange(5))
+    assert not list(tmp_path.iterdir())
+
+
 def test_start_and_run_do_not_wait_for_the_imports(bench, monkeypatch, tmp_path):
     gate = tmp_path / "open"
     monkeypatch.setenv("SMALL_JOBS_GATE", str(gate))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from napari_medunet.cli import DONE, FAILED, console
 from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.evaluation.report.tables import fold_table
 from napari_medunet.engine.examples.folders import LoadedExamples
-from napari_medunet.engine.files.files import label_suffix, write_labels_like
+from napari_medunet.engine.files.files import label_file, write_labels_like
 from napari_medunet.engine.files.marks import LABELS
-from napari_medunet.engine.files.saving import Kind, check_targets
+from napari_medunet.engine.files.saving import Kind, check_targets, free_name
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.card import Card
 from napari_medunet.engine.training import CrossValidation, cross_validate
@@ -49,17 +51,21 @@ def cross_validate_and_write(
     place = write_somewhere(found.segmenter.save, target, overwrite)
     run.finish()
     _print(found, loaded, run, place, as_json)  # before what may not find room
-    table = write_somewhere(found.evaluation.to_csv, folder / _SCORES, overwrite)
-    _write_predictions(found, loaded, predictions, overwrite)
-    _write_report(found, loaded, predictions, folder / _REPORT, overwrite)
-    elsewhere = (place, table) != (target, folder / _SCORES)
+    table = write_somewhere(
+        found.evaluation.to_csv, folder / _SCORES, overwrite, f"{folder.name}/{_SCORES}"
+    )
+    kept = _write_predictions(found, loaded, predictions, overwrite)
+    report = partial(_write_report, found, loaded, predictions | kept)
+    page = write_somewhere(report, folder / _REPORT, overwrite, f"{folder.name}/{_REPORT}")
+    wanted = (target, folder / _SCORES, folder / _REPORT)
+    elsewhere = (place, table, page) != wanted or not kept.items() <= predictions.items()
     return FAILED if loaded.failed or elsewhere else DONE
 
 
 def _predictions(loaded: LoadedExamples, folder: Path) -> dict[str, Path]:
     """Where the labels of each case go, of its image's kind."""
     return {
-        name: folder / "predictions" / f"{name}{label_suffix(image)}"
+        name: label_file(folder / "predictions", name, image)
         for name, (image, _) in loaded.files.items()
     }
 
@@ -75,11 +81,29 @@ def _targets(folder: Path, predictions: dict[str, Path]) -> list[tuple[Path, Kin
 
 def _write_predictions(
     found: CrossValidation, loaded: LoadedExamples, targets: dict[str, Path], overwrite: bool
-) -> None:
-    """Write the labels of each case that was left out, on its grid."""
+) -> dict[str, Path]:
+    """Write the labels of each case that was left out, on its grid; where they are.
+
+    Where one of them cannot be written, the others go to the place that is found for it.
+    """
+    kept: dict[str, Path] = {}
+    moved = None
     for index, labels in found.labels.items():
         example = loaded.examples[index]
-        write_labels_like(targets[example.name], labels, example.image, overwrite)
+        target = targets[example.name]
+
+        def write(
+            path: Path, replace: bool, labels: Any = labels, image: Any = example.image
+        ) -> None:
+            write_labels_like(path, labels, image, replace)
+
+        if moved is not None:
+            target = free_name(moved / target.name)
+        name = "/".join(targets[example.name].parts[-3:])  # organ-folds/predictions/case.nii.gz
+        place = kept[example.name] = write_somewhere(write, target, overwrite, name)
+        if place != target:
+            moved = place.parent
+    return kept
 
 
 def _write_report(

@@ -15,10 +15,19 @@ Write = Callable[[Path, bool], object]
 """Writes to a path; the second argument is whether a file of the same kind may be replaced."""
 
 
-def write_somewhere(write: Write, target: Path, overwrite: bool) -> Path:
+def write_somewhere(write: Write, target: Path, overwrite: bool, name: str = "") -> Path:
     """Write to a target; where that fails, to the current, home or system's temporary folder.
 
     On a terminal the person is asked where to, if none of them can be written.
+
+    Parameters
+    ----------
+    write : callable
+    target : Path
+    overwrite : bool
+    name : str
+        What it is called in another folder, perhaps with folders of its own; the target's name if
+        not given.
 
     Returns
     -------
@@ -34,7 +43,8 @@ def write_somewhere(write: Write, target: Path, overwrite: bool) -> Path:
         write(target, overwrite)
     except (OSError, MedunetError) as error:
         console.print_error(error)
-        place = _elsewhere(write, target.name) or _asked(write, target.name)
+        name = name or target.name
+        place = _elsewhere(write, name) or _asked(write, name)
         if place is None:
             raise
         console.print_warning(f"'{target}' could not be written. It is in '{place}' instead.")

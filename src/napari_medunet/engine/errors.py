@@ -9,6 +9,9 @@ import traceback
 # bytes of a name that are no UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
+# Bytes of a name: those that are UTF-8 came through a process whose names are ASCII.
+_BYTES = re.compile("[\udc80-\udcff]+")
+
 _MOST_DETAILS = 200  # characters: a backend tells of all its buffers
 _BACKENDS = ("tensorflow", "torch", "jax", "jaxlib", "builtins")
 _FULL = (
@@ -56,8 +59,15 @@ def printable(text: str) -> str:
 
     >>> printable("K\udcf6rper\x1b[2J")
     'K\\udcf6rper\\x1b[2J'
+    >>> printable("K\udcc3\udcb6rper")
+    'Körper'
     """
+    text = _BYTES.sub(_decoded, text)
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _decoded(found: re.Match[str]) -> str:
+    return found[0].encode("ascii", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def told(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 
@@ -18,6 +19,21 @@ class Cancelled(Exception):
 
 class StopRequested(Exception):
     """The caller wants training to end now and to return the best segmenter so far."""
+
+
+class Elsewhere(Exception):
+    """The caller has named another folder for what a job has made and found no room for.
+
+    Raised in answer to a report that `wants_folder` only.
+
+    Attributes
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,8 @@ class Progress:
         Set once an epoch by training.
     warning : str
         What the user should know, in one line; empty in nearly every report.
+    wants_folder : bool
+        Whether there is no room for what was made: somebody should name another folder.
     """
 
     fraction: float
@@ -123,6 +141,7 @@ class Progress:
     seconds_left: float | None = None
     scores: EpochScores | None = None
     warning: str = ""
+    wants_folder: bool = False
 
 
 ProgressCallback = Callable[[Progress], None]

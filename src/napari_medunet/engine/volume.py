@@ -23,6 +23,7 @@ from napari_medunet.engine.errors import MedunetError
 
 FloatArray = npt.NDArray[np.float64]
 
+LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
 TO_DISPLAY = -np.eye(3)[::-1]  # ras -> (-S, -A, -R), and its own inverse
 
 

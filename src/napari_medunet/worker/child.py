@@ -24,12 +24,20 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO, Protocol, cast
+from uuid import uuid4
 
 from pydantic import BaseModel
 
 from napari_medunet.engine.errors import told
+from napari_medunet.engine.files.saving import atomic_write
 from napari_medunet.engine.hardware.configuration import ignore_home
-from napari_medunet.engine.progress import Cancelled, Progress, ProgressCallback, StopRequested
+from napari_medunet.engine.progress import (
+    Cancelled,
+    Elsewhere,
+    Progress,
+    ProgressCallback,
+    StopRequested,
+)
 from napari_medunet.worker import messages
 from napari_medunet.worker.left_over import holds_training
 from napari_medunet.worker.requests import Deliver
@@ -67,6 +75,7 @@ class Child:
         self._runs: SimpleQueue[messages.Run] = SimpleQueue()
         self._cancelled: set[int] = set()
         self._stopped: set[int] = set()
+        self._places: dict[int, Path] = {}
 
     def run(self) -> None:
         """Import what jobs need, say that it is done, and run jobs until the viewer is gone."""
@@ -98,10 +107,14 @@ class Child:
             self._reply(messages.ProgressMessage(job=job, progress=progress))
             self._obey(job)
 
-        def deliver(result: BaseModel) -> None:
+        def deliver(result: BaseModel, place: Path | None = None) -> None:
             file = f"result-{next(numbers)}.json"
-            (folder / file).write_bytes(result.model_dump_json().encode())
-            self._reply(messages.Result(job=job, file=file))
+            path = folder / file
+            if place not in (None, folder):
+                path = place.absolute() / f".{uuid4().hex}-{file}"
+            with atomic_write(path) as stream:
+                stream.write(result.model_dump_json().encode())
+            self._reply(messages.Result(job=job, file=file if path.parent == folder else str(path)))
 
         try:
             self._obey(job)
@@ -120,6 +133,8 @@ class Child:
             # Once: after it training finishes in its own way, and may still report how.
             self._stopped.discard(job)
             raise StopRequested
+        if job in self._places:
+            raise Elsewhere(self._places.pop(job))
 
     def _reply_error(self, job: int, error: Exception) -> None:
         # TensorFlow turns an exception that passes through it into one of its own.
@@ -146,6 +161,8 @@ class Child:
                 self._runs.put(message)
             elif isinstance(message, messages.Cancel):
                 self._cancelled.add(message.job)
+            elif isinstance(message, messages.Place):
+                self._places[message.job] = message.folder
             else:
                 self._stopped.add(message.job)
         self._end()

@@ -14,7 +14,7 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.volume import Volume
 from napari_medunet.worker.dispatcher import Dispatcher
-from napari_medunet.worker.job import Job, Listener, ignore
+from napari_medunet.worker.job import Job, JobCalls, Listener, ignore
 from napari_medunet.worker.tasks import Task, cross_validation, prediction, training
 
 
@@ -108,8 +108,11 @@ class Worker:
             next(self._numbers),
             task,
             listener,
-            stop=lambda job: dispatcher.post(dispatcher.stop, job),
-            cancel=lambda job: dispatcher.post(dispatcher.cancel, job),
+            JobCalls(
+                stop=lambda job: dispatcher.post(dispatcher.stop, job),
+                cancel=lambda job: dispatcher.post(dispatcher.cancel, job),
+                place=lambda job, folder: dispatcher.post(dispatcher.place, job, folder),
+            ),
         )
         dispatcher.post(dispatcher.submit, job)
         return job

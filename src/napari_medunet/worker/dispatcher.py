@@ -152,6 +152,11 @@ class Dispatcher:
         elif job in self._waiting:
             self.cancel(job)
 
+    def place(self, job: Job, folder: Path) -> None:
+        """Have the child write into another folder what it has made and found no room for."""
+        if job is self._running and self.child is not None:
+            self.child.send(messages.Place(job=job.number, folder=folder))
+
     def cancel(self, job: Job) -> None:
         """Ask the child to cancel the job, and give it `CANCEL_SECONDS` to answer.
 

@@ -37,7 +37,7 @@ class ArrayFile(_Files):
     Attributes
     ----------
     name : str
-        The file's name in the job's folder.
+        The file's name in the job's folder, or its path where it lies elsewhere.
     """
 
     name: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from napari_medunet.engine.progress import Progress
@@ -41,6 +42,15 @@ class Listener:
     finished: Callable[[], None] = ignore
 
 
+@dataclass(frozen=True)
+class JobCalls:
+    """How a job reaches the worker's thread: each function takes the job, and returns at once."""
+
+    stop: Callable[[Job], None]
+    cancel: Callable[[Job], None]
+    place: Callable[[Job, Path], None]
+
+
 class Job:
     """A job that was handed to a worker; `Worker.train` and `Worker.predict` make it.
 
@@ -50,8 +60,7 @@ class Job:
         By which messages to and from the child name it.
     task : Task
     listener : Listener
-    stop, cancel : callable
-        Take this job and have the worker's thread stop or cancel it; return at once.
+    calls : JobCalls
 
     Attributes
     ----------
@@ -72,8 +81,7 @@ class Job:
         number: int,
         task: Task[Any],
         listener: Listener,
-        stop: Callable[[Job], None],
-        cancel: Callable[[Job], None],
+        calls: JobCalls,
     ) -> None:
         self.number, self.task, self.listener = number, task, listener
         self.folder_name = f"job-{number}"
@@ -81,16 +89,20 @@ class Job:
         self.has_result = False
         self.unread = ""
         self.details = ""
-        self._stop, self._cancel = stop, cancel
+        self._calls = calls
 
     def stop(self) -> None:
         """End the job now and keep the best so far; returns at once.
 
         One that has not begun has nothing to keep: it is cancelled.
         """
-        self._stop(self)
+        self._calls.stop(self)
 
     def cancel(self) -> None:
         """End the job now and drop what it made; returns at once."""
         self.cancelled = True
-        self._cancel(self)
+        self._calls.cancel(self)
+
+    def save_in(self, folder: Path) -> None:
+        """Have it write into this folder what it has made and found no room for; returns at once."""
+        self._calls.place(self, folder)

@@ -7,16 +7,14 @@ there), the engine's `report`, and `deliver` for each result that is ready.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from napari_medunet.engine.errors import MedunetError, one_line, told
+from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.hardware.devices import describe, set_up_backend
-from napari_medunet.engine.progress import Progress, ProgressCallback, StopRequested
+from napari_medunet.engine.progress import Progress, ProgressCallback
 from napari_medunet.worker.handover import ArrayFile
 from napari_medunet.worker.requests import (
     CrossValidateRequest,
@@ -28,13 +26,12 @@ from napari_medunet.worker.requests import (
     TrainResult,
     read_request,
 )
+from napari_medunet.worker.room import Room
 
 if TYPE_CHECKING:
     from napari_medunet.engine.prediction.segmenter import Segmenter
 
 _SEGMENTER = "segmenter.medunet"
-_TRY_AGAIN_SECONDS = 2.0
-T = TypeVar("T")
 
 # The segmenter that was used last, with the path and time of the file that it came from: segmenting
 # again, volume after volume, does not load it again.
@@ -78,10 +75,11 @@ def train(request: TrainRequest, folder: Path, report: ProgressCallback, deliver
         segmenter = fine_tune(Predecessor(known), examples, plan, report, names, run)
     else:
         segmenter = train(examples, plan, report, names, run)
-    path = folder / _SEGMENTER
-    when_there_is_room(lambda: segmenter.save(path), report)
+    room = Room(folder, report)
+    path = room.write(lambda: segmenter.save(room.path_of(_SEGMENTER)))
     run.finish()
-    when_there_is_room(lambda: deliver(TrainResult(segmenter=path.name)), report)
+    result = TrainResult(segmenter=room.name_of(path))
+    room.write(lambda: deliver(result, room.place))
 
 
 def cross_validate(
@@ -97,17 +95,15 @@ def cross_validate(
     examples = [files.map(folder) for files in request.examples]
     run = RunFolder.new_or_broken(request.run)
     found = cross_validate(examples, request.plan, report, request.names, run)
-    path = folder / _SEGMENTER
-    when_there_is_room(lambda: found.segmenter.save(path), report)
+    room = Room(folder, report)
+    path = room.write(lambda: found.segmenter.save(room.path_of(_SEGMENTER)))
     run.finish()
     labels = {
-        index: when_there_is_room(
-            partial(ArrayFile.save, folder / f"out-of-fold-{index}.npy", array), report
-        )
+        index: room.write(partial(room.save_array, f"out-of-fold-{index}.npy", array))
         for index, array in found.labels.items()
     }
-    result = CrossValidateResult(segmenter=path.name, labels=labels)
-    when_there_is_room(lambda: deliver(result), report)
+    result = CrossValidateResult(segmenter=room.name_of(path), labels=labels)
+    room.write(lambda: deliver(result, room.place))
 
 
 def predict(
@@ -138,24 +134,6 @@ def predict(
         deliver(PredictResult(index=index, labels=file))
     if errors:
         raise MedunetError(" ".join(errors))
-
-
-def when_there_is_room(write: Callable[[], T], report: ProgressCallback) -> T:
-    """Write what took minutes; where the disk is full, keep it in memory and try until there is room.
-
-    Cancel drops it.
-    """
-    kept = "The result is kept in memory, and saved once there is space."
-    tried = 0
-    while True:
-        try:
-            return write()
-        except OSError as error:
-            message = f"Trained, and waiting for space: {one_line(error)}"
-        with suppress(StopRequested):  # there is no more to stop
-            report(Progress(1.0, message, warning="" if tried else f"{message} {kept}"))
-        tried += 1
-        time.sleep(_TRY_AGAIN_SECONDS)
 
 
 class _Overall:

@@ -1,8 +1,8 @@
 """What passes through the pipes between the viewer and its child: one small JSON object a line.
 
-To the child: `Run`, `Stop`, `Cancel`. From the child: `Ready` once; then for each job `ProgressMessage`
-and `Result` any number of times and one of `Done`, `Stopped`, `Cancelled`, `Failed`. Requests and results
-of a job are in files, see `requests`.
+To the child: `Run`, `Stop`, `Cancel`, `Place`. From the child: `Ready` once; then for each job
+`ProgressMessage` and `Result` any number of times and one of `Done`, `Stopped`, `Cancelled`, `Failed`.
+Requests and results of a job are in files, see `requests`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from napari_medunet.engine.files.paths import PathInJson
 from napari_medunet.engine.progress import Progress
 from napari_medunet.worker.handover import Text
 
@@ -47,6 +48,13 @@ class Cancel(_OfJob):
     """End a job, and keep nothing."""
 
     kind: Literal["cancel"] = "cancel"
+
+
+class Place(_OfJob):
+    """Write what a job has made, and has no room for, into another folder."""
+
+    kind: Literal["place"] = "place"
+    folder: PathInJson
 
 
 class Ready(_Message):
@@ -96,7 +104,7 @@ class Failed(_OfJob):
     details: Text
 
 
-ToChild = Run | Stop | Cancel
+ToChild = Run | Stop | Cancel | Place
 LastMessage = Done | Stopped | Cancelled | Failed
 FromChild = Ready | ProgressMessage | Result | LastMessage
 

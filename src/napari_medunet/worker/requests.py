@@ -6,9 +6,8 @@ next viewer if this one was killed. Results are there as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -73,7 +72,7 @@ _REQUESTS: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discrimin
 
 
 class TrainResult(_Frozen):
-    """The name of the segmenter's file in the job's folder."""
+    """The name of the segmenter's file in the job's folder, or its path where it lies elsewhere."""
 
     segmenter: str
 
@@ -91,8 +90,12 @@ class PredictResult(_Frozen):
     labels: ArrayFile
 
 
-Deliver = Callable[[BaseModel], None]
-"""Takes each result that a job has ready, once its arrays lie in the job's folder."""
+class Deliver(Protocol):
+    """Takes each result that a job has ready, once its files are written."""
+
+    def __call__(self, result: BaseModel, place: Path | None = None) -> None:
+        """Describe a result in a file of the job's folder, or of another one (`place`)."""
+        ...
 
 
 def write_request(folder: Path, request: BaseModel) -> None:

@@ -62,7 +62,11 @@ class Task(Generic[ResultT]):
         OSError, MedunetError
             If a file is missing or damaged.
         """
-        return self.take(folder, self.makes.model_validate_json((folder / file).read_bytes()))
+        path = folder / file
+        content = path.read_bytes()
+        if path.parent != folder:  # in a person's folder: see `Room`
+            path.unlink()
+        return self.take(folder, self.makes.model_validate_json(content))
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +161,10 @@ def _save_examples(folder: Path, examples: list[Example]) -> tuple[ExampleFiles,
 
 
 def _keep_segmenter(folder: Path, result: TrainResult) -> Path:
-    """Take the segmenter out of the job's folder, which goes with the job."""
+    """Take the segmenter out of the job's folder, which goes with the job; elsewhere it stays."""
+    made = folder / result.segmenter
+    if made.parent != folder:
+        return made
     kept = folder.with_suffix(".medunet")
-    (folder / result.segmenter).replace(kept)
+    made.replace(kept)
     return kept

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
 
-from napari_medunet.engine.files.files import label_suffix, read, write, write_labels_like
+from napari_medunet.engine.files.files import label_file, read, write, write_labels_like
 from napari_medunet.engine.files.listing import case_name, list_cases
 from napari_medunet.engine.files.pairing import pair
 
@@ -30,7 +32,7 @@ def test_read_and_write_by_ending(tmp_path, suffix):
     path = save(tmp_path / f"case.v2{suffix}")
     volume = read(path)
     assert volume.name == case_name(path) == "case.v2"
-    out = tmp_path / f"out{label_suffix(path)}"
+    out = label_file(tmp_path, "out", path)
     labels = (np.arange(np.prod(volume.shape)) % 3).reshape(volume.shape)
     write_labels_like(out, labels, volume)
     again = read(out, as_labels=True)
@@ -50,6 +52,22 @@ def test_an_image_of_whole_numbers_is_written_as_an_image(tmp_path, shape, lowes
     np.testing.assert_array_equal(np.asanyarray(again.dataobj), stored)
     with pytest.raises(ValueError, match="wanted a name that ends in"):
         write(tmp_path / "b.png", read(tmp_path / "a.nii"))
+
+
+def test_an_image_without_negative_numbers_stays_one_and_labels_stay_labels(tmp_path):
+    stored = np.arange(120, dtype=np.int16).reshape(4, 5, 6)
+    nib.save(nib.Nifti1Image(stored, np.eye(4)), tmp_path / "a.nii.gz")
+    volume = read(tmp_path / "a.nii.gz")
+    write(tmp_path / "b.nii", volume)
+    again = nib.load(tmp_path / "b.nii")
+    assert again.get_data_dtype() == np.int16
+    assert again.header.get_intent()[0] == "none"
+    painted = replace(volume, voxels=(volume.voxels > 60).astype(np.int16))
+    for labels in (painted, read(tmp_path / "a.nii.gz", as_labels=True)):
+        write(tmp_path / "c.nii", labels, overwrite=True)
+        again = nib.load(tmp_path / "c.nii")
+        assert again.get_data_dtype() == np.uint8
+        assert again.header.get_intent()[0] == "label"
 
 
 def test_other_kinds_are_refused(tmp_path):

@@ -66,8 +66,33 @@ def test_channels_of_one_case_are_named(tmp_path):
     assert list(found.pairs) == ["c2_0000"]
     (sentence,) = found.unpaired
     assert "'c1'" in sentence
-    assert "may belong to 'c1_0000' or 'c1_0001'" in sentence
+    assert "has 2 channels" in sentence
+    assert "'c1_0000', 'c1_0001'" in sentence
     assert found.alone == ["c1_0000", "c1_0001"]
+
+
+def test_channels_of_every_case_lead_the_refusal(tmp_path):
+    with pytest.raises(MedunetError, match=r"^'c1' in .* has 2 channels"):
+        paired(tmp_path, "c1_0000.nii c1_0001.nii", "c1.nii")
+
+
+def test_a_bids_data_set_given_for_both_has_its_labels_in_derivatives(tmp_path):
+    scans = " ".join(f"sub-0{n}/anat/sub-0{n}_T1w.nii.gz" for n in (1, 2))
+    masks = " ".join(f"derivatives/manual/sub-0{n}/anat/sub-0{n}_T1w_dseg.nii" for n in (1, 2))
+    root = touch(tmp_path / "bids", f"{scans} {masks}")
+    found = pair_examples(root, root)
+    assert [labels.name for _, labels in found.pairs.values()] == [
+        "sub-01_T1w_dseg.nii",
+        "sub-02_T1w_dseg.nii",
+    ]
+    assert "derivatives" in found.notes[0]
+    touch(root, masks.replace("manual", "other"))  # two raters: whose labels are meant?
+    with pytest.raises(MedunetError, match="is given for images and for labels"):
+        pair_examples(root, root)
+    touch(tmp_path / "empty" / "derivatives", "README")
+    touch(tmp_path / "empty", scans)
+    with pytest.raises(MedunetError, match="is given for images and for labels"):
+        pair_examples(tmp_path / "empty", tmp_path / "empty")
 
 
 def test_several_masks_of_one_image_are_named(tmp_path):

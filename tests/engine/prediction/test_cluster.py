@@ -10,12 +10,15 @@ import pytest
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.files import nifti
+from napari_medunet.engine.files.doubts import kind_of
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.cluster import predict_files_on
+from napari_medunet.engine.prediction.folders import predict_files
 from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.segmenter import Segmenter
 from napari_medunet.engine.settings import PredictSettings, TrainSettings
 from napari_medunet.engine.training import train
+from napari_medunet.engine.volume import Volume, affine_from_spacing
 
 # A cluster as its users start it: in a process of its own, which ends with the end of its input.
 CLUSTER = """
@@ -71,6 +74,42 @@ def test_the_cluster_gives_the_same_labels_and_names_what_failed(scheduler, mode
     for name, target in outcome.done.items():
         here = predict(segmenter, nifti.read_volume(files[name][0]))
         np.testing.assert_array_equal(nifti.read_volume(target).voxels, here)
+
+
+@pytest.mark.slow
+def test_the_cluster_tells_what_is_odd_as_one_machine_does(scheduler, model, tmp_path):
+    files = {}
+    for name, spacing_mm in (("a", 5), ("b", 5.5), ("c", 1000), ("d", 1500)):
+        image, _ = make_phantom(0, (8, 32, 32))
+        voxels = image.voxels.copy()
+        voxels[:, :8] = -3000
+        source = tmp_path / f"{name}.nii"  # the last two are doubted, and then refused
+        nifti.write_volume(source, Volume(voxels, affine_from_spacing((spacing_mm,) * 3), name))
+        files[name] = source, tmp_path / "out" / f"{name}.nii"
+    told = {"here": [], "there": []}
+    outcomes = {
+        "here": predict_files(
+            Segmenter.load(model),
+            files,
+            PredictSettings(),
+            lambda progress: told["here"].append(progress.warning),
+        ),
+        "there": predict_files_on(
+            scheduler,
+            [model],
+            files,
+            PredictSettings(),
+            lambda progress: told["there"].append(progress.warning),
+            overwrite=True,
+        ),
+    }
+    assert outcomes["here"].warnings == outcomes["there"].warnings
+    assert outcomes["here"].failed == outcomes["there"].failed
+    assert set(outcomes["here"].failed) & set(outcomes["here"].warnings)
+    kinds = {side: sorted({kind_of(one) for one in said if one}) for side, said in told.items()}
+    assert kinds["here"] == kinds["there"]
+    for said in told.values():
+        assert len([one for one in said if one]) == len(kinds["here"])
 
 
 @pytest.mark.slow

@@ -39,6 +39,14 @@ def means(dice, hd95=math.inf):
     return LabelMeans(dice=dice, hd95=hd95, **rest)
 
 
+@pytest.mark.parametrize("value", ["x", float("nan")])
+def test_an_option_that_is_refused_is_one_line(value):
+    image, _ = make_phantom(0, (4, 16, 16))
+    with pytest.raises(MedunetError, match="tta is ") as refusal:
+        segmenter(1).predict(image, tta=value)
+    assert "\n" not in str(refusal.value)
+
+
 def segmenter(count, scores=None):
     """An untrained segmenter of as many networks, each with weights of its own."""
     about = tuple(

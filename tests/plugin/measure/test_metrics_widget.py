@@ -15,6 +15,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_medunet.engine.evaluation.metrics.scores import CaseScores, score_labels
+from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.plugin.measure.widget import MetricsWidget
 
 Until = Callable[..., None]
@@ -456,6 +457,18 @@ def test_one_broken_pair_does_not_stop_the_rest(
     assert {line[0] for line in body[1:]} == {"a", "c", "mean"}
     assert len(list(notifications)) == 1
     assert "'b segmentation' is on another grid" in widget.note.text()
+
+
+def test_a_scan_for_the_truth_is_told(
+    viewer: Any, widget: MetricsWidget, until: Until, notifications: list[str]
+) -> None:
+    scan, truth = make_phantom(0, (8, 48, 48))
+    viewer.add_labels(scan.voxels.astype(np.int16), name="a truth")
+    viewer.add_labels(truth.voxels, name="a segmentation")
+    until(widget.compute_button.isEnabled)
+    widget.compute_button.click()
+    until(lambda: list(notifications))
+    assert "Labels of the truth 'a truth' look like a picture" in widget.note.text()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from itertools import permutations, product
 from typing import get_args
 
@@ -172,6 +173,26 @@ def test_saving_over_an_opened_file_keeps_the_layer_alive(tmp_path):
     assert labels.data[0, 0, 0] == 9
     assert labels.data.sum() == some_labels().sum() + 9
     assert np.asarray(nib.load(path).dataobj).sum() == some_labels().sum() + 9
+
+
+@pytest.mark.parametrize("painted", [False, True])
+def test_labels_of_a_scaled_file_keep_their_numbers_until_somebody_paints(tmp_path, painted):
+    image = nib.Nifti1Image(some_labels(), np.eye(4))
+    image.header.set_slope_inter(2, 0)
+    path = tmp_path / "scan_mask.nii"
+    content = bytearray(image.to_bytes())
+    struct.pack_into("<2f", content, 112, 2, 0)
+    path.write_bytes(content)
+    viewer = ViewerModel()
+    (labels,) = viewer.open(path, plugin=PLUGIN)
+    if painted:
+        labels.data[0, 0, 0] = 5
+    (written,) = viewer.layers.save(str(tmp_path / "out.nii"), plugin=PLUGIN)
+    again = nib.load(written)
+    assert again.dataobj.slope == (1 if painted else 2)
+    assert np.asarray(again.dataobj).sum() == 2 * some_labels().sum() + 5 * painted
+    if not painted:
+        np.testing.assert_array_equal(again.dataobj.get_unscaled(), some_labels())
 
 
 def test_layers_that_never_were_nifti_are_saved_where_napari_shows_them(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -551,6 +552,41 @@ def test_warnings_of_a_training_stay_in_the_widget(qtbot: Any, until: Until) -> 
     assert not view.warnings.isHidden()
     view.begin(minutes=1)
     assert view.warnings.isHidden()
+
+
+def test_where_there_is_no_room_a_person_is_asked_for_a_folder(
+    qtbot: Any, until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, segmenter: Path
+) -> None:
+    session, asked, heard = Session(), [], []
+    answers = iter(["", str(tmp_path)])
+
+    def ask(parent: Any, question: str) -> str:
+        asked.append(question)
+        return next(answers)
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", ask)
+
+    class Waiting:
+        def save_in(self, folder: Path) -> None:
+            kept = shutil.copy(segmenter, folder)
+            heard[0].result(Path(kept))
+            heard[0].finished()
+
+    def begin(listener: Listener) -> Any:
+        heard.append(listener)
+        for wants_folder in (True, False, True):  # the first dialog was closed
+            listener.progress(Progress(1.0, "no space", wants_folder=wants_folder))
+        return Waiting()
+
+    job = ViewerJob("Training", begin, can_stop=True)
+    job.produced.connect(session.add_trained)
+    session.run(job)
+    until(lambda: not job.running)
+    assert len(asked) == 2
+    assert "The disk is full" in asked[0]
+    assert [one.path for one in session.segmenters] == [tmp_path / segmenter.name]
+    assert session.unsaved == []  # it stands where the person wanted it
+    session.close()
 
 
 def scored(

@@ -11,7 +11,11 @@ import numpy.typing as npt
 
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.annotation import BoolArray, annotated_voxels
-from napari_medunet.engine.examples.label_texture import blended_values, looks_like_labels
+from napari_medunet.engine.examples.label_texture import (
+    blended_values,
+    check_texture,
+    looks_like_labels,
+)
 from napari_medunet.engine.grids import Fit, fit_labels
 from napari_medunet.engine.labels import integer_labels
 from napari_medunet.engine.settings import AnnotationSettings
@@ -210,8 +214,7 @@ def _on_grid_of(image: Volume, labels: Volume, settings: AnnotationSettings) -> 
 
 def _check_labels(image: Volume, name: str, values: npt.NDArray[np.integer[Any]]) -> None:
     """Refuse a picture in the place of labels: what it would teach is one kind for each shade of grey."""
-    count = blended_values(values)
-    if not count:
+    if not blended_values(values):
         return
     if not image.leading_axes and np.array_equal(image.voxels, values):
         raise MedunetError(
@@ -224,11 +227,7 @@ def _check_labels(image: Volume, name: str, values: npt.NDArray[np.integer[Any]]
             f"Labels '{name}' look like an image, and image '{image.name}' looks like labels: wanted it "
             "the other way round. Exchange images and labels."
         )
-    raise MedunetError(
-        f"Labels '{name}' look like a picture: {count} values or more that run into one another; wanted "
-        "pieces of one whole number each. JPEG, soft edges and resizing do that to masks: save them anew "
-        "as PNG, TIFF or NIfTI without smoothing, or set what is above the middle to 1 and all else to 0."
-    )
+    check_texture(values, f"Labels '{name}'")
 
 
 def _background_to_zero(

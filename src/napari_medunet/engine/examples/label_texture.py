@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_medunet.engine.errors import MedunetError
+
 Slice = npt.NDArray[Any]
 
 _SIDE = 256  # pixels of a window: a look is to cost little beside reading
 _SLICES = 2  # across each axis
+_ENOUGH = 8  # slices that hold a label, to choose from
 _FEW = 64  # pixels: fewer say nothing
 _BETWEEN = 0.5  # share of pixels that have a lower and a higher neighbour, in what is no label
 _ALIKE = 0.6  # share of neighbours of the same value, in what is no label at most
@@ -56,6 +59,30 @@ def blended_values(labels: npt.NDArray[Any]) -> int:
     return int(values.size) if _mean(_between, windows, judged) >= wanted else 0
 
 
+def check_texture(labels: npt.NDArray[Any], what: str) -> None:
+    """Refuse a picture in the place of labels, each shade of which would count as a kind of its own.
+
+    Parameters
+    ----------
+    labels : (z, y, x) array of integers
+    what : str
+        What to call them: "Labels 'case_7'".
+
+    Raises
+    ------
+    MedunetError
+        If their values run into one another: see `blended_values`.
+    """
+    count = blended_values(labels)
+    if count:
+        raise MedunetError(
+            f"{what} look like a picture: {count} values or more that run into one another; wanted pieces "
+            "of one whole number each. Is it a scan? Choose its labels. JPEG, soft edges and resizing do "
+            "that to masks, too: save them anew as PNG, TIFF or NIfTI without smoothing, or set what is "
+            "above the middle to 1 and all else to 0."
+        )
+
+
 def looks_like_labels(voxels: npt.NDArray[Any]) -> bool:
     """Whether an image holds few whole numbers in pieces, as labels do and images seldom."""
     windows = list(_windows(voxels))
@@ -71,20 +98,29 @@ def _windows(labels: npt.NDArray[Any]) -> Iterator[Slice]:
     """Some windows of slices that hold a label, across each axis: painted slices may lie across any."""
     flat = [axis for axis in range(3) if labels.shape[axis] == 1]
     for axis in flat[:1] or range(3):
-        steps = [max(1, size // 64) for size in labels.shape]
-        steps[axis] = 1
-        thinned = labels[tuple(slice(None, None, step) for step in steps)]
-        others = tuple(a for a in range(3) if a != axis)
-        held = np.flatnonzero((thinned != 0).any(axis=others))
+        held = _held(labels, axis, 16)
+        if held.size < _ENOUGH:  # small or thin labels: a closer look
+            held = _held(labels, axis, 64)
         for index in _spread(held, _SLICES):
-            yield from _cut(np.take(labels, index, axis))
+            # A view: `np.take` first copies a volume that lies in the order of the disk, all of it.
+            yield from _cut(labels[(slice(None),) * axis + (index,)])
+
+
+def _held(labels: npt.NDArray[Any], axis: int, fine: int) -> npt.NDArray[np.intp]:
+    """Slices across an axis that hold a label, by a grid of about so many voxels to either side."""
+    steps = [max(1, size // fine) for size in labels.shape]
+    steps[axis] = 1
+    thinned = labels[tuple(slice(None, None, step) for step in steps)]
+    others = tuple(a for a in range(3) if a != axis)
+    return np.flatnonzero((thinned != 0).any(axis=others))
 
 
 def _cut(whole: Slice) -> Iterator[Slice]:
     """Windows of a slice, four at most, where it holds something."""
     bounds = []
+    filled = whole != 0
     for axis in (0, 1):
-        held = np.flatnonzero((whole != 0).any(axis=1 - axis))
+        held = np.flatnonzero(filled.any(axis=1 - axis))
         if not held.size:
             return
         low, high = max(0, held[0] - 1), min(whole.shape[axis], held[-1] + 2)

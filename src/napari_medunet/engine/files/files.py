@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from napari_medunet.engine.files.images import TIFF_SUFFIXES, read_image, write_
 from napari_medunet.engine.files.label_names import LabelName, says_more, write_label_names
 from napari_medunet.engine.files.listing import WANTED, is_picture
 from napari_medunet.engine.files.marks import IMAGE, LABELS
-from napari_medunet.engine.files.paths import AnyPath, missing
+from napari_medunet.engine.files.paths import AnyPath, missing, on_disk
 from napari_medunet.engine.files.saving import check_target
-from napari_medunet.engine.volume import Volume
+from napari_medunet.engine.volume import LABEL_INTENT, Volume
 
 
 def read(path: AnyPath, *, as_labels: bool = False) -> Volume:
@@ -25,7 +26,8 @@ def read(path: AnyPath, *, as_labels: bool = False) -> Volume:
     ----------
     path : path of a .nii, .nii.gz, .png, .jpg, .tif or .tiff file
     as_labels : bool
-        Read a mask: of PNG and TIFF files, indices and not colours are taken.
+        Read a mask: of PNG and TIFF files, indices and not colours are taken; the source of a NIfTI file
+        then says that these are labels.
 
     Raises
     ------
@@ -34,7 +36,10 @@ def read(path: AnyPath, *, as_labels: bool = False) -> Volume:
     """
     path = Path(path)
     if nifti.is_nifti(path):
-        return nifti.read_volume(path)
+        volume = nifti.read_volume(path)
+        if as_labels and isinstance(volume.source, nifti.NiftiSource):
+            return replace(volume, source=replace(volume.source, intent=LABEL_INTENT))
+        return volume
     if is_picture(path):
         return read_image(path, as_labels=as_labels)
     if not path.exists():
@@ -72,7 +77,7 @@ def write(path: AnyPath, volume: Volume, overwrite: bool = False) -> None:
     """Write a volume to a file: labels with a table of their names, or an image.
 
     Whole numbers from 0 in one volume are labels. Fractions, negative numbers, channels and frames are an
-    image's.
+    image's, and so is what was read from a NIfTI file as an image and not changed.
 
     Parameters
     ----------
@@ -89,7 +94,7 @@ def write(path: AnyPath, volume: Volume, overwrite: bool = False) -> None:
     OSError, MedunetError
         One line, if the volume does not fit, or the file cannot be written or must not be replaced.
     """
-    is_image = not _may_be_labels(volume)
+    is_image = not _are_labels(volume)
     read_from = [volume.source.path] if volume.source is not None else []
     check_target(Path(path), IMAGE if is_image else LABELS, overwrite, read_from)
     if is_image:
@@ -106,16 +111,32 @@ def write(path: AnyPath, volume: Volume, overwrite: bool = False) -> None:
         write_label_names(Path(path), names, overwrite)
 
 
-def _may_be_labels(volume: Volume) -> bool:
-    voxels = volume.voxels
+def _are_labels(volume: Volume) -> bool:
+    voxels, source = volume.voxels, volume.source
     if voxels.dtype.kind not in "bui" or volume.leading_axes:
         return False
-    return bool(volume.names) or not (voxels < 0).any()
+    if volume.names:
+        return True
+    if (voxels < 0).any():
+        return False
+    if source is None or source.intent == LABEL_INTENT:
+        return True
+    numbers = nifti.numbers_in_file(volume)
+    return numbers is None or numbers.dtype != voxels.dtype
 
 
-def label_suffix(path: AnyPath) -> str:
-    """Ending of a file that can hold the labels of the image in `path` without loss."""
-    path = Path(path)
-    if not is_picture(path):
-        return ".nii.gz"
-    return ".tif" if path.suffix.lower() in TIFF_SUFFIXES else ".png"
+def label_file(folder: Path, name: str, image: Path) -> Path:
+    """Where the labels of a case go in a folder: a file of a kind that holds them without loss.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the case, as `case_name` gives it.
+    image : Path
+        The case's image.
+    """
+    suffix = ".nii.gz"
+    if is_picture(image):
+        suffix = ".tif" if image.suffix.lower() in TIFF_SUFFIXES else ".png"
+    return folder / on_disk(f"{name}{suffix}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_medunet.engine.errors import MedunetError
@@ -14,6 +15,8 @@ from napari_medunet.engine.files.naming import Candidates, is_called_mask
 from napari_medunet.engine.files.paths import AnyPath
 
 _SHOWN = 3  # names in one sentence
+_CHANNEL = re.compile(r"_\d{4}$")  # nnU-Net's case_0000, case_0001 ...
+_DERIVATIVES = "derivatives"  # of a BIDS data set: there labels lie
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ def pair(images: AnyPath, labels: AnyPath) -> Pairs:
 def pair_examples(images: AnyPath, labels: AnyPath) -> Pairs:
     """Pair images with labels to learn from; both may lie in one folder: case beside case_seg.
 
+    Of a BIDS data set the labels are those of its derivatives, where each image has one of them only.
+
     Raises
     ------
     OSError, MedunetError
@@ -73,6 +78,8 @@ def pair_examples(images: AnyPath, labels: AnyPath) -> Pairs:
     cases = list_cases(images)
     masks = {name: path for name, path in cases.items() if is_called_mask(name)}
     others = {name: path for name, path in cases.items() if name not in masks}
+    if not masks and (inside := _pairs_of_bids(cases, Path(images))):
+        return inside
     if not masks or not others:
         raise MedunetError(
             f"'{images}' is given for images and for labels, and names do not say which files are which; "
@@ -81,14 +88,31 @@ def pair_examples(images: AnyPath, labels: AnyPath) -> Pairs:
     return _paired(others, masks, (str(images), str(labels)))
 
 
+def _pairs_of_bids(images: Mapping[str, Path], root: Path) -> Pairs | None:
+    """Images of a BIDS data set with the labels of its derivatives; None where that is not clear."""
+    derivatives = root / _DERIVATIVES
+    if not derivatives.is_dir():
+        return None
+    try:
+        masks = {n: path for n, path in list_cases(derivatives).items() if is_called_mask(n)}
+    except MedunetError:  # it holds no volumes
+        return None
+    found = match(list(images), list(masks))
+    if not found.partners or found.several:
+        return None
+    pairs = _paired(images, masks, (str(root), str(derivatives)))
+    return replace(pairs, notes=[f"Labels are those in '{derivatives}'.", *pairs.notes])
+
+
 def _paired(first: Mapping[str, Path], second: Mapping[str, Path], where: tuple[str, str]) -> Pairs:
     found = match(list(first), list(second))
     unpaired = _sentences(first, second, found, where)
     if not found.partners:
+        if found.several:
+            raise MedunetError(unpaired[0])
         raise MedunetError(
             f"No file in '{where[0]}' has a partner of the same name in '{where[1]}' (such as "
-            f"'{next(iter(first))}' against '{next(iter(second))}'). "
-            + (unpaired[0] if found.several else "Rename them alike.")
+            f"'{next(iter(first))}' against '{next(iter(second))}'). Rename them alike."
         )
     notes = []
     if found.unlike:
@@ -158,13 +182,25 @@ def _of_several(
         explained[1].update(own)
     for name, ones in rivals.items():
         if len(ones) > 1:
-            told.append(
-                f"'{name}' in '{labels}' may belong to {_some(_quoted(ones), ' or ')} in '{images}'; "
-                "wanted one. Put the channels of a case into one file, or keep one of them."
-            )
+            told.append(_rivals(name, ones, where))
             explained[0].update(ones)
             explained[1].add(name)
     return told, *explained
+
+
+def _rivals(name: str, ones: Sequence[str], where: tuple[str, str]) -> str:
+    """Say that several images have the same labels."""
+    images, labels = where
+    if all(map(_CHANNEL.search, ones)):
+        return (
+            f"'{name}' in '{labels}' has {len(ones)} channels in '{images}', a file each "
+            f"({_some(_quoted(ones))}); wanted one file. Join the channels of each case to one with a "
+            "fourth axis, or keep one of them."
+        )
+    return (
+        f"'{name}' in '{labels}' may belong to {_some(_quoted(ones), ' or ')} in '{images}'; wanted one. "
+        "Put the channels of a case into one file, or keep one of them."
+    )
 
 
 def _quoted(names: Sequence[str]) -> list[str]:

@@ -17,7 +17,8 @@ AnyPath = str | os.PathLike[str]
 def expand_home(path: AnyPath) -> Path:
     """Replace ``~`` at the beginning of a path by the home folder, and ``~name`` by that of a user.
 
-    A shell does so only where ``~`` begins a word, not in ``--csv=~/scores.csv``.
+    A shell does so only where ``~`` begins a word, not in ``--csv=~/scores.csv``. The path is one that can
+    be opened: see `on_disk`.
 
     Raises
     ------
@@ -29,7 +30,7 @@ def expand_home(path: AnyPath) -> Path:
     >>> expand_home("scans/~case.nii").name
     '~case.nii'
     """
-    given = Path(path)
+    given = Path(on_disk(os.fspath(path)))
     if not given.parts or not given.parts[0].startswith("~"):
         return given
     expanded = Path(os.path.expanduser(given))  # noqa: PTH111  (pathlib's raises for unknown users)
@@ -46,15 +47,37 @@ def readable(name: str) -> str:
     r"""A file's name as text that can be printed and saved, whatever its bytes are.
 
     Names on disk are bytes. Those that are no UTF-8 were mostly given by older systems in western
-    Europe: they are read as Windows-1252.
+    Europe: they are read as Windows-1252. In a process whose names are ASCII (the locale C) Python hands
+    out those that are UTF-8 as such bytes, too.
 
     >>> readable("K\udcf6rper")
+    'Körper'
+    >>> readable("K\udcc3\udcb6rper")
     'Körper'
     """
     try:
         name.encode()
     except UnicodeEncodeError:
-        return os.fsencode(name).decode("cp1252", "backslashreplace")
+        named = os.fsencode(name)
+        try:
+            return named.decode()
+        except UnicodeDecodeError:
+            return named.decode("cp1252", "backslashreplace")
+    return name
+
+
+def on_disk(name: str) -> str:
+    """A name or path as this process can open it: `readable` undone, the bytes being UTF-8.
+
+    Only a process whose names are no Unicode (the locale C) has another form of them.
+
+    >>> on_disk("case")
+    'case'
+    """
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return os.fsdecode(name.encode(errors="surrogateescape"))
     return name
 
 
@@ -66,7 +89,7 @@ def _spelled(path: Path) -> str:
 def _from_spelled(given: Any, read: ValidatorFunctionWrapHandler) -> Path:
     if isinstance(given, str) and given.startswith(_URI):
         return Path(os.fsdecode(unquote_to_bytes(given.removeprefix(_URI))))
-    path: Path = read(given)
+    path: Path = read(on_disk(given) if isinstance(given, str) else given)
     return path
 
 

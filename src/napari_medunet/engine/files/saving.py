@@ -86,7 +86,7 @@ def check_targets(
     sources, seen = list(read), set()
     for path, kind in targets:
         check_target(path, kind, overwrite, sources)
-        place = path.resolve()
+        place = _real(path)
         if place in seen:
             raise MedunetError(
                 f"'{path}' is to be written twice; wanted one name for each file. Choose another one."
@@ -234,7 +234,11 @@ def _same_place(path: Path, source: Path) -> bool:
     try:
         return path.samefile(source)  # also hard links, and upper case where that is no other name
     except OSError:
-        return path.resolve() == source.resolve()
+        return _real(path) == _real(source)
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)  # pathlib's raises where links run in a circle
 
 
 def _with_other_half(source: Path) -> Iterator[Path]:

@@ -2,12 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
-from numba import njit
-from numba.core.caching import FunctionCache
+from napari_medunet.engine.errors import MedunetError, one_line
+
+
+@contextmanager
+def _without_yaml() -> Iterator[None]:
+    """Let nothing find the reader of YAML: numba then does without its file of configuration."""
+    found = sys.modules.get("yaml")
+    sys.modules["yaml"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["yaml"]
+        if found is not None:
+            sys.modules["yaml"] = found
+
+
+def _start_numba() -> None:
+    """Import numba, whatever a ``.numba_config.yaml`` in the working folder holds.
+
+    Raises
+    ------
+    MedunetError
+        If the environment asks for what numba cannot do.
+    """
+    before = set(sys.modules)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it cannot read of its configuration it does without
+        with suppress(Exception):
+            import_module("numba")
+            return
+        for name in set(sys.modules) - before:  # half of it: the other half would not find it
+            if name.partition(".")[0] == "numba":
+                del sys.modules[name]
+        try:
+            with _without_yaml():
+                import_module("numba")
+        except ImportError:
+            raise
+        except Exception as error:
+            given = ", ".join(sorted(name for name in os.environ if name.startswith("NUMBA_")))
+            raise MedunetError(
+                f"numba, which compiles for napari-medunet, cannot start: {one_line(error)} Wanted an "
+                f"environment that it can read, and {given or 'nothing'} is set. Unset it."
+            ) from error
+    warnings.filterwarnings("ignore", "A Numba config file is found")
+
+
+_start_numba()
+from numba import njit  # noqa: E402  (when it is known that it can be imported)
+from numba.core.caching import FunctionCache  # noqa: E402
 
 
 class _Cache(FunctionCache):
@@ -42,6 +94,8 @@ def compiled(signature: str = "", **options: Any) -> Callable[[Callable[..., Any
 
     def decorate(function: Callable[..., Any]) -> Any:
         kernel = njit(nogil=True, **options)(function)
+        if kernel is function:  # NUMBA_DISABLE_JIT: somebody debugs
+            return function
         with suppress(RuntimeError, OSError):  # there is no folder that can be written to
             # What `cache=True` does, with numba's own class.
             kernel._cache = _Cache(function)  # type: ignore[no-untyped-call]

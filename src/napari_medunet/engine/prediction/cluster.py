@@ -61,13 +61,14 @@ def predict_files_on(
             for number, future in enumerate(as_completed(futures), 1):
                 name = futures[future]
                 segmented = Progress(number / len(futures), f"Segmented {name}")
-                error = future.exception()
-                if error is None:
-                    outcome.done[name] = files[name][1]
-                    for warning in future.result():
-                        report(replace(segmented, warning=outcome.keep_warning(name, warning)))
+                error = future.exception()  # of the cluster: its worker died, say
+                warnings, failure = future.result() if error is None else ([], told(error))
+                for warning in warnings:
+                    report(replace(segmented, warning=outcome.keep_warning(name, warning)))
+                if failure:
+                    outcome.failed[name] = failure
                 else:
-                    outcome.failed[name] = told(error)
+                    outcome.done[name] = files[name][1]
                 report(segmented)
         finally:
             client.cancel(list(futures))
@@ -93,16 +94,19 @@ def _connect(scheduler: str) -> Any:
 
 def _predict_one(
     models: tuple[str, ...], file: tuple[Path, Path], settings: PredictSettings, overwrite: bool
-) -> list[str]:
-    """Run on a worker: segment one file, and say what is odd about it."""
+) -> tuple[list[str], str]:
+    """Run on a worker: segment one file; what is odd about it, and in one line why it failed, if so."""
     warnings: list[str] = []
 
     def keep(progress: Progress) -> None:
         if progress.warning:
             warnings.append(progress.warning)
 
-    predict_file(_loaded(models), *file, settings, keep, overwrite=overwrite)
-    return warnings
+    try:
+        predict_file(_loaded(models), *file, settings, keep, overwrite=overwrite)
+    except Exception as error:  # what was odd before is told, too; a bug is told as one
+        return warnings, told(error)
+    return warnings, ""
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_medunet.engine.errors import MedunetError, told
 from napari_medunet.engine.files.doubts import kind_of
-from napari_medunet.engine.files.files import label_suffix, read, write_labels_like
+from napari_medunet.engine.files.files import label_file, read, write_labels_like
 from napari_medunet.engine.files.listing import list_cases
 from napari_medunet.engine.files.marks import LABELS
 from napari_medunet.engine.files.saving import check_not_read, check_target
@@ -44,12 +44,21 @@ class Outcome:
     done: dict[str, Path] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     def keep_warning(self, name: str, warning: str) -> str:
-        """Keep what is odd about a case; give it back where it is to be told now, else nothing."""
-        if warning:
-            self.warnings.setdefault(name, []).append(warning)
-        return warning if len(self.warnings) <= MOST_TOLD else ""
+        """Keep what is odd about a case; give it back where it is to be told now, else nothing.
+
+        It is told once of each kind, and of the first cases only.
+        """
+        if not warning:
+            return ""
+        self.warnings.setdefault(name, []).append(warning)
+        kind = kind_of(warning)
+        if kind in self._told or len(self.warnings) > MOST_TOLD:
+            return ""
+        self._told.add(kind)
+        return warning
 
 
 @dataclass(frozen=True)
@@ -87,15 +96,17 @@ def sort_cases(cases: dict[str, Path], out: Path, overwrite: bool = False) -> So
     """
     found = SortedCases()
     for name, path in cases.items():
-        target = out / f"{name}{label_suffix(path)}"
+        target = label_file(out, name, path)
         check_not_read(target, LABELS, cases.values())
-        if target.exists() and not overwrite:
-            found.skipped[name] = target
-            continue
         try:
-            check_target(target, LABELS, overwrite)
-        except (MedunetError, OSError) as error:
+            is_done = target.exists() and not overwrite
+            if not is_done:
+                check_target(target, LABELS, overwrite)
+        except (MedunetError, OSError) as error:  # a name that is too long, say
             found.refused[name] = told(error)
+            continue
+        if is_done:
+            found.skipped[name] = target
         else:
             found.files[name] = (path, target)
     return found
@@ -122,15 +133,11 @@ def predict_files(
         Replace labels that napari-medunet made.
     """
     outcome = Outcome()
-    doubted: set[str] = set()
     for number, (name, (source, target)) in enumerate(files.items()):
 
         def of_all(progress: Progress, number: int = number, name: str = name) -> None:
             fraction = (number + progress.fraction) / len(files)
-            told_now = outcome.keep_warning(name, progress.warning)
-            kind = kind_of(told_now)
-            warning = "" if kind in doubted else told_now
-            doubted.add(kind)
+            warning = outcome.keep_warning(name, progress.warning)
             report(Progress(fraction, progress.message, warning=warning))
 
         try:

@@ -39,6 +39,7 @@ from napari_medunet.engine.prediction.predict import predict
 from napari_medunet.engine.prediction.weights import load_weights, weights_to_bytes
 from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
+from napari_medunet.engine.settings.tree import refusals_in_one_line
 from napari_medunet.engine.volume import Volume
 
 
@@ -128,7 +129,8 @@ class Segmenter:
         Raises
         ------
         MedunetError
-            If the image has other channels, voxels that are no numbers, or a scale that cannot be meant.
+            If the image has other channels, voxels that are no numbers, or a scale that cannot be meant, or
+            an option is refused.
 
         Warns
         -----
@@ -141,7 +143,9 @@ class Segmenter:
                 warnings.warn(progress.warning, stacklevel=4)
             report(progress)
 
-        labels = predict(self, image, PredictSettings.of(**options), warn_and_report)
+        with refusals_in_one_line(PredictSettings):
+            settings = PredictSettings.of(**options)
+        labels = predict(self, image, settings, warn_and_report)
         names = {one.value: one.name for one in self.card.classes}
         return Volume(labels, image.affine, image.name, source=image.source, names=names)
 

@@ -6,6 +6,7 @@ a form or a line of Python can name an option without its branch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
@@ -99,6 +100,8 @@ def refused_option(model: type[Settings], error: ValidationError) -> tuple[str, 
     place, leaves = [str(part) for part in first["loc"]], model.leaves()
     at = next((i for i, part in enumerate(place) if part in leaves), len(place) - 1)
     why = "too few numbers" if first["type"] == "missing" else first["msg"]
+    if isinstance(first["input"], float) and not math.isfinite(first["input"]):
+        why = "wanted a number that is finite"
     why = why.removeprefix("Value error, ").rstrip(".") + "."
     if place[at + 1 :]:  # who has mistaken the form of an option needs to see it
         why += f" {leaves[place[at]].field.description}"

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from napari_medunet.engine.labels import holds_class_labels
 from napari_medunet.engine.settings import OpenSettings
-from napari_medunet.engine.volume import Volume
+from napari_medunet.engine.volume import LABEL_INTENT, Volume
 
-_LABEL_INTENT = 1002  # NIFTI_INTENT_LABEL
 _MOST_LABELS = 2000  # the largest atlases have a thousand; scans have more shades of grey
 _SAMPLE = 2**20
 _WORD = re.compile(
@@ -46,7 +45,7 @@ def looks_like_labels(volume: Volume, settings: OpenSettings | None = None) -> b
     settings = OpenSettings() if settings is None else settings
     if settings.labels == "never" or volume.leading_axes or volume.voxels.dtype.kind not in "uif":
         return False
-    stated = volume.source is not None and volume.source.intent == _LABEL_INTENT
+    stated = volume.source is not None and volume.source.intent == LABEL_INTENT
     if not stated and settings.labels == "by name" and not _is_named(volume, settings):
         return False
     return _whole_numbers(volume.voxels, None if stated else _MOST_LABELS)

@@ -115,7 +115,9 @@ def _opened_from(layer: Layer) -> list[Path]:
 
 
 def _write_labels(target: Path, layer: Layer, volume: Volume) -> None:
-    if volume.leading_axes:  # labels of a series: one set for each time point
+    if layer.metadata.get("nifti") is not None and _is_scaled_as_before(volume):
+        nifti.write_volume(target, volume, overwrite=True, kind=_LABELS)
+    elif volume.leading_axes:  # labels of a series: one set for each time point
         dtype = smallest_dtype(volume.voxels, volume.name)
         volume = replace(volume, voxels=volume.voxels.astype(dtype))
         nifti.write_volume(target, volume, overwrite=True, kind=_LABELS)
@@ -123,6 +125,11 @@ def _write_labels(target: Path, layer: Layer, volume: Volume) -> None:
         nifti.write_labels(target, volume.voxels, volume, overwrite=True, kind=_LABELS)
     if names := _names_of(layer):
         write_label_names(target, names, overwrite=True)
+
+
+def _is_scaled_as_before(volume: Volume) -> bool:
+    """Whether labels are those of their file still, which scales its numbers."""
+    return nifti.is_scaled(volume) and nifti.numbers_in_file(volume) is not None
 
 
 def _names_of(layer: Layer) -> LabelNames:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QApplication
 
@@ -14,6 +16,7 @@ from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.hardware.devices import backend_name, package_version
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.plugin.session.predictions import Predictions
+from napari_medunet.plugin.session.room import ask_for_folder
 from napari_medunet.plugin.session.segmenters import KnownSegmenter
 from napari_medunet.plugin.session.viewer_job import ViewerJob
 from napari_medunet.worker import Worker
@@ -69,6 +72,7 @@ class Session(QObject):  # type: ignore[misc]
             raise RuntimeError(f"{self.job.title} is still running: wait for it, or cancel it.")
         self.job = job
         job.ended.connect(self.job_changed)
+        job.progressed.connect(partial(ask_for_folder, job))
         job.start()
         self.job_changed.emit()
 
@@ -82,7 +86,10 @@ class Session(QObject):  # type: ignore[misc]
         scores = [score for score in read_card(path).validation_dice.values() if score is not None]
         quality = f", Dice {sum(scores) / len(scores):.2f}" if scores else ""
         title = f"this session: {datetime.now().astimezone():%H:%M}{quality}"
-        self.unsaved.append(Path(path))
+        if self.worker.folder is not None and self.worker.folder in Path(path).parents:
+            self.unsaved.append(Path(path))
+        else:  # a person has named its folder: see `room`
+            show_info(f"Saved {path}")
         self.add_segmenter(KnownSegmenter(Path(path), title))
 
     def saved(self, path: Path) -> None:

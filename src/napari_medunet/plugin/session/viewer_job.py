@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
@@ -70,6 +71,13 @@ class ViewerJob(QObject):  # type: ignore[misc]
     def cancel(self) -> None:
         """End now, dropping everything."""
         self._end_by(Job.cancel)
+
+    def save_in(self, folder: Path) -> None:
+        """Have it write into this folder what it has made and found no room for."""
+        with self._lock:
+            job = self._job
+        if job is not None and self.running:
+            job.save_in(folder)
 
     @property
     def broken(self) -> Job | None:

@@ -261,6 +261,38 @@ def test_scaled_voxels_are_written_as_stored_and_changed_ones_as_values(tmp_path
     assert different == changed
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16", "i4", "i8", "u8", "u1"])
+@pytest.mark.parametrize("scaling", [(2, 0), (0.37, 1e6), (-3, 0.1)])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_scaled_numbers_of_every_type_are_written_as_stored(tmp_path, dtype, scaling, name):
+    random = np.random.default_rng(1)
+    stored = (random.normal(0, 100, (3, 4, 5)) ** 4).astype(np.float64)
+    if dtype[0] in "iu":
+        stored = np.abs(stored).clip(0, 250) + 2**60 * (dtype[1] == "8")
+    stored = stored.astype(dtype)
+    if dtype[0] == "f":
+        stored[0, 0, 0] = np.nan
+    image = nib.Nifti1Image(stored, np.eye(4), dtype=stored.dtype)
+    nib.save(image, tmp_path / "plain.nii")
+    content = bytearray((tmp_path / "plain.nii").read_bytes())
+    struct.pack_into("<2f", content, 112, *scaling)
+    packed = gzip.compress(content) if name.endswith(".gz") else content
+    (tmp_path / name).write_bytes(packed)
+    volume = read_volume(tmp_path / name)
+    write_volume(tmp_path / "b.nii.gz", volume)
+    again = nib.load(tmp_path / "b.nii.gz").dataobj
+    assert (again.slope, again.inter) == tuple(np.float32(scaling))
+    found = again.get_unscaled()
+    assert found.dtype == stored.dtype
+    np.testing.assert_array_equal(found, stored)
+    if dtype == "f4":
+        volume.voxels[0, 0, 1] += 1
+        write_volume(tmp_path / "c.nii.gz", volume)
+        again = nib.load(tmp_path / "c.nii.gz").dataobj
+        assert (again.slope, again.inter) == (1, 0)
+        np.testing.assert_array_equal(np.asarray(again), volume.voxels.T[::-1, ::-1, ::-1])
+
+
 @given(
     slope=st.floats(2**-20, 2**20, width=32) | st.floats(-(2**20), -(2**-20), width=32),
     inter=st.floats(-(2**24), 2**24, width=32),

@@ -24,6 +24,7 @@ from napari_medunet.engine.evaluation.metrics.regions import label_masks
 from napari_medunet.engine.evaluation.metrics.surface import surfaces
 from napari_medunet.engine.evaluation.metrics.surface.surface_points import surface_points
 from napari_medunet.engine.evaluation.metrics.table import ABSENT, LabelScores
+from napari_medunet.engine.examples.label_texture import check_texture
 from napari_medunet.engine.grids import fit_labels, with_scale_of
 from napari_medunet.engine.labels import as_labels
 from napari_medunet.engine.memory import check_memory
@@ -94,7 +95,7 @@ def evaluate_case(
     ------
     MedunetError
         Where the grids differ and the settings do not ask to resample, or what the volumes hold are
-        not labels.
+        not labels, or look like a picture.
     """
     for role, volume in (("Truth", truth), ("Prediction", prediction)):
         if volume.leading_axes:
@@ -106,6 +107,7 @@ def evaluate_case(
     settings = settings or EvaluateSettings()
     voxels = " x ".join(map(str, truth.shape))
     check_memory(4 * math.prod(truth.shape), f"'{truth.name}', of {voxels} voxels,")
+    truth, prediction = _as_labels(truth, "Truth"), _as_labels(prediction, "Prediction")
     truth = with_scale_of(truth, prediction)
     prediction, fit = fit_labels(
         prediction, truth, resample=settings.resample, roles=("Prediction", "truth")
@@ -114,6 +116,13 @@ def evaluate_case(
         truth.voxels, prediction.voxels, truth.spacing_mm, settings, annotated, truth.name
     )
     return replace(scores, resampled=fit.how and f"prediction {fit}")
+
+
+def _as_labels(volume: Volume, role: str) -> Volume:
+    """A volume that holds labels, as integers."""
+    values = as_labels(volume.voxels, role)
+    check_texture(values, f"Labels of the {role.lower()} '{volume.name}'")
+    return replace(volume, voxels=values)
 
 
 def _label_scores(

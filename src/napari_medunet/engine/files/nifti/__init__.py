@@ -8,12 +8,15 @@ from napari_medunet.engine.files.nifti.files import is_nifti, without_suffix
 from napari_medunet.engine.files.nifti.lazy import LazyVoxels
 from napari_medunet.engine.files.nifti.read import open_volume, read_volume
 from napari_medunet.engine.files.nifti.source import NiftiSource
+from napari_medunet.engine.files.nifti.unchanged import is_scaled, numbers_in_file
 from napari_medunet.engine.files.nifti.write import write_labels, write_volume
 
 __all__ = [
     "LazyVoxels",
     "NiftiSource",
     "is_nifti",
+    "is_scaled",
+    "numbers_in_file",
     "open_volume",
     "read_volume",
     "without_suffix",

@@ -62,9 +62,9 @@ def read_volume(path: _AnyPath) -> Volume:
     """
     path = Path(path)
     with errors_in_one_line(path):
-        source, stored, header = _inspect(path)
+        source, stored, header = inspect_file(path)
         values = read_whole(stored)
-    return _volume(_arranged(values, stored, source, header), source, header)
+    return _volume(arranged(values, stored, source, header), source, header)
 
 
 def open_volume(path: _AnyPath) -> Volume:
@@ -78,18 +78,25 @@ def open_volume(path: _AnyPath) -> Volume:
     """
     path = Path(path)
     with errors_in_one_line(path):
-        source, stored, header = _inspect(path)
+        source, stored, header = inspect_file(path)
         is_plain = not stored.packed and not stored.is_scaled and stored.dtype.isnative
         if is_plain or stored.count * stored.value_dtype.itemsize <= _LAZY_BYTES:
-            return _volume(_arranged(read_whole(stored), stored, source, header), source, header)
+            return _volume(arranged(read_whole(stored), stored, source, header), source, header)
         unpacking = Unpacking(stored) if stored.packed else None
         numbers = map_numbers(stored) if unpacking is None else unpacking.numbers
-    lazy = LazyVoxels(_arranged(numbers, stored, source, header), stored, unpacking)
+    lazy = LazyVoxels(arranged(numbers, stored, source, header), stored, unpacking)
     return _volume(cast(npt.NDArray[Any], lazy), source, header)
 
 
-def _inspect(path: Path) -> tuple[NiftiSource, StoredVoxels, headers.Header]:
-    """Read the header and check it against the file, before any voxel is read."""
+def inspect_file(path: Path) -> tuple[NiftiSource, StoredVoxels, headers.Header]:
+    """Read the header and check it against the file, before any voxel is read.
+
+    Returns
+    -------
+    source : NiftiSource
+    stored : StoredVoxels
+    header : Header
+    """
     parts = find_parts(path)
     with opened(parts.header) as (stream, _):
         header = headers.parse_header(stream.read(headers.HEADER_BYTES), parts.header)
@@ -122,7 +129,7 @@ def _inspect(path: Path) -> tuple[NiftiSource, StoredVoxels, headers.Header]:
     return source, stored, header
 
 
-def _arranged(
+def arranged(
     flat: npt.NDArray[Any], stored: StoredVoxels, source: NiftiSource, header: headers.Header
 ) -> npt.NDArray[Any]:
     """View of voxels in the order of the disk as an array (..., z, y, x)."""

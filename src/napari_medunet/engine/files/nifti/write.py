@@ -21,12 +21,11 @@ from napari_medunet.engine.files.nifti.extensions import COMMENT, Extension, pac
 from napari_medunet.engine.files.nifti.files import SINGLE_SUFFIXES
 from napari_medunet.engine.files.nifti.qform import mend_qform
 from napari_medunet.engine.files.nifti.source import NiftiSource
-from napari_medunet.engine.files.nifti.voxels import unscaled
+from napari_medunet.engine.files.nifti.unchanged import as_stored
 from napari_medunet.engine.files.saving import Kind, write_target
 from napari_medunet.engine.labels import smallest_dtype
-from napari_medunet.engine.volume import Volume
+from napari_medunet.engine.volume import LABEL_INTENT, Volume
 
-_LABEL_INTENT = 1002
 _GZIP_LEVEL = 2  # of isal's 0 to 3; a label volume is as small as with gzip's level 3
 _BLOCK_BYTES = 2**22
 _PLACES = {"t": 4, "c": 4, "v": 5, "d6": 6, "d7": 7}  # which axis on disk, counted from 1
@@ -90,11 +89,11 @@ def write_volume(
     """Write an image, onto the grid on disk that it came from where it came from a NIfTI file.
 
     The values are written in their own type; bool as uint8, float16 as float32. What a header had scaled
-    is written as the integers, slope and intercept that the file had, where all values still are such;
-    else as the float32 or float64 that it was read as, with a slope of 1. Time or channels
-    become the fourth axis, components (and channels beside time) the fifth; three or four uint8
-    channels become colours, unless their file kept them otherwise. The file is little-endian, one
-    file, NIfTI-2 where the source is or an axis is longer than 32767, and appears whole or not at all.
+    is written as the numbers, slope and intercept that the file has, where all values still are such (of
+    floats the file is looked at again); else as the float32 or float64 that it was read as, with a slope of
+    1. Time or channels become the fourth axis, components (and channels beside time) the fifth; three or
+    four uint8 channels become colours, unless their file kept them otherwise. The file is little-endian,
+    one file, NIfTI-2 where the source is or an axis is longer than 32767, and appears whole or not at all.
     `overwrite` and `kind` are those of `write_labels`.
 
     Raises
@@ -114,25 +113,10 @@ def write_volume(
         raise MedunetError(
             f"'{volume.name}' has voxels of type {dtype}; wanted integers or floats."
         )
-    numbers, scaling = _as_stored(volume)
+    numbers, scaling = as_stored(volume)
     if numbers is not None:
         volume, dtype = replace(volume, voxels=numbers), numbers.dtype
     _write(_Target(Path(path), kind, overwrite), volume, dtype, False, scaling)
-
-
-def _as_stored(volume: Volume) -> tuple[npt.NDArray[Any] | None, tuple[float, float]]:
-    """The integers of a scaled image that was not changed, with slope and intercept; else None."""
-    source = volume.source
-    if (
-        not isinstance(source, NiftiSource)
-        or (source.slope, source.inter) == (1.0, 0.0)
-        or np.dtype(source.dtype).kind not in "iu"
-        or {"c", "t"} <= set(volume.leading_axes)  # bytes would be taken for colours
-    ):
-        return None, (1.0, 0.0)
-    scaling = source.slope, source.inter
-    numbers = unscaled(np.asarray(volume.voxels), *scaling, np.dtype(source.dtype))
-    return numbers, (1.0, 0.0) if numbers is None else scaling
 
 
 def _write(
@@ -159,7 +143,7 @@ def _write(
     header["scl_slope"], header["scl_inter"] = scaling
     _set_time(header, volume)
     if is_labels:
-        header["intent_code"] = _LABEL_INTENT
+        header["intent_code"] = LABEL_INTENT
         header["cal_min"], header["cal_max"] = 0, 0
     notes = pack_extensions(_extensions(volume, target.kind, disk, dtype))
     header["vox_offset"] = header.sizeof_hdr + len(notes)
