@@ -232,28 +232,30 @@ def test_a_callers_keras_keeps_its_configuration_and_is_told_what_cannot_be(tmp_
     assert "keras.config.set_floatx('float32')" in refusal
 
 
+# Compiled at its first call, with another one that it calls, beside one compiled when it is defined.
 KERNELS = (
     "import numpy as np\n"
-    "from napari_medunet.engine.evaluation.metrics.scores import score_labels\n"
-    "truth = np.zeros((9, 9, 9), int); truth[2:6, 2:6, 2:6] = 1\n"
-    "print(score_labels(truth, np.roll(truth, 1, 0)).labels[1].hd)"
+    "from napari_medunet.engine.evaluation.metrics.surface.nearest_kernels import grow\n"
+    "points, order = np.array([[3.0, 1], [0, 0], [5, 2]]), np.arange(2)\n"
+    "grow(points, order, np.empty((3, 2, 3)), 1)\n"
+    "print(*order, *points[2])"
 )
 
 
 @pytest.mark.slow
 def test_without_a_folder_for_caches_functions_are_compiled_anew():
     nowhere = "import numba.core.caching as c; c.CacheImpl._locator_classes = []\n"
-    assert run_code(nowhere + KERNELS) == "1.0\n"
+    assert run_code(nowhere + KERNELS) == "1 0 2.0 5.0\n"
 
 
 @pytest.mark.slow
 def test_damaged_caches_are_done_without(tmp_path):
-    assert run_code(KERNELS, NUMBA_CACHE_DIR=str(tmp_path)) == "1.0\n"
+    assert run_code(KERNELS, NUMBA_CACHE_DIR=str(tmp_path)) == "1 0 2.0 5.0\n"
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert files
     for file in files:
         file.write_bytes(file.read_bytes()[:-40] + b"damage")
-    assert run_code(KERNELS, NUMBA_CACHE_DIR=str(tmp_path)) == "1.0\n"
+    assert run_code(KERNELS, NUMBA_CACHE_DIR=str(tmp_path)) == "1 0 2.0 5.0\n"
 
 
 def test_what_does_not_fit_is_refused_before_it_is_begun(monkeypatch):

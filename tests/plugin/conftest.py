@@ -97,6 +97,17 @@ def until(qtbot: Any) -> Callable[..., None]:
     return wait
 
 
+@pytest.fixture(scope="session", autouse=True)
+def uncounted_children() -> Iterator[None]:
+    """Child processes without coverage, which would take each a third more time.
+
+    What they run is counted where the worker is tested.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained for one epoch, in a child: this process shows a canvas and must not load Keras."""
