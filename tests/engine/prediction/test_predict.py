@@ -16,6 +16,8 @@ class Threshold:
 
     statistics = None
 
+    recall = painted = ()
+
     def __init__(self, plan):
         self.plan = plan
         self.calls = []

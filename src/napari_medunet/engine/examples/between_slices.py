@@ -276,7 +276,8 @@ def _shrunk(distance_mm: FloatArray, share: float) -> FloatArray:
 
 def _better_moved(one: _Shape, other: _Shape, way: npt.NDArray[np.float64]) -> bool:
     """Whether shapes overlap more once their centres lie on each other; of several pieces they may not."""
-    moved = ndimage.shift(one.inside.astype(np.float32), way, order=1) > 0.5
+    # By whole voxels: so both slices overlap as much whichever of them is moved.
+    moved = ndimage.shift(one.inside, np.rint(way), order=0)
     return int((moved & other.inside).sum()) > int((one.inside & other.inside).sum())
 
 

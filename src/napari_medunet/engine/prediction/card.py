@@ -159,6 +159,8 @@ class Card(BaseModel):
             raise ValueError("the classes are not those of the plan")
         if self.data is not None and len(self.data.channels) != self.plan.channels:
             raise ValueError("the statistics are not of as many channels as the plan")
+        if any(one.recall and len(one.recall) != self.plan.classes for one in self.networks):
+            raise ValueError("the recall is not of the plan's classes")
         if found := self.cross_validation:
             if len(found.folds) != len(self.networks):
                 raise ValueError("there are not as many folds as networks")

@@ -157,8 +157,9 @@ def find_painted(painted: Iterable[PaintedImage], image: Volume) -> PaintedImage
 def fingerprint(image: Volume) -> str:
     """SHA-256 of an image's voxels as float32, the same from a file and from a layer."""
     digest = hashlib.sha256()
-    for plane in image.voxels.reshape(-1, *image.voxels.shape[-2:]):
-        digest.update(np.ascontiguousarray(plane, "<f4").tobytes())
+    with np.errstate(over="ignore"):  # what float32 does not hold is infinite, and the same again
+        for plane in image.voxels.reshape(-1, *image.voxels.shape[-2:]):
+            digest.update(np.ascontiguousarray(plane, "<f4").tobytes())
     return digest.hexdigest()
 
 
