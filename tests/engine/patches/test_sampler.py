@@ -247,7 +247,7 @@ def test_a_guess_that_touches_no_annotation_of_its_class_is_left_open():
     case = example(held=(2,))
     samples = PatchSampler([case], plan((4, 16, 16)))
 
-    def classify(image):
+    def classify(image, guess):
         guessed = np.zeros(image.shape[1:], np.int32)
         guessed[3, 4:8, 5:9] = 1  # on annotation of its class
         guessed[4, 4:6, 5:7] = 1  # on what touches it
@@ -269,7 +269,7 @@ def test_guesses_fill_what_was_not_annotated_and_nothing_else():
     samples = PatchSampler([case, case], plan((16, 16)))
     annotation = samples._cases[0].annotation.copy()
 
-    def classify(image):
+    def classify(image, guess):
         guessed = np.full(image.shape[1:], 1, np.int32)
         guessed[0] = IGNORED
         return guessed
@@ -285,7 +285,7 @@ def test_guesses_fill_what_was_not_annotated_and_nothing_else():
     drawn = np.unravel_index(one.centres[IGNORED], known.shape)[0]
     assert set(drawn) == set(range(1, len(known)))
     samples.set_pseudo_labels(
-        lambda image: np.full(image.shape[1:], IGNORED), 10 * annotation.size, seed=0
+        lambda image, guess: np.full(image.shape[1:], IGNORED), 10 * annotation.size, seed=0
     )
     for one in samples._cases:
         np.testing.assert_array_equal(one.classes, annotation)
@@ -296,7 +296,7 @@ def test_a_volume_that_is_too_large_to_guess_does_not_keep_smaller_ones_from_it(
     for seed in range(4):  # whichever is looked at first
         samples = PatchSampler([large, small], plan((16, 16)))
         samples.set_pseudo_labels(
-            lambda image: np.zeros(image.shape[1:], np.int32), small.labels.size, seed
+            lambda image, guess: np.zeros(image.shape[1:], np.int32), small.labels.size, seed
         )
         untouched, guessed = (case.classes == IGNORED for case in samples._cases)
         assert untouched.any() and not guessed.any()

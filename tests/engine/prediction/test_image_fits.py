@@ -41,6 +41,7 @@ def phantom(seed=7, spacing_mm=SPACING, voxels=None):
 class Bright:
     """A network that calls bright what is above the mean."""
 
+    recall = painted = ()
     plan = PLAN
     statistics = TRAINED_ON
 
