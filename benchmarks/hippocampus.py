@@ -2,6 +2,8 @@
 
     MEDUNET_DATA=<folder with images/ and labels/> python benchmarks/hippocampus.py --minutes 5 --seeds 3
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 5 [--draw 1]
+    MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 5 --draws 5 --seeds 3
+    MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --slices 1 --volumes 15 --draw 1
     MEDUNET_DATA=<...> python benchmarks/hippocampus.py --minutes 2 --scribbles 25 [--draw 1]
     ... --programs ours monai-3d monai-2d [--monai-python PYTHON] [--monai-filters 8]
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
@@ -15,9 +17,10 @@ The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022
 minutes, the seed and what stands on the command line. A figure is the mean of the cases' Dice or HD95 (mm),
 over seeds; each seed tests on another quarter, or another of so many `--parts`.
 
-With `--slices` three volumes train (216, 257 and 335, or others by `--draw`), of each of which so many
-axial slices are annotated, evenly spread over the structure; all other volumes of the quarter test. With
-`--scribbles` so many strokes of each label are, and twice as many of background: lines of five voxels at
+With `--slices` three volumes train (216, 257 and 335, or others by `--draw`; another number by
+`--volumes`), of each of which so many axial slices are annotated, evenly spread over the structure, a
+single one at another height in each; all other volumes of the quarter test. `--draws` goes through so many
+draws. With `--scribbles` so many strokes of each label are, and twice as many of background: lines of five voxels at
 most, about voxels chosen by chance.
 
 The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and ours with one
@@ -30,6 +33,7 @@ here, on two cores with bfloat16, which may have been faster or slower than thes
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -88,7 +92,9 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--slices", type=int, default=0, help="annotated in each of three volumes")
     parser.add_argument("--scribbles", type=int, default=0, help="strokes of each label, likewise")
-    parser.add_argument("--draw", type=int, default=0, help="other three volumes, by chance")
+    parser.add_argument("--draw", type=int, default=0, help="other volumes, by chance")
+    parser.add_argument("--draws", type=int, default=1, help="this one and those after it")
+    parser.add_argument("--volumes", type=int, default=3, help="with slices or strokes")
     parser.add_argument("--parts", type=int, default=4, help="of the volumes; one of them tests")
     parser.add_argument("--programs", nargs="+", default=["ours"], choices=PROGRAMS)
     parser.add_argument("--monai-python", default=sys.executable)
@@ -99,15 +105,20 @@ def main() -> None:
         parser.error("MONAI's loss takes what is not annotated for background: choose monai-2d")
     if chosen.scribbles and (chosen.slices or MONAI.keys() & set(chosen.programs)):
         parser.error("Scribbles are for our programs, and without slices")
+    if chosen.volumes != 3 and not chosen.draw:
+        parser.error("Other numbers of volumes are drawn by chance: give --draw 1")
     found: dict[str, list[np.ndarray]] = {program: [] for program in chosen.programs}
-    for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
+    seeds = range(chosen.first_seed, chosen.first_seed + chosen.seeds)
+    draws = range(chosen.draw, chosen.draw + chosen.draws)
+    for chosen.draw, seed in itertools.product(draws, seeds):
         with tempfile.TemporaryDirectory() as folder:
             split(Path(os.environ["MEDUNET_DATA"]), Path(folder), chosen, seed)
             for program in chosen.programs:
                 measure = monai_scores if program in MONAI else our_scores
                 scores = measure(Path(folder), chosen, seed, program)
                 found[program].append(scores)
-                print(f"seed {seed}, {program}: {in_words(scores)}", flush=True)
+                drawn = f"draw {chosen.draw}, " if len(draws) > 1 else ""
+                print(f"{drawn}seed {seed}, {program}: {in_words(scores)}", flush=True)
     report(found, chosen)
 
 
@@ -118,6 +129,8 @@ def report(found: dict[str, list[np.ndarray]], chosen: argparse.Namespace) -> No
         spread = np.ptp(scores, axis=0)
         print(f"{program}, {chosen.minutes} min: {in_words(np.mean(scores, axis=0))}, ", end="")
         print(f"mean of {len(scores)}; highest - lowest: {in_words(spread)}")
+        worst = np.min(scores, axis=0)[0]
+        print(f"{program}, lowest Dice of {len(scores)}: {worst[0]:.4f} / {worst[1]:.4f}")
     ours = means.pop("ours", None)
     comparable = cpu_has_bfloat16() and not chosen.draw and not chosen.scribbles
     recorded = PEERS.get((chosen.minutes, chosen.slices), {}) if comparable else {}
@@ -140,16 +153,20 @@ def split(data: Path, folder: Path, chosen: argparse.Namespace, seed: int) -> No
     train = [name for name in names if name not in test]
     if chosen.slices or chosen.scribbles:
         painted = [name for name in names if any(number in name for number in PAINTED)]
-        train = random.Random(chosen.draw).sample(train, 3) if chosen.draw else painted
+        if chosen.draw:
+            painted = random.Random(chosen.draw).sample(train, chosen.volumes)
+        train = painted
         test = [name for name in test if name not in train]
     for part, cases in (("test", test), ("train", train)):
         for kind in ("images", "labels"):
             (folder / part / kind).mkdir(parents=True)
             for name in cases:
                 shutil.copy(data / kind / name, folder / part / kind / name)
-    for path in sorted((folder / "train" / "labels").iterdir()):
+    paths = sorted((folder / "train" / "labels").iterdir())
+    for number, path in enumerate(paths):
         if chosen.slices:
-            change_labels(path, lambda labels: some_slices(labels, chosen.slices))
+            height = (number + 0.5) / len(paths)
+            change_labels(path, lambda labels, at=height: some_slices(labels, chosen.slices, at))
         elif chosen.scribbles:
             change_labels(path, lambda labels: scribbles(labels, chosen.scribbles))
 
@@ -209,10 +226,11 @@ def change_labels(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> Non
     nibabel.save(nibabel.Nifti1Image(labels, file.affine, file.header), path)
 
 
-def some_slices(labels: np.ndarray, count: int) -> np.ndarray:
-    """The labels of a few axial slices (the files' last axis), evenly spread."""
+def some_slices(labels: np.ndarray, count: int, height: float = 0.5) -> np.ndarray:
+    """The labels of a few axial slices (the files' last axis), evenly spread, or of one at a height."""
     held = np.flatnonzero(labels.any(axis=(0, 1)))
-    kept = held[np.linspace(0, len(held) - 1, count + 2)[1:-1].round().astype(int)]
+    shares = np.linspace(0, 1, count + 2)[1:-1] if count > 1 else np.array([height])
+    kept = held[(shares * (len(held) - 1)).round().astype(int)]
     sparse = np.zeros_like(labels)
     sparse[..., kept] = labels[..., kept]
     return sparse
