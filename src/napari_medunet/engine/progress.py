@@ -116,6 +116,8 @@ class Progress:
         Set once an epoch by training.
     warning : str
         What the user should know, in one line; empty in nearly every report.
+    note : str
+        What a log is to keep, in one line, and no reason to worry; empty in nearly every report.
     """
 
     fraction: float
@@ -123,6 +125,7 @@ class Progress:
     seconds_left: float | None = None
     scores: EpochScores | None = None
     warning: str = ""
+    note: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]

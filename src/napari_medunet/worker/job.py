@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from napari_medunet.engine.progress import Progress
@@ -32,6 +33,8 @@ class Listener:
         Takes the error, one line for the user; `Job.details` holds what a report of a bug needs.
     cancelled, finished : callable
         Take nothing.
+    asked : float
+        When the user asked for the job, by `time.monotonic`: the minutes of a training count from then.
     """
 
     progress: Callable[[Progress], None] = ignore
@@ -39,6 +42,7 @@ class Listener:
     failed: Callable[[str], None] = ignore
     cancelled: Callable[[], None] = ignore
     finished: Callable[[], None] = ignore
+    asked: float = field(default_factory=time.monotonic)
 
 
 class Job:
