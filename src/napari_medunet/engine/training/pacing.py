@@ -70,15 +70,14 @@ class Pacing:
             self._fit_validation(loop)
             loop.note(
                 f"About {rounded(loop.steps_fit)} steps fit, {rounded(self.planned)} were planned, at "
-                f"{self._gflops(loop, loop.pace.step_seconds):.3g} Gflop/s{fewer}"
+                f"{self._gflops(loop):.3g} Gflop/s{fewer}"
             )
 
     def record(self, loop: Loop) -> PaceOfNetwork:
         """What was planned and done; the machine's speed is kept for further plans."""
-        seconds = loop.pace.usual_step_seconds
-        gflops = self._gflops(loop, seconds) if seconds else 0.0
+        gflops = self._gflops(loop) if len(loop.pace) else 0.0
         large = step_gflop(self._plan) >= _SMALLEST_GFLOP
-        if large and loop.steps_done >= _ENOUGH_STEPS and gflops:
+        if large and len(loop.pace) >= _ENOUGH_STEPS:
             speed.remember(gflops, self._plan.spatial_dims, self._plan.budget.threads)
         return PaceOfNetwork(
             planned_steps=self.planned,
@@ -88,8 +87,9 @@ class Pacing:
             networks=1 if self._plan.hold_out.folds else self._promises.shares.count,
         )
 
-    def _gflops(self, loop: Loop, seconds: float) -> float:
-        return step_gflop(self._plan) * loop.device_group.count / max(seconds, 1e-9)
+    def _gflops(self, loop: Loop) -> float:
+        seconds = max(loop.pace.usual_step_seconds, 1e-9)
+        return step_gflop(self._plan) * loop.device_group.count / seconds
 
     def _steps_left(self, loop: Loop) -> float:
         step = loop.pace.step_seconds + loop.validation_seconds / loop.epoch_steps
@@ -102,7 +102,7 @@ class Pacing:
             return ""
         before = shares.count
         seconds = shares.seconds_left + loop.clock.seconds()
-        further = fitting(seconds, self._gflops(loop, loop.pace.step_seconds))
+        further = fitting(seconds, self._gflops(loop))
         loop.clock.share_among(shares.number - 1 + further)
         if shares.count == before:
             return ""

@@ -57,7 +57,7 @@ class Clock:
         if self._begun is None:
             self._begun = self.seconds()
             if not self._epochs:  # with epochs the minutes are a limit, and nothing more
-                self._longer = max(0.0, self._least - (self._end() - self._begun))
+                self._longer = max(0.0, self._least - (self._planned_end() - self._begun))
 
     @property
     def learning(self) -> bool:
@@ -115,7 +115,11 @@ class Clock:
 
     def _end(self) -> float:
         """Seconds at which learning is to end."""
-        return max(1e-9, self._shares.seconds - self._reserved + self._longer)
+        return max(1e-9, self._planned_end() + self._longer)
+
+    def _planned_end(self) -> float:
+        """The same, if nobody grants it more: below 0 where what follows takes longer than the minutes."""
+        return self._shares.seconds - self._reserved
 
     def _share_of_epochs(self) -> float:
         return self.epochs_done / self._epochs if self._epochs else 0.0

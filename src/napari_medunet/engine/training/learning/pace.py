@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from statistics import fmean, median
 
-_ENOUGH_STEPS, _ENOUGH_SECONDS = 3, 1.0  # before a pace is known
+_ENOUGH_STEPS, _ENOUGH_SECONDS = 3, 2.0  # before a pace is known
 _RECENT = 20  # steps that say how fast the next ones will be: a machine may slow down on the way
 _REMEMBERED = 2000
 
@@ -29,10 +29,13 @@ class Pace:
 
     @property
     def step_seconds(self) -> float:
-        """Of a step now: the median of the last ones."""
-        return median(list(self._seconds)[-_RECENT:])
+        """Of a step now: the mean of the last ones, since what makes some of them wait goes on."""
+        return fmean(list(self._seconds)[-_RECENT:])
 
     @property
-    def usual_step_seconds(self) -> float | None:
-        """Of a step of this training: the median of all; None where none was seen."""
-        return median(self._seconds) if self._seconds else None
+    def usual_step_seconds(self) -> float:
+        """Of a step of this training: the median of all."""
+        return median(self._seconds)
+
+    def __len__(self) -> int:
+        return len(self._seconds)
