@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from napari_medunet.cli import console
-from napari_medunet.engine.hardware import speed
+from napari_medunet.engine.hardware import devices, speed
 from napari_medunet.engine.hardware.quiet import start_quietly
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.settings import TrainSettings
 
-_WORTH_MINUTES = 1.0  # of training; in fewer the seconds that measuring takes are missed
+# Of training; in fewer the seconds that measuring takes are missed. For a GPU much is compiled first.
+_WORTH_MINUTES, _WORTH_MINUTES_OF_GPU = 1.0, 5.0
 
 
 def before_planning(settings: TrainSettings, as_json: bool) -> AbstractContextManager[None]:
@@ -18,7 +19,8 @@ def before_planning(settings: TrainSettings, as_json: bool) -> AbstractContextMa
 
     A short training is planned by a guess.
     """
-    if settings.budget.minutes < _WORTH_MINUTES:
+    worth = _WORTH_MINUTES_OF_GPU if devices.expects_gpu() else _WORTH_MINUTES
+    if settings.budget.minutes < worth:
         return nullcontext()
     return measured(as_json)
 

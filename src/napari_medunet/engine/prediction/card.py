@@ -42,7 +42,7 @@ class PaceOfNetwork(BaseModel):
     gflops : float
         Billions of operations a second, by the median of its steps; 0 where none was timed.
     networks : int
-        That shared the minutes, as it was decided last.
+        Or folds, that shared the minutes, as it was decided last.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -14,6 +14,7 @@ from napari_medunet.engine.planning.network_size import step_gflop
 
 # Small, but as wide as what is planned: narrower networks are slower by the same arithmetic.
 _PATCH, _FILTERS = {2: (128, 128), 3: (32, 32, 32)}, {2: 32, 3: 16}
+_LARGER_ON_GPU = 2  # times each side: smaller patches keep no GPU busy
 _DEPTH, _BATCH = {2: 4, 3: 3}, {2: 4, 3: 2}
 _SECONDS, _FEWEST, _MOST = 1.0, 3, 200  # of all steps, and how many there are
 
@@ -38,7 +39,7 @@ def measure(dims: int, threads: int | None = None) -> float:
 
     from napari_medunet.engine.training.learning.steps import compile_steps, new_learner
 
-    plan, group = _plan(dims), all_devices()
+    plan, group = _plan(dims, _LARGER_ON_GPU if devices.gpus() else 1), all_devices()
     learn, _ = compile_steps(new_learner(plan, devices.precision(), group))
     size = (plan.schedule.batch * group.count, *plan.grid.patch)
     images = np.random.default_rng(0).normal(size=(*size, 1)).astype(np.float32)
@@ -52,11 +53,11 @@ def measure(dims: int, threads: int | None = None) -> float:
     return step_gflop(plan) * group.count / median(taken)
 
 
-def _plan(dims: int) -> Plan:
+def _plan(dims: int, larger: int) -> Plan:
     return Plan.of(
         dims=f"{dims}d",
         spacing_mm=(1.0, 1.0, 1.0),
-        patch=_PATCH[dims],
+        patch=tuple(larger * size for size in _PATCH[dims]),
         labels=(0, 1),
         depth=_DEPTH[dims],
         filters=_FILTERS[dims],
