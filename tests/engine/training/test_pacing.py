@@ -8,6 +8,7 @@ import pytest
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.hardware import speed
 from napari_medunet.engine.planning.network_size import step_gflop
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.planning.seen_speed import fitting_networks
@@ -15,6 +16,7 @@ from napari_medunet.engine.settings import TrainSettings
 from napari_medunet.engine.training import train
 from napari_medunet.engine.training.learning.clock import Clock
 from napari_medunet.engine.training.learning.pace import Pace
+from napari_medunet.engine.training.learning.probe import measure
 from napari_medunet.engine.training.learning.validation import HeldOut
 from napari_medunet.engine.training.pacing import Pacing, Promises
 from napari_medunet.engine.training.run.run_folder import RunFolder
@@ -142,3 +144,23 @@ def test_a_training_whose_minutes_are_for_one_network_ends_with_one(tmp_path):
     assert pace.steps >= 1
     assert (run.path / "measured.json").read_text() == pace.model_dump_json(indent=1)
     assert (run.path / "network-1" / "measured.json").exists()
+
+
+@pytest.mark.slow
+def test_with_epochs_a_machine_that_was_measured_gives_the_same_weights(tmp_path, monkeypatch):
+    """Also in a process that has measured it, as the viewer's child does before its first training."""
+    monkeypatch.delenv("MEDUNET_SPEED")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(speed, "_here", {})
+
+    def weights():
+        plan, examples = planned(minutes=60, epochs=1, filters=4, depth=2)
+        return plan, train(examples, plan).networks[0].get_weights()
+
+    plan, before = weights()
+    for dims in (2, 3):
+        speed.remember(measure(dims) / 1000, dims, None)
+    again, after = weights()
+    assert (again.grid, again.network, again.schedule) == (plan.grid, plan.network, plan.schedule)
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
