@@ -11,6 +11,7 @@ are annotated; all others of a quarter test. The machines:
     one core    the process may use one core only
     busy        a second process computes all the time, on each core
     quarter     the process is suspended for three quarters of the time, in turns of a fifth of a second
+    slows down  the same, but from half of the minutes on
     float32     as if the processor had no bfloat16
 
 Each machine has a cache folder of its own, so that its speed is measured there; `--known` trains twice, and
@@ -42,7 +43,7 @@ import psutil
 
 from napari_medunet.engine.prediction.model_file import read_card
 
-MACHINES = ("as it is", "one core", "busy", "quarter", "float32")
+MACHINES = ("as it is", "one core", "busy", "quarter", "slows down", "float32")
 WITHOUT_BFLOAT16 = (
     "from napari_medunet.engine.hardware import machine\n"
     "machine.cpu_has_bfloat16 = lambda: False\n"
@@ -106,7 +107,8 @@ def train(place: Path, machine: str, plan: str, chosen: argparse.Namespace) -> f
             stderr=subprocess.DEVNULL,
             preexec_fn=one_core,
         )
-        with suspended(process.pid) if machine == "quarter" else nullcontext():
+        turns = {"quarter": 0.0, "slows down": 30 * float(chosen.minutes)}
+        with suspended(process.pid, turns[machine]) if machine in turns else nullcontext():
             code = process.wait()
     if code:
         raise SystemExit(f"training on '{machine}' ended with exit code {code}")
@@ -127,12 +129,13 @@ def busy() -> Iterator[None]:
 
 
 @contextmanager
-def suspended(pid: int) -> Iterator[None]:
-    """Context in which a process runs for a quarter of the time."""
+def suspended(pid: int, after: float) -> Iterator[None]:
+    """Context in which a process runs for a quarter of the time, after so many seconds."""
     over = threading.Event()
 
     def take_turns() -> None:
         process = psutil.Process(pid)
+        over.wait(after)
         while not over.is_set():
             try:
                 process.suspend()

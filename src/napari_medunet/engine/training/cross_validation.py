@@ -144,6 +144,7 @@ def cross_validate(
         promises.shares.next_part()
         if run:
             run.log(f"Fold {number + 1} of {len(folds)} is trained and measured")
+            run.measured(alone.card.networks[0].pace)
         if latch.stop:
             break
     return _assemble(finished, examples, plan, classes)
