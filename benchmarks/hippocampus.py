@@ -20,8 +20,8 @@ over seeds; each seed tests on another quarter, or another of so many `--parts`.
 With `--slices` three volumes train (216, 257 and 335, or others by `--draw`; another number by
 `--volumes`), of each of which so many axial slices are annotated, evenly spread over the structure, a
 single one at another height in each; all other volumes of the quarter test. `--draws` goes through so many
-draws. With `--scribbles` so many strokes of each label are, and twice as many of background: lines of five voxels at
-most, about voxels chosen by chance.
+draws. With `--scribbles` so many strokes of each label are, and twice as many of background: lines of
+five voxels at most, about voxels chosen by chance.
 
 The peers learn from the same files and are tested on the same: MONAI (`monai_unet.py`), and ours with one
 technique changed, which tells what it gives. Where the processor has bfloat16 recorded figures are printed

@@ -9,6 +9,8 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Plans do not depend on how fast the machine happened to be: nothing is measured unless a test asks for it.
+os.environ["MEDUNET_SPEED"] = "guess"
 # One thread adds in one order: the same training gives the same weights, which tests can compare exactly.
 # And processes that test side by side do not wait for one another's threads: with a thread for every core
 # in all of them a training of 3D blocks takes three times as long.

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +28,20 @@ import pytest
 import napari_medunet
 from napari_medunet import cli
 from napari_medunet.cli import console
+from napari_medunet.cli import training as cli_training
 from napari_medunet.cli.demo import annotate_slices
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
 from napari_medunet.engine.files.nifti import write_labels, write_volume
+from napari_medunet.engine.hardware import machine, speed
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
 from napari_medunet.engine.progress import Progress
 from napari_medunet.engine.settings import TrainSettings
+from napari_medunet.engine.training.learning import probe
 from napari_medunet.engine.training.run.run_folder import RunFolder
+from napari_medunet.engine.training.shares import Shares
 from napari_medunet.progress_bar import text_console
 
 QUICK = ("--minutes", "2", "--epochs", "1", "--filters", "4", "--depth", "2", "--dims", "2d")
@@ -563,9 +568,40 @@ def test_a_plan_says_why_and_can_be_edited_and_trained(folder, tmp_path):
         assert said in one_line_error(ran, 1)
 
 
+def test_the_minutes_count_from_when_the_command_was_entered(monkeypatch):
+    left = []
+    monkeypatch.setattr(
+        cli_training, "train_anew", lambda *given: left.append(Shares(minutes=10).seconds_left) or 0
+    )
+    assert cli.run(["train"], began=time.monotonic() - 60) == 0
+    assert 0 < left[0] <= 540
+    assert machine.process_began() <= time.monotonic()
+
+
+@pytest.mark.slow
+def test_train_measures_the_machine_before_it_plans_and_once_only(folder, tmp_path, monkeypatch):
+    monkeypatch.delenv("MEDUNET_SPEED")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(speed, "_here", {})
+    monkeypatch.setattr(probe, "measure", lambda dims, threads: 10.0 * dims)
+    plans = []
+    monkeypatch.setattr(
+        cli_training, "_train", lambda loaded, plan, run, as_json: plans.append(plan) or 0
+    )
+    data = ("--images", folder / "images", "--labels", folder / "truth")
+    for minutes in (0.5, 2, 2):
+        ran = run("train", *data, "--model", tmp_path / "one.medunet", "--minutes", minutes)
+        assert ran.returncode == 0, ran.stderr
+        assert ("Measuring" in ran.stderr) == (len(plans) == 2)
+    why = [plan.reasons["steps"].why for plan in plans]
+    assert why[0].endswith("a guess, not measured yet")
+    assert "measured on this machine: " in why[1] == why[2]
+
+
 @pytest.mark.slow
 def test_doctor_says_what_will_run():
     facts = json.loads(run_alone("doctor", "--json").stdout)
+    assert facts["speed in training"].count("a guess, not measured yet") == 2
     assert facts["backend"].startswith("tensorflow 2")
     assert facts["precision"] in ("float32", "mixed_bfloat16")
     assert isinstance(facts["advice"], list)

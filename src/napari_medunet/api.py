@@ -5,6 +5,7 @@ Each function here calls one of the engine's, which has further parameters; see 
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -104,11 +105,12 @@ def train(
     MedunetError
         If the examples cannot be trained on, or the plan is for other ones.
     """
+    began = time.monotonic()
     plan = plan or _made_plan(examples, {})
     start_quietly()
-    from napari_medunet.engine.training import train
+    from napari_medunet.engine.training import counted_from, train
 
-    with progress_bar("Training") as report:
+    with counted_from(began), progress_bar("Training") as report:
         return train(list(examples), plan, report, names or _names(examples))
 
 
@@ -138,16 +140,16 @@ def fine_tune(
     MedunetError
         If the examples do not fit the segmenter, or options ask for another network.
     """
+    began = time.monotonic()
     _warn_of_oddities(examples)
     every = [*examples, *replay]
     plan = plan or extend_plan(segmenter.plan, every, _settings(examples, options))
     start_quietly()
-    from napari_medunet.engine.training import Predecessor, fine_tune
+    from napari_medunet.engine.training import Predecessor, counted_from, fine_tune
 
-    with progress_bar("Training") as report:
-        names = _names(examples)
-        known = Predecessor(segmenter, replay)
-        return fine_tune(known, list(examples), plan, report, names)
+    known = Predecessor(segmenter, replay)
+    with counted_from(began), progress_bar("Training") as report:
+        return fine_tune(known, list(examples), plan, report, _names(examples))
 
 
 def cross_validate(
@@ -167,10 +169,11 @@ def cross_validate(
     MedunetError
         If the plan has no folds, there are fewer cases than folds, or they cannot be trained on.
     """
+    began = time.monotonic()
     start_quietly()
-    from napari_medunet.engine.training import cross_validate
+    from napari_medunet.engine.training import counted_from, cross_validate
 
-    with progress_bar("Cross-validating") as report:
+    with counted_from(began), progress_bar("Cross-validating") as report:
         found = cross_validate(list(examples), plan, report, names or _names(examples))
     return found.segmenter, found.evaluation
 
@@ -278,8 +281,7 @@ def _settings(examples: Sequence[Example], options: dict[str, Any]) -> TrainSett
     """Settings from options; loaded examples know how their annotation was read."""
     known = examples.annotation if isinstance(examples, LoadedExamples) else AnnotationSettings()
     with refusals_in_one_line(TrainSettings):
-        settings = TrainSettings(annotation=known)
-        return settings.changed(**options)
+        return TrainSettings(annotation=known).changed(**options)
 
 
 def _made_plan(examples: Sequence[Example], options: dict[str, Any]) -> Plan:

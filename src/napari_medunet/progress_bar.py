@@ -54,6 +54,8 @@ def in_terminal(title: str, console: Console) -> Iterator[ProgressCallback]:
             bar.update(task, completed=progress.fraction, left=_left(progress), doing=doing)
             if progress.warning:
                 console.print(warning_line(progress.warning), style="yellow")
+            if progress.note:
+                console.print(one_line(progress.note))
             if progress.scores:
                 console.print(_epoch_line(progress.scores))
 

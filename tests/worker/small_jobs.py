@@ -44,13 +44,21 @@ def preload():
     return "small jobs"
 
 
-def run(folder, report, deliver):
+def when_idle():
+    for _ in range(int(os.environ.get("SMALL_JOBS_IDLE", 0))):
+        yield
+
+
+def run(folder, report, deliver, waited_seconds):
     request = SmallRequest.model_validate_json((folder / REQUEST_FILE).read_bytes())
 
     def deliver_array(name, array):
         deliver(SmallResult(array=ArrayFile.save(folder / name, array)))
 
     deliver_array.whole = deliver
+    if request.job == "waited":
+        deliver_array("waited.npy", np.array(waited_seconds))
+        return
     JOBS[request.job](request, folder, report, deliver_array)
 
 

@@ -33,7 +33,7 @@ PLAN = Plan.of(
 @pytest.mark.parametrize(
     "message",
     [
-        messages.Run(job=1, folder=Path("worker", "job-1").absolute()),
+        messages.Run(job=1, folder=Path("worker", "job-1").absolute(), waited_seconds=2.5),
         messages.Stop(job=2),
         messages.Cancel(job=3),
     ],
@@ -46,8 +46,9 @@ def test_messages_to_the_child(message):
     "message",
     [
         messages.Ready(about="Keras on a test"),
+        messages.Measured(),
         messages.ProgressMessage(
-            job=1, progress=Progress(0.5, "two\nlines", None, SCORES, "warned")
+            job=1, progress=Progress(0.5, "two\nlines", None, SCORES, "warned", "noted")
         ),
         messages.Result(job=2, file="result-0.json"),
         messages.Done(job=3),

@@ -7,12 +7,13 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from listening import NEVER, Ears, is_alive, wait_until
+from listening import NEVER, Ears, is_alive, make_small_task, wait_until
 from small_jobs import SmallRequest, SmallResult
 
 from napari_medunet.worker import Listener, Worker, dispatcher
@@ -73,6 +74,26 @@ def test_start_and_run_do_not_wait_for_the_imports(bench, monkeypatch, tmp_path)
     gate.touch()
     assert ears.wait() == OK
     assert ears.all("progress")[0].message == "Waiting for the engine to start"
+
+
+def test_what_was_measured_while_nobody_waited_is_told(small_jobs, monkeypatch):
+    monkeypatch.setenv("SMALL_JOBS_IDLE", "2")
+    told = []
+    worker = Worker("small_jobs", on_measured=lambda: told.append("measured"))
+    worker.start()
+    try:
+        assert wait_until(lambda: len(told) == 2)
+    finally:
+        worker.close()
+
+
+def test_a_job_is_told_how_long_its_user_has_waited_for_it(bench):
+    ears = Ears()
+    listener = replace(ears.listener, asked=time.monotonic() - 100)
+    bench.worker.run(make_small_task("waited", np.zeros(1)), listener)
+    ears.wait()
+    (waited,) = ears.all("result")
+    assert waited >= 100
 
 
 def test_stop_keeps_the_best_and_cancel_drops_it(bench, monkeypatch):

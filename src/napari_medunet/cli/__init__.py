@@ -20,21 +20,24 @@ def main() -> None:
     streams.open_output()
     from napari_medunet.cli import console
     from napari_medunet.engine.hardware.configuration import ignore_home
+    from napari_medunet.engine.hardware.machine import process_began
 
     ignore_home()
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:], process_began())
     if failure := streams.output_failure():
         console.print_error(failure)
     sys.exit(FAILED if failure and code == DONE else code)
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], began: float | None = None) -> int:
     """Run one command.
 
     Parameters
     ----------
     arguments : list of str
         Without the program's name.
+    began : float, optional
+        When somebody entered it, by `time.monotonic`, from which on its minutes count; now if not given.
 
     Returns
     -------
@@ -44,12 +47,13 @@ def run(arguments: list[str]) -> int:
     from typer import Abort, Exit
     from typer.exceptions import TyperException
 
-    from napari_medunet.cli import console
+    from napari_medunet.cli import console, started
     from napari_medunet.cli.commands import app
     from napari_medunet.cli.options import with_home
     from napari_medunet.engine.errors import can_be_mended, told
     from napari_medunet.engine.progress import StopRequested
 
+    started.note(began)
     try:
         with console.interruptible():
             code = app(with_home(arguments), prog_name="napari-medunet", standalone_mode=False)

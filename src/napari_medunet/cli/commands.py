@@ -102,9 +102,10 @@ def train(
     files = training.Files(
         images, labels, model, run, plan, out_of_fold, start_from, replay_images, replay_labels
     )
-    if resume:
-        return training.resume(resume, files, settings, overwrite, as_json)
-    return training.train_anew(files, settings, overwrite, as_json)
+    with training.on_the_clock():
+        if resume:
+            return training.resume(resume, files, settings, overwrite, as_json)
+        return training.train_anew(files, settings, overwrite, as_json)
 
 
 @app.command(cls=GroupedCommand)
@@ -252,16 +253,18 @@ def info(
 @app.command()
 def doctor(as_json: AsJson = False) -> int:
     """Say what will run: backend, device, versions, free memory, what is slow and why."""
+    from napari_medunet.cli import measuring
     from napari_medunet.cli.doctor import examine
     from napari_medunet.engine.hardware.quiet import start_quietly
 
     start_quietly()
-    facts, advice = examine()
+    with measuring.measured(as_json):
+        facts, advice = examine()
     if as_json:
         console.print_json(**facts, advice=advice)
         return DONE
     for name, value in facts.items():
-        console.print_line(f"{name:16} {value}")
+        console.print_line(f"{name:17} {value}")
     for line in advice:
         console.print_line(f"- {line}")
     return DONE

@@ -91,6 +91,7 @@ def _report_as_json(progress: Progress) -> None:
         seconds_left=progress.seconds_left,
         scores=progress.scores.as_row() if progress.scores else {},
         **({"warning": progress.warning} if progress.warning else {}),
+        **({"note": progress.note} if progress.note else {}),
     )
 
 

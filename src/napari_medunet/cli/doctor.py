@@ -6,6 +6,8 @@ import platform
 
 from napari_medunet.engine import memory
 from napari_medunet.engine.hardware import devices, machine
+from napari_medunet.engine.planning import compute_budget
+from napari_medunet.engine.settings.budget import BudgetSettings
 
 
 def examine() -> tuple[dict[str, str], list[str]]:
@@ -24,7 +26,8 @@ def examine() -> tuple[dict[str, str], list[str]]:
         "backend": f"{devices.backend_name()} {devices.package_version(devices.backend_name())}",
         "device": devices.describe_devices(),
         "precision": devices.precision(),
-        "processor": f"{machine.describe()}, about {machine.gflops():.0f} Gflop/s in training",
+        "processor": f"{machine.describe()} ({machine.processor()})",
+        "speed in training": _speed(),
         "free memory": f"{free_gib:.1f} GiB",
         "python": platform.python_version(),
         **{
@@ -33,6 +36,12 @@ def examine() -> tuple[dict[str, str], list[str]]:
         },
     }
     return facts, _advice(found, free_gib)
+
+
+def _speed() -> str:
+    """What this machine does in 2D and in 3D, and whether that was measured."""
+    budget = BudgetSettings()
+    return "; ".join(compute_budget.describe(budget, dims) for dims in (2, 3))
 
 
 def _advice(found: list[devices.Gpu], free_gib: float) -> list[str]:

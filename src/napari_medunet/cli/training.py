@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from napari_medunet.cli import DONE, FAILED, console, planning
+from napari_medunet.cli import DONE, FAILED, console, measuring, planning, started
 from napari_medunet.cli.keeping import write_somewhere
 from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.examples.folders import LoadedExamples, load_examples
@@ -24,6 +25,7 @@ from napari_medunet.engine.training import choose_folds
 from napari_medunet.engine.training.fine_tuning import sample_replay
 from napari_medunet.engine.training.run.record import RunFiles
 from napari_medunet.engine.training.run.run_folder import RunFolder
+from napari_medunet.engine.training.shares import counted_from
 
 Learn = Callable[[ProgressCallback], Segmenter]
 
@@ -83,6 +85,11 @@ class Files:
                 raise typer.BadParameter(message)
 
 
+def on_the_clock() -> AbstractContextManager[None]:
+    """Context in which the minutes of a training count from when its command was entered."""
+    return counted_from(started.when())
+
+
 def train_anew(files: Files, settings: TrainSettings, overwrite: bool, as_json: bool) -> int:
     """Train and write a segmenter in a run folder: of one network, or of one for each fold.
 
@@ -115,7 +122,8 @@ def train_anew(files: Files, settings: TrainSettings, overwrite: bool, as_json: 
     if folds:  # refused before the backend takes its seconds to start
         seed = given.budget.seed if given else settings.budget.seed
         choose_folds(loaded.examples, folds, seed)
-    plan = planning.choose_plan(loaded, settings, given, as_json)
+    with measuring.before_planning(settings, as_json):
+        plan = planning.choose_plan(loaded, settings, given, as_json)
     return _train(loaded, plan, run, as_json)
 
 
@@ -238,7 +246,7 @@ def _show(
     segmenter: Segmenter, run: RunFolder, target: Path, loaded: LoadedExamples, as_json: bool
 ) -> None:
     card = segmenter.card
-    planned = run.plan.network.networks if run.plan else 1
+    planned = max(network.pace.networks for network in card.networks)
     if len(card.networks) < planned:
         console.print_warning(
             f"{len(card.networks)} of {planned} networks are finished, and the segmenter holds these."

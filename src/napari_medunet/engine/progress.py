@@ -134,6 +134,8 @@ class Progress:
         What the user should know, in one line; empty in nearly every report.
     wants_folder : bool
         Whether there is no room for what was made: somebody should name another folder.
+    note : str
+        What a log is to keep, in one line, and no reason to worry; empty in nearly every report.
     """
 
     fraction: float
@@ -142,6 +144,7 @@ class Progress:
     scores: EpochScores | None = None
     warning: str = ""
     wants_folder: bool = False
+    note: str = ""
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO, Protocol, cast
@@ -42,6 +42,8 @@ from napari_medunet.worker import messages
 from napari_medunet.worker.left_over import holds_training
 from napari_medunet.worker.requests import Deliver
 
+_NO_MORE = object()
+
 
 class Jobs(Protocol):
     """A module of jobs, such as `worker.jobs`."""
@@ -50,8 +52,14 @@ class Jobs(Protocol):
         """Import what the jobs need; say in one line what they run on."""
         ...
 
-    def run(self, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
-        """Do what the request in a folder asks for."""
+    def when_idle(self) -> Iterator[None]:
+        """Do piece by piece what is useful while there is no job: measure how fast the machine trains."""
+        ...
+
+    def run(
+        self, folder: Path, report: ProgressCallback, deliver: Deliver, waited_seconds: float
+    ) -> None:
+        """Do what the request in a folder asks for; the user asked for it so many seconds ago."""
         ...
 
 
@@ -72,7 +80,7 @@ class Child:
         self._jobs = cast(Jobs, importlib.import_module(jobs))
         self._requests, self._replies, self._folder = requests, replies, folder
         self._writing = threading.Lock()  # an engine may report from a thread of its own
-        self._runs: SimpleQueue[messages.Run] = SimpleQueue()
+        self._runs: SimpleQueue[tuple[float, messages.Run]] = SimpleQueue()  # with when they came
         self._cancelled: set[int] = set()
         self._stopped: set[int] = set()
         self._places: dict[int, Path] = {}
@@ -91,15 +99,25 @@ class Child:
         if not posix:  # on Windows an import may hang while a thread waits for the standard input
             self._start(self._listen)
         self._reply(messages.Ready(about=about))
+        self._use_the_time()
         while True:
-            self._work(self._runs.get())
+            self._work(*self._runs.get())
             gc.collect()  # mapped files must be let go before Windows can remove them
+
+    def _use_the_time(self) -> None:
+        """Do what is useful beforehand, until there is a job: the viewer is told of each piece."""
+        try:
+            pieces = self._jobs.when_idle()
+            while self._runs.empty() and next(pieces, _NO_MORE) is not _NO_MORE:
+                self._reply(messages.Measured())
+        except Exception:  # nobody has asked for it
+            traceback.print_exc()
 
     @staticmethod
     def _start(target: Callable[[], None]) -> None:
         threading.Thread(target=target, daemon=True).start()
 
-    def _work(self, run: messages.Run) -> None:
+    def _work(self, came: float, run: messages.Run) -> None:
         job, folder = run.job, run.folder
         numbers = itertools.count()
 
@@ -118,7 +136,8 @@ class Child:
 
         try:
             self._obey(job)
-            self._jobs.run(folder, report, deliver)
+            waited = time.monotonic() - came
+            self._jobs.run(folder, report, deliver, waited + run.waited_seconds)
         except StopRequested:
             self._reply(messages.Stopped(job=job))
         except Exception as error:
@@ -158,7 +177,7 @@ class Child:
         for line in self._requests:
             message = messages.decode(line, messages.TO_CHILD)
             if isinstance(message, messages.Run):
-                self._runs.put(message)
+                self._runs.put((time.monotonic(), message))
             elif isinstance(message, messages.Cancel):
                 self._cancelled.add(message.job)
             elif isinstance(message, messages.Place):

@@ -31,14 +31,17 @@ class Worker:
     on_ready : callable
         Takes one line that says what the child runs on, backend and device, whenever a child is ready;
         called from the worker's thread.
+    on_measured : callable
+        Called from there when a child has measured how fast the machine trains: plans may be others now.
     """
 
     def __init__(
         self,
         jobs: str = "napari_medunet.worker.jobs",
         on_ready: Callable[[str], None] = ignore,
+        on_measured: Callable[[], None] = ignore,
     ) -> None:
-        self._jobs, self._on_ready = jobs, on_ready
+        self._jobs, self._on_ready, self._on_measured = jobs, on_ready, on_measured
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._dispatcher: Dispatcher | None = None
@@ -150,5 +153,5 @@ class Worker:
                 raise RuntimeError("The worker is closed: its viewer has ended.")
             if self._dispatcher is None:
                 atexit.register(self.close)
-                self._dispatcher = Dispatcher(self._jobs, self._on_ready)
+                self._dispatcher = Dispatcher(self._jobs, self._on_ready, self._on_measured)
             return self._dispatcher

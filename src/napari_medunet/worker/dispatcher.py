@@ -34,12 +34,14 @@ class Dispatcher:
 
     Parameters
     ----------
-    jobs, on_ready
+    jobs, on_ready, on_measured
         See `Worker`.
     """
 
-    def __init__(self, jobs: str, on_ready: Callable[[str], None]) -> None:
-        self._jobs, self._on_ready = jobs, on_ready
+    def __init__(
+        self, jobs: str, on_ready: Callable[[str], None], on_measured: Callable[[], None]
+    ) -> None:
+        self._jobs, self._on_ready, self._on_measured = jobs, on_ready, on_measured
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._closed = False
         self.folder: Path | None = None
@@ -143,7 +145,8 @@ class Dispatcher:
             self._fail(job, f"{job.task.title} could not begin: {told(error)}")
             return
         self._running = job
-        child.send(messages.Run(job=job.number, folder=folder))
+        waited = max(0.0, time.monotonic() - job.listener.asked)
+        child.send(messages.Run(job=job.number, folder=folder, waited_seconds=waited))
 
     def stop(self, job: Job) -> None:
         """Ask the child to stop the job; one that still waits in line is cancelled."""
@@ -190,6 +193,9 @@ class Dispatcher:
             child.ready = True
             self._call(lambda: self._on_ready(about))
             self._advance()
+            return
+        if isinstance(message, messages.Measured):
+            self._call(self._on_measured)
             return
         job = self._running
         if job is None or job.number != message.job:

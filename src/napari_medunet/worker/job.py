@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Listener:
         Takes the error, one line for the user; `Job.details` holds what a report of a bug needs.
     cancelled, finished : callable
         Take nothing.
+    asked : float
+        When the user asked for the job, by `time.monotonic`: the minutes of a training count from then.
     """
 
     progress: Callable[[Progress], None] = ignore
@@ -40,6 +43,7 @@ class Listener:
     failed: Callable[[str], None] = ignore
     cancelled: Callable[[], None] = ignore
     finished: Callable[[], None] = ignore
+    asked: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)

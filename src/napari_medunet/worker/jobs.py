@@ -7,12 +7,14 @@ there), the engine's `report`, and `deliver` for each result that is ready.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_medunet.engine.errors import MedunetError, told
+from napari_medunet.engine.hardware import speed
 from napari_medunet.engine.hardware.devices import describe, set_up_backend
 from napari_medunet.engine.progress import Progress, ProgressCallback
 from napari_medunet.worker.handover import ArrayFile
@@ -22,6 +24,7 @@ from napari_medunet.worker.requests import (
     Deliver,
     PredictRequest,
     PredictResult,
+    Request,
     TrainRequest,
     TrainResult,
     read_request,
@@ -48,9 +51,29 @@ def preload() -> str:
     return describe()
 
 
-def run(folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
-    """Do what the request in a folder asks for."""
+def when_idle() -> Iterator[None]:
+    """Measure how fast this machine trains, in 3D and in 2D, where nobody knows it yet."""
+    if not speed.is_kept():
+        return
+    from napari_medunet.engine.training.learning.probe import measure
+
+    for dims in (3, 2):
+        if speed.gflops(dims, None) is None:
+            speed.remember(measure(dims), dims, None)
+            yield
+
+
+def run(folder: Path, report: ProgressCallback, deliver: Deliver, waited_seconds: float) -> None:
+    """Do what the request in a folder asks for; the minutes of a training count from when it was."""
+    from napari_medunet.engine.training.shares import counted_from
+
+    began = time.monotonic() - waited_seconds
     request = read_request(folder)
+    with counted_from(began):
+        _do(request, folder, report, deliver)
+
+
+def _do(request: Request, folder: Path, report: ProgressCallback, deliver: Deliver) -> None:
     if isinstance(request, TrainRequest):
         train(request, folder, report, deliver)
     elif isinstance(request, CrossValidateRequest):

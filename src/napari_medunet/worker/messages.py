@@ -1,8 +1,8 @@
 """What passes through the pipes between the viewer and its child: one small JSON object a line.
 
-To the child: `Run`, `Stop`, `Cancel`, `Place`. From the child: `Ready` once; then for each job
-`ProgressMessage` and `Result` any number of times and one of `Done`, `Stopped`, `Cancelled`, `Failed`.
-Requests and results of a job are in files, see `requests`.
+To the child: `Run`, `Stop`, `Cancel`, `Place`. From the child: `Ready` once, perhaps `Measured`; then for
+each job `ProgressMessage` and `Result` any number of times and one of `Done`, `Stopped`, `Cancelled`,
+`Failed`. Requests and results of a job are in files, see `requests`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ class _OfJob(_Message):
 
 
 class Run(_OfJob):
-    """Begin a job, whose request and arrays lie in a folder."""
+    """Begin a job, whose request and arrays lie in a folder, and for which the user has waited so long."""
 
     kind: Literal["run"] = "run"
     folder: Path
+    waited_seconds: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Stop(_OfJob):
@@ -62,6 +63,12 @@ class Ready(_Message):
 
     kind: Literal["ready"] = "ready"
     about: Text
+
+
+class Measured(_Message):
+    """The child has measured how fast the machine trains, which is kept where plans look for it."""
+
+    kind: Literal["measured"] = "measured"
 
 
 class ProgressMessage(_OfJob):
@@ -106,7 +113,7 @@ class Failed(_OfJob):
 
 ToChild = Run | Stop | Cancel | Place
 LastMessage = Done | Stopped | Cancelled | Failed
-FromChild = Ready | ProgressMessage | Result | LastMessage
+FromChild = Ready | Measured | ProgressMessage | Result | LastMessage
 
 TO_CHILD: TypeAdapter[ToChild] = TypeAdapter(Annotated[ToChild, Field(discriminator="kind")])
 FROM_CHILD: TypeAdapter[FromChild] = TypeAdapter(Annotated[FromChild, Field(discriminator="kind")])

@@ -11,7 +11,10 @@ from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning import compute_budget
 from napari_medunet.engine.planning.compute_budget import budget_tflop, expected_steps
 from napari_medunet.engine.planning.network_size import step_gflop
+from napari_medunet.engine.settings.budget import BudgetSettings
 from napari_medunet.engine.training.learning.clock import steps_per_epoch
+
+MINUTE = BudgetSettings(minutes=1)
 
 
 def plan(dims="3d", **fields):
@@ -49,7 +52,9 @@ def test_more_minutes_and_threads_are_more_steps_and_larger_networks_fewer():
     assert expected_steps(a_plan.changed(minutes=3)) == pytest.approx(3 * steps)
     assert expected_steps(a_plan.changed(minutes=3, networks=3)) == pytest.approx(steps)
     assert expected_steps(a_plan.changed(filters=16)) < steps / 3
-    assert budget_tflop(1, None) == pytest.approx(budget_tflop(1, 1) * machine.cores())
+    assert budget_tflop(MINUTE, 3) == pytest.approx(
+        budget_tflop(BudgetSettings(minutes=1, threads=1), 3) * machine.cores()
+    )
     assert machine.gflops(1000) == machine.gflops()
 
 
@@ -87,12 +92,12 @@ def gpu_packages(tmp_path, monkeypatch):
 def test_a_gpu_is_expected_where_the_backend_was_installed_for_one(gpu_packages, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert devices.expects_gpu()
-    assert budget_tflop(1, None) == pytest.approx(240)
-    assert "GPU" in compute_budget.describe()
+    assert budget_tflop(MINUTE, 3) == pytest.approx(240)
+    assert "GPU" in compute_budget.describe(MINUTE, 3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert not devices.expects_gpu()
     on_the_processor = machine.gflops() * 60 / 1000
-    assert budget_tflop(1, None) == pytest.approx(on_the_processor)
+    assert budget_tflop(MINUTE, 3) == pytest.approx(on_the_processor)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a program on the path is told otherwise there")

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, 
 
 from napari_medunet.engine.examples.example import make_example
 from napari_medunet.engine.examples.phantoms import make_phantom
+from napari_medunet.engine.hardware import speed
 from napari_medunet.engine.plan import title_of
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.model_file import read_card
@@ -138,6 +139,18 @@ def test_the_plan_is_shown_with_its_reasons_and_follows_what_is_chosen(
     plan.form.fields.patch.value = ""
     until(lambda: "on another grid" in widget.form.advice.text())
     assert plan.summary.isHidden()
+
+
+def test_the_plan_follows_the_speed_that_the_child_measures(
+    widget: TrainWidget, add_phantom: AddPhantom, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = widget.form.plan
+    plan.button.setChecked(True)
+    add_phantom(0)
+    until(lambda: "a guess, not measured yet" in plan.why.text())
+    monkeypatch.setattr(speed, "gflops", lambda dims, threads: 123.0)
+    widget.session._measured.emit()
+    until(lambda: "measured on this machine: 123 Gflop/s in " in plan.why.text())
 
 
 def test_every_choice_of_the_plan_says_what_is_automatic(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,33 @@ _CORES_PER_DRAWING_THREAD = 4  # one thread draws faster than four cores learn, 
 
 
 @cache
+def _about_processor() -> str:
+    """What Linux says of the processor; elsewhere nothing."""
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+@cache
 def _features() -> frozenset[str]:
     """What the processor can do, in the words of Linux; elsewhere nothing is known."""
-    try:
-        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
-    except OSError:
-        return frozenset()
+    return frozenset(_about_processor().split())
+
+
+def processor() -> str:
+    """What the processor's maker calls it, as far as the system tells."""
+    for line in _about_processor().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def process_began() -> float:
+    """When this process did, as `time.monotonic` would have told it then."""
+    age = float(time.time() - psutil.Process().create_time())
+    return time.monotonic() - max(0.0, age)
 
 
 def cpu_has_bfloat16() -> bool:
@@ -69,7 +92,7 @@ def loader_threads() -> int:
 def gflops(threads: int | None = None) -> float:
     """About how many billions of operations a training does in a second on the processor.
 
-    Estimated from its kind and its cores, not measured: the same machine makes the same plan each time.
+    Guessed from its kind and its cores; `speed` knows what was measured.
 
     Parameters
     ----------

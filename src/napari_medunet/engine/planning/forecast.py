@@ -55,8 +55,7 @@ def expect(plan: Plan, reasons: Reasons) -> Plan:
     minutes = f"{budget.minutes / (plan.hold_out.folds or 1):g} minutes"
     if plan.network.networks > 1:
         minutes = f"a network's {budget.minutes / plan.parts:.3g} of {minutes}"
-    gflops = compute_budget.gflops(budget.threads)
-    why = f"as fit into {minutes} at about {gflops:.0f} Gflop/s: {compute_budget.describe()}"
+    why = f"as fit into {minutes}; {compute_budget.describe(budget, plan.spatial_dims)}"
     reasons.note("steps", f"about {rounded(steps)}", why)
     expected = plan.expected.model_copy(update={"steps": steps})
     return plan.model_copy(update={"expected": expected})

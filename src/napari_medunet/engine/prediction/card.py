@@ -29,6 +29,32 @@ class SegmentClass(BaseModel):
     name: ShortText
 
 
+class PaceOfNetwork(BaseModel):
+    """What was planned of a training, and what was done.
+
+    Attributes
+    ----------
+    planned_steps : float
+        Batches that were expected to fit into the minutes.
+    steps : int
+        Batches that were learned from.
+    epochs : float
+        The same in epochs; the last may have been ended early.
+    gflops : float
+        Billions of operations a second, by the median of its steps; 0 where none was timed.
+    networks : int
+        Or folds, that shared the minutes, as it was decided last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    planned_steps: Annotated[float, Field(ge=0)] = 0.0
+    steps: Annotated[int, Field(ge=0)] = 0
+    epochs: Annotated[float, Field(ge=0)] = 0.0
+    gflops: Annotated[float, Field(ge=0)] = 0.0
+    networks: Annotated[int, Field(ge=1)] = 1
+
+
 class NetworkCard(BaseModel):
     """How one network of a segmenter was trained.
 
@@ -49,6 +75,7 @@ class NetworkCard(BaseModel):
         That training took.
     warnings : tuple of str
         That the user saw during the training.
+    pace : PaceOfNetwork
     weights_sha256 : str
         Of the weights' file; empty until the segmenter is saved.
     """
@@ -63,6 +90,7 @@ class NetworkCard(BaseModel):
     best_epoch: Annotated[int, Field(ge=0)]
     minutes: Annotated[float, Field(ge=0)]
     warnings: tuple[ShortText, ...] = ()
+    pace: PaceOfNetwork = PaceOfNetwork()
     weights_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
 
 
@@ -205,6 +233,7 @@ class Card(BaseModel):
             f"trained on {cases} {'case' if cases == 1 else 'cases'} in {self.minutes:.1f} min, "
             f"{self.created}, {self.trained_with.get('device', '')}",
         ]
+        lines += [_pace_line(network.pace) for network in self.networks if network.pace.gflops]
         if before := self.trained_with.get("fine-tuned from"):
             lines.append(f"fine-tuned from {before}")
         if again := self.trained_with.get("again"):
@@ -221,6 +250,10 @@ class Card(BaseModel):
             for name, score in self.validation_dice.items()
         )
         return "\n".join([*lines, f"validation Dice: {dice}"])
+
+
+def _pace_line(pace: PaceOfNetwork) -> str:
+    return f"{pace.steps} steps at {pace.gflops:.3g} Gflop/s, about {pace.planned_steps:.0f} were planned"
 
 
 def _of_folds(found: CrossValidationScores) -> list[dict[Label, LabelMeans]]:

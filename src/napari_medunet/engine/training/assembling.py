@@ -65,10 +65,7 @@ def _again(budget: BudgetSettings, networks: Sequence[NetworkCard]) -> str:
     reasons = []
     if budget.epochs is None:
         reasons.append("the learning rate follows the clock (give epochs)")
-    elif any(
-        one.history[-1].epoch < budget.epochs or one.minutes >= budget.minutes / len(networks)
-        for one in networks
-    ):
+    elif any(one.pace.epochs < budget.epochs for one in networks):
         reasons.append("it was ended before its epochs were done")
     if devices.gpus():
         reasons.append("a GPU adds in an order of its own")

@@ -9,6 +9,8 @@ Only the plan (grid, patch, intensity window, list of labels) is made once from 
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +24,7 @@ from napari_medunet.engine.evaluation.summary import summarise_values
 from napari_medunet.engine.examples.example import Example, case_labels, check_image
 from napari_medunet.engine.examples.split import split_folds
 from napari_medunet.engine.examples.statistics import measure_examples
-from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.plan import Plan, grid_shape
 from napari_medunet.engine.planning.given_plan import check_plan
 from napari_medunet.engine.prediction.card import (
     CrossValidationScores,
@@ -37,11 +39,14 @@ from napari_medunet.engine.progress import Part, Progress, ProgressCallback, ign
 from napari_medunet.engine.settings import EvaluateSettings
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.ensemble import train_part
-from napari_medunet.engine.training.learning.loop import LossNotFinite
+from napari_medunet.engine.training.learning.loss import LossNotFinite
 from napari_medunet.engine.training.one_network import TrainedNetwork
+from napari_medunet.engine.training.pacing import Promises
 from napari_medunet.engine.training.part_progress import PartAborted, PartReport, StopLatch
 from napari_medunet.engine.training.run.run_folder import RunFolder
+from napari_medunet.engine.training.shares import Shares
 
+_OVERLAP = 1.5  # times as many voxels are predicted as there are, about
 _METRICS = tuple(LabelMeans.model_fields)
 
 
@@ -82,8 +87,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Divide cases into folds, train a network without each, and measure it on the fold.
 
-    The folds share the minutes of the plan in equal parts; each network trains for so many epochs as
-    the plan says, from first weights of its own. Predicting the left-out cases comes on top.
+    The folds share the minutes of the plan in equal parts, in which the left-out cases are predicted, too;
+    each network trains for so many epochs as the plan says, from first weights of its own.
 
     Parameters
     ----------
@@ -109,8 +114,9 @@ def cross_validate(
     OSError
         If the run folder cannot be written.
     """
-    report(Progress(0, "Reading the examples"))
     plan = (run.plan if run else None) or plan
+    promises = Promises(Shares(plan.budget.minutes, plan.parts))
+    report(Progress(0, "Reading the examples"))
     folds = choose_folds(examples, plan.hold_out.folds, plan.budget.seed)
     check_plan(plan, examples)
     if run:
@@ -119,11 +125,13 @@ def cross_validate(
     latch = StopLatch(report)
     finished: list[Fold] = []
     for number, left_out in enumerate(folds):
-        listen = PartReport(latch, Part("fold", number + 1, len(folds)))
+        listen = PartReport(latch, Part("fold", number + 1, len(folds)), shares=promises.shares)
         rest = [example for index, example in enumerate(examples) if index not in left_out]
         own_run = run.of_part(f"fold-{number + 1}") if run else None
+        own = plan.of_part(number)
+        promises.shares.voxels_after = _voxels_predicted(plan, [examples[i] for i in left_out])
         try:
-            alone = train_part(rest, plan.of_part(number), classes, listen.to_training, own_run)
+            alone = train_part(rest, own, classes, listen.to_training, own_run, promises)
         except PartAborted:
             break
         except LossNotFinite:
@@ -131,12 +139,23 @@ def cross_validate(
                 raise
             listen.lost(run)
             break
+        start = time.monotonic()
         finished.append(measure_fold(alone, examples, left_out, listen.to_predictions))
+        promises.shares.predicted(time.monotonic() - start)
+        promises.shares.next_part()
         if run:
             run.log(f"Fold {number + 1} of {len(folds)} is trained and measured")
+            run.measured(alone.card.networks[0].pace)
         if latch.stop:
             break
     return _assemble(finished, examples, plan, classes)
+
+
+def _voxels_predicted(plan: Plan, left_out: list[Example]) -> float:
+    """How many voxels a network goes through to predict cases: in overlapping tiles, and mirrored."""
+    voxels = sum(math.prod(grid_shape(example.image, plan)) for example in left_out)
+    mirrored: int = 2 ** len(plan.schedule.flip_axes)
+    return _OVERLAP * mirrored * voxels
 
 
 def choose_folds(examples: list[Example], count: int | None, seed: int) -> list[list[int]]:

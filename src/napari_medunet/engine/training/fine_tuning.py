@@ -27,7 +27,9 @@ from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.settings import PredictSettings
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.one_network import train_one_network
+from napari_medunet.engine.training.pacing import Promises
 from napari_medunet.engine.training.run.run_folder import RunFolder, run_context
+from napari_medunet.engine.training.shares import Shares
 
 _REPLAYED_PER_NEW = 3  # old examples, at most: the new ones are to be seen often
 # A new label's logit begins so far below the mean of those of what is known: nowhere the highest, whatever
@@ -87,10 +89,11 @@ def fine_tune(
         As `train`, and if the examples do not fit the segmenter.
     """
     segmenter, replay = predecessor.segmenter, predecessor.replay
+    plan = (run.plan if run else None) or plan
+    promises = Promises(Shares(plan.budget.minutes))
     report(Progress(0, "Reading the examples"))
     for example in (*examples, *replay):
         check_image(example.image)
-    plan = (run.plan if run else None) or plan
     replayed = sample_replay(replay, len(examples), plan.budget.seed)
     check_plan(plan, [*examples, *replayed])
     old_names = {one.value: one.name for one in segmenter.card.classes}
@@ -102,7 +105,9 @@ def fine_tune(
         hold_out, seed = plan.hold_out.validation, plan.budget.seed
         split = split_examples([*known, *replayed], hold_out, seed, plan.axis)
         begun = replace(initial, weights=extended_weights(segmenter, plan))
-        trained = train_one_network(split, plan, classes, logged, begun)
+        trained = train_one_network(split, plan, classes, logged, begun, promises)
+    if run:
+        run.measured(trained.card.pace)
     data = measure_examples(examples)
     if segmenter.card.data is not None:
         data = segmenter.card.data.joined(data)

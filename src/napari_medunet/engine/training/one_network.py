@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from napari_medunet.engine.patches.batches import Batch, batches, draw_batch, jo
 from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.compute_budget import expected_steps
-from napari_medunet.engine.prediction.card import NetworkCard, SegmentClass
+from napari_medunet.engine.prediction.card import NetworkCard, PaceOfNetwork, SegmentClass
 from napari_medunet.engine.progress import (
     EpochScores,
     Progress,
@@ -25,14 +26,14 @@ from napari_medunet.engine.progress import (
 )
 from napari_medunet.engine.training.learning import checks
 from napari_medunet.engine.training.learning.clock import Clock, steps_per_epoch
-from napari_medunet.engine.training.learning.loop import (
-    HeldOut,
-    Loop,
-    LossNotFinite,
-)
-from napari_medunet.engine.training.learning.prior_correction import correct_priors
+from napari_medunet.engine.training.learning.loop import Loop
+from napari_medunet.engine.training.learning.loss import LossNotFinite
+from napari_medunet.engine.training.learning.prior_correction import LOOKED_AT, correct_priors
 from napari_medunet.engine.training.learning.self_training import SelfTraining
+from napari_medunet.engine.training.learning.validation import HeldOut
+from napari_medunet.engine.training.pacing import Pacing, Promises
 from napari_medunet.engine.training.run.checkpoints import InitialState
+from napari_medunet.engine.training.shares import Shares
 
 _MOST_SCORES = 20_000  # in a card, which stays below a megabyte; the run folder has all
 _VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from
@@ -52,8 +53,9 @@ def train_one_network(
     classes: tuple[SegmentClass, ...],
     report: ProgressCallback,
     initial: InitialState | None = None,
+    promises: Promises | None = None,
 ) -> TrainedNetwork:
-    """Train one network by a plan within its budget of time.
+    """Train one network by a plan within its budget of time, with all that comes after its last step.
 
     The weights are averaged over the last steps, measured on the validation patches once an epoch,
     and those of the last epoch are kept, unless an earlier one was clearly better. The learning rate rises,
@@ -71,6 +73,8 @@ def train_one_network(
         See `train`.
     initial : InitialState, optional
         If it does not begin with random weights, or is resumed.
+    promises : Promises, optional
+        If it began before this call, or is one of several.
 
     Raises
     ------
@@ -78,9 +82,10 @@ def train_one_network(
         If the loss is no longer a number.
     """
     training, validation = split
+    promises = promises or Promises(Shares(plan.budget.minutes))
     names = {one.value: one.name for one in classes}
     measured = checks.measured(validation, plan, names)
-    loop = _new_loop(plan, measured, report, initial or InitialState())
+    loop = _new_loop(plan, measured, report, initial or InitialState(), promises.shares)
     loop.warn(checks.of_examples(training, validation, plan, names))
 
     def preparing(example: Example) -> None:
@@ -89,28 +94,49 @@ def train_one_network(
     seed = plan.budget.seed
     samples = PatchSampler(training, plan, seed, preparing)
     held_out = PatchSampler(validation, plan, seed, preparing, samples)
-    voxels_per_epoch = _learn(loop, samples, held_out, _partly_annotated([*training, *validation]))
+    pacing = Pacing(plan, samples.annotated_patches(), promises)
+    loop.keep_promises = pacing
+    loop.seconds_after = _afterwards(loop, samples, promises.shares)
+    _learn(loop, samples, held_out, _partly_annotated([*training, *validation]))
     if not loop.best.weights:
         raise LossNotFinite
     network = loop.best_network()
     if plan.annotation.annotated == "voxels":
-        correct_priors(network, samples, voxels_per_epoch * loop.clock.epochs_done, report)
-    return TrainedNetwork(network, _card(loop, split, classes))
+        correct_priors(network, samples, _voxels_per_step(loop) * loop.steps_done, report)
+    return TrainedNetwork(network, _card(loop, split, classes, pacing.record(loop)))
+
+
+def _voxels_per_step(loop: Loop) -> int:
+    """Voxels that a loop learns from in a step, on all devices."""
+    plan = loop.plan
+    return plan.schedule.batch * loop.device_group.count * math.prod(plan.grid.patch)
+
+
+def _afterwards(loop: Loop, samples: PatchSampler, shares: Shares) -> Callable[[float], float]:
+    """How long what comes after the training will take: prior correction, and a fold's predictions."""
+    images = 0
+    if loop.plan.annotation.annotated == "voxels":
+        images = sum(image[0].size for image in samples.images())
+
+    def seconds(forward: float) -> float:
+        looked_at = min(images, LOOKED_AT * _voxels_per_step(loop) * loop.steps_done)
+        return looked_at * forward + shares.seconds_after(forward)
+
+    return seconds
 
 
 def _learn(
     loop: Loop, samples: PatchSampler, validation: PatchSampler, partly_annotated: bool
-) -> float:
-    """Run a loop to its end; return the voxels that it learns from in an epoch."""
+) -> None:
+    """Run a loop to its end."""
     plan = loop.plan
     # Each device has a batch of its own, so that a step takes as long as on one, and sees more.
     devices = loop.device_group.count
     batch = plan.schedule.batch * devices
     expected = None if plan.budget.epochs else expected_steps(plan)
     steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
-    voxels_per_epoch = steps * batch * math.prod(plan.grid.patch)
     if plan.schedule.self_training and partly_annotated:
-        loop.before_epoch = SelfTraining(samples, voxels_per_epoch)
+        loop.before_epoch = SelfTraining(samples, _voxels_per_step(loop))
     held_out = HeldOut(_measured_batches(validation, steps, devices), validation.cases)
     vary = augmentation_by_share(plan, loop.clock.schedule)
     first = loop.steps_done * devices
@@ -119,11 +145,13 @@ def _learn(
     if loop.clock.share() >= 1:
         with suppress(StopRequested):  # requested before: the training has ended
             loop.warn(checks.of_the_end(loop.clock.epochs_done, plan.budget.epochs))
-    return voxels_per_epoch
 
 
 def _card(
-    loop: Loop, split: tuple[list[Example], list[Example]], classes: tuple[SegmentClass, ...]
+    loop: Loop,
+    split: tuple[list[Example], list[Example]],
+    classes: tuple[SegmentClass, ...],
+    pace: PaceOfNetwork,
 ) -> NetworkCard:
     training, validation = split
     return NetworkCard(
@@ -138,16 +166,21 @@ def _card(
         best_epoch=loop.best.epoch,
         minutes=loop.clock.seconds() / 60,
         warnings=tuple(loop.warnings),
+        pace=pace,
     )
 
 
 def _new_loop(
-    plan: Plan, names: dict[int, str], report: ProgressCallback, initial: InitialState
+    plan: Plan,
+    names: dict[int, str],
+    report: ProgressCallback,
+    initial: InitialState,
+    shares: Shares,
 ) -> Loop:
     """Build a loop, and put it where an earlier training was."""
     checkpoint, checkpoints = initial.checkpoint, initial.checkpoints
     used = (checkpoint.state.seconds, checkpoint.state.schedule) if checkpoint else (0.0, 0.0)
-    clock = Clock(plan.budget, *used)
+    clock = Clock(plan.budget, *used, shares)
     report(Progress(clock.share(), f"Building the network: {plan.describe()}"))
     loop = Loop(plan, names, clock, report)
     if initial.weights is not None:

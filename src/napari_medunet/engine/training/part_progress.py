@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from napari_medunet.engine.progress import Part, Progress, ProgressCallback, StopRequested
 from napari_medunet.engine.training.run.run_folder import RunFolder
+from napari_medunet.engine.training.shares import Shares
 
 
 class PartAborted(Exception):
@@ -37,10 +38,19 @@ class PartReport:
     part : Part
     training : float
         Share of a part's progress that is its training; the rest is for predictions.
+    shares : Shares, optional
+        That know how many parts there are now, and when all are to have ended.
     """
 
-    def __init__(self, latch: StopLatch, part: Part, training: float = 0.95) -> None:
-        self._latch, self._part, self._training = latch, part, training
+    def __init__(
+        self,
+        latch: StopLatch,
+        part: Part,
+        training: float = 0.95,
+        shares: Shares | None = None,
+    ) -> None:
+        self._latch, self._part_at_first, self._training = latch, part, training
+        self._shares = shares
         self._start = time.monotonic()
 
     def to_training(self, progress: Progress) -> None:
@@ -60,10 +70,16 @@ class PartReport:
             run.log(f"Warning: {why}")
         self._latch(Progress(self._part.number / self._part.count, "", warning=why))
 
+    @property
+    def _part(self) -> Part:
+        count = self._shares.count if self._shares else self._part_at_first.count
+        return replace(self._part_at_first, count=count)
+
     def _pass_on(self, progress: Progress, fraction: float) -> None:
         part, left = self._part, progress.seconds_left
         if left is not None:  # further parts take as long as this one
             left += (part.count - part.number) * (time.monotonic() - self._start + left)
+            left = min(left, self._shares.seconds_left) if self._shares else left
         name = str(part).capitalize()
         self._latch(
             Progress(
@@ -71,6 +87,7 @@ class PartReport:
                 f"{name} of {part.count}: {progress.message}",
                 left,
                 progress.scores and replace(progress.scores, part=part),
-                progress.warning and f"{name}: {progress.warning}",
+                warning=progress.warning and f"{name}: {progress.warning}",
+                note=progress.note and f"{name}: {progress.note}",
             )
         )

@@ -10,6 +10,7 @@ from napari_medunet.engine.examples.split import split_examples
 from napari_medunet.engine.examples.statistics import measure_examples
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.given_plan import check_plan
+from napari_medunet.engine.planning.seen_speed import fitting_networks
 from napari_medunet.engine.prediction.card import SegmentClass
 from napari_medunet.engine.prediction.painted import remember
 from napari_medunet.engine.prediction.segmenter import Segmenter
@@ -17,7 +18,9 @@ from napari_medunet.engine.progress import Progress, ProgressCallback, ignore
 from napari_medunet.engine.training.assembling import assemble_segmenter, name_classes
 from napari_medunet.engine.training.ensemble import train_networks
 from napari_medunet.engine.training.one_network import TrainedNetwork, train_one_network
+from napari_medunet.engine.training.pacing import Promises
 from napari_medunet.engine.training.run.run_folder import RunFolder, run_context
+from napari_medunet.engine.training.shares import Shares
 
 
 def train(
@@ -29,6 +32,7 @@ def train(
 ) -> Segmenter:
     """Train a segmenter within a budget of time: of one network, or of several that share it.
 
+    The minutes are those on the clock on the wall, from this call on, or from where `counted_from` says.
     `train_one_network` says how, and the plan how many; `cross_validate` is for plans with folds.
 
     Parameters
@@ -61,19 +65,23 @@ def train(
         raise MedunetError(
             "The plan has folds; wanted none, as nothing is left out here: call cross_validate."
         )
+    plan = (run.plan if run else None) or plan
+    shares = Shares(plan.budget.minutes, plan.parts)
     report(Progress(0, "Reading the examples"))
     for example in examples:
         check_image(example.image)
-    plan = (run.plan if run else None) or plan
     check_plan(plan, examples)
     classes = name_classes(plan, names or {})
     if plan.network.networks > 1:
-        several = train_networks(examples, plan, classes, report, run)
+        promises = Promises(shares, fitting_networks(plan, examples))
+        several = train_networks(examples, plan, classes, report, run, promises)
         as_many = plan.changed(networks=len(several))  # perhaps fewer than planned
         return _assembled(several, as_many, classes, examples)
     split = split_examples(examples, plan.hold_out.validation, plan.budget.seed, plan.axis)
     with run_context(run, examples, plan, report) as (logged, initial):
-        trained = train_one_network(split, plan, classes, logged, initial)
+        trained = train_one_network(split, plan, classes, logged, initial, Promises(shares))
+    if run:
+        run.measured(trained.card.pace)
     return _assembled([trained], plan, classes, examples)
 
 

@@ -27,14 +27,17 @@ class Session(QObject):  # type: ignore[misc]
 
     segmenters_changed = Signal()
     device_known = Signal()
+    speed_known = Signal()  # the child has measured how fast the machine trains
     job_changed = Signal()  # a job has begun or ended
 
     _ready = Signal(str)  # from the worker's thread to the GUI's
+    _measured = Signal()  # likewise
 
     def __init__(self) -> None:
         super().__init__()
         self._ready.connect(self._set_device, Qt.ConnectionType.QueuedConnection)
-        self.worker = Worker(on_ready=self._ready.emit)
+        self._measured.connect(self.speed_known, Qt.ConnectionType.QueuedConnection)
+        self.worker = Worker(on_ready=self._ready.emit, on_measured=self._measured.emit)
         self.device = _expected_device()
         self.predictions = Predictions()
         self.segmenters: list[KnownSegmenter] = []

@@ -158,6 +158,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.session.job_changed.connect(self._job_changed)
         self.viewer.events.theme.connect(self._theme_changed)
         self.session.device_known.connect(self._show_device)
+        self.session.speed_known.connect(self._look_ahead)
         self._show_device()
 
     def _show_device(self) -> None:

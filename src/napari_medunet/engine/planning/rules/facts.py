@@ -74,8 +74,8 @@ class DataFacts:
 
     @property
     def tflop(self) -> float:
-        """What this machine computes in the minutes."""
-        return budget_tflop(self.minutes, self.settings.budget.threads)
+        """What this machine computes in the minutes, in blocks."""
+        return budget_tflop(self.settings.budget, 3) / (self.settings.hold_out.folds or 1)
 
     @property
     def anisotropy(self) -> float:

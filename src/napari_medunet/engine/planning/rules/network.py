@@ -9,7 +9,7 @@ from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.compute_budget import expected_steps, rounded
 from napari_medunet.engine.planning.rules.facts import MANY_LABELS, DataFacts
-from napari_medunet.engine.planning.rules.reasons import Reasons
+from napari_medunet.engine.planning.rules.reasons import AS_SET, Reasons
 from napari_medunet.engine.settings import TrainSettings
 
 _FILTERS: dict[int, int] = {2: 32, 3: 16}  # 32 in 3D learn less in the same minutes, M5
@@ -59,10 +59,28 @@ def networks(plan: Plan, data: DataFacts) -> tuple[int, str]:
             )
         return 1, "of each fold"
     if chosen.networks:
-        return chosen.networks, "as set"
+        return chosen.networks, AS_SET
     if data.settings.budget.epochs or plan.spatial_dims == 2:
         return 1, "more are for minutes, and for blocks"
-    steps = expected_steps(plan.changed(filters=chosen.filters or _FILTERS[3], batch=_BATCH[0]))
+    return networks_by_effort(plan, data, expected_steps(of_the_widest(plan, chosen.filters)))
+
+
+def of_the_widest(plan: Plan, filters: int | None) -> Plan:
+    """The plan by which the steps of a network are counted: of the widest one, if none were set."""
+    return plan.changed(filters=filters or _FILTERS[3], batch=_BATCH[0])
+
+
+def networks_by_effort(plan: Plan, data: DataFacts, steps: float) -> tuple[int, str]:
+    """As many as so many steps, of two blocks, are enough for.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of 3D blocks.
+    data : DataFacts
+    steps : float
+        That fit into the minutes of all networks.
+    """
     if data.partly_annotated:
         soon, fitting = "what was painted is soon learned", steps / _STEPS_OF_A_NETWORK
     elif data.labels >= MANY_LABELS:
@@ -84,7 +102,7 @@ def batch(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
     minutes in 2D, or `_FEWEST_STEPS[3]` in 3D: many small steps teach more than few large ones.
     """
     if settings.schedule.batch:
-        return settings.schedule.batch, "as set"
+        return settings.schedule.batch, AS_SET
     fewest, most = _BATCH
     dims = plan.spatial_dims
     voxels = _STEP_VOXELS[dims]
@@ -110,7 +128,7 @@ def filters(plan: Plan, settings: TrainSettings) -> tuple[int, str]:
     `_CHANNELS_AT_ONCE`, since they would be slower (M7).
     """
     if settings.network.filters:
-        return settings.network.filters, "as set"
+        return settings.network.filters, AS_SET
     most, fewest_steps = _FILTERS[plan.spatial_dims], _FEWEST_STEPS[plan.spatial_dims]
     steps = expected_steps(plan.changed(filters=most))
     if steps < fewest_steps:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from napari_medunet.engine.plan import Reason
+from napari_medunet.engine.plan import Plan, Reason
 
 T = TypeVar("T")
+
+AS_SET = "as set"
+"""Why something was chosen that the user has set."""
 
 
 class Reasons(dict[str, Reason]):
@@ -32,3 +35,9 @@ class Reasons(dict[str, Reason]):
     def note(self, path: str, choice: str, why: str) -> None:
         """Say what was chosen for a path, and why."""
         self[path] = Reason(choice=choice, why=why)
+
+
+def by_rules(plan: Plan, path: str, choice: str) -> bool:
+    """Whether the rules decided what a plan has; not the user, and nobody who edited it since."""
+    reason = plan.reasons.get(path)
+    return reason is not None and reason.choice == choice and reason.why != AS_SET

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
-from napari_medunet.engine.errors import MedunetError
 from napari_medunet.engine.hardware import devices
 from napari_medunet.engine.hardware.data_parallel import all_devices
 from napari_medunet.engine.patches.batches import Batch
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.planning.compute_budget import rounded
 from napari_medunet.engine.progress import (
     EpochScores,
     Progress,
@@ -21,9 +21,11 @@ from napari_medunet.engine.progress import (
     StopRequested,
 )
 from napari_medunet.engine.training.learning import checks
-from napari_medunet.engine.training.learning.clock import Clock
+from napari_medunet.engine.training.learning.clock import Clock, learning_rate
+from napari_medunet.engine.training.learning.loss import LossNotFinite, finite
+from napari_medunet.engine.training.learning.pace import Pace
+from napari_medunet.engine.training.learning.validation import Best, HeldOut
 
-_WARM_UP = 0.03  # share of the training in which the learning rate rises
 # Dice by which the last epoch may look worse and be kept, over the root of the number of cases measured;
 # earlier ones, of larger steps, by less. On few cases an early epoch looks best by chance. M19
 _AS_GOOD = 0.25
@@ -32,25 +34,6 @@ _LOST_AGAIN = (
     "The loss was no finite number once more: the training has ended early, with the best weights so far. "
     "Check the images for extreme intensities, or set a lower learning rate."
 )
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What is measured after each epoch: batches, drawn from so many cases."""
-
-    batches: list[Batch]
-    cases: int
-
-
-@dataclass
-class Best:
-    """The epoch whose weights are kept, and the highest score of all epochs so far."""
-
-    epoch: int = 0
-    score: float = -1.0
-    dice: list[float] = field(default_factory=list)
-    recall: tuple[float, ...] = ()
-    weights: list[Any] = field(default_factory=list)
 
 
 class Loop:
@@ -68,6 +51,20 @@ class Loop:
     ----------
     before_epoch, after_epoch : callables
         Called with the loop: to set pseudo-labels, and to write checkpoints.
+    keep_promises : callable
+        Called with the loop after steps whose pace is known: it may change `held_out` and `epoch_steps`.
+    seconds_after : callable
+        Given the seconds in which the network goes through a voxel, says how long all will take that
+        comes after the training.
+    pace : Pace
+    held_out : HeldOut
+        What is measured after each epoch, once the training has begun.
+    epoch_steps : int
+        Batches of an epoch.
+    steps_fit : float or None
+        Steps of the whole training that will fit; None before that is known.
+    validation_seconds : float
+        That measuring `held_out` takes.
     best : Best
     history : list of EpochScores
         Of each epoch.
@@ -104,6 +101,13 @@ class Loop:
         self.report = report
         self.before_epoch: Callable[[Loop], None] = lambda loop: None
         self.after_epoch: Callable[[Loop], None] = lambda loop: None
+        self.keep_promises: Callable[[Loop], None] = lambda loop: None
+        self.seconds_after: Callable[[float], float] = lambda forward: 0.0
+        self.pace = Pace()
+        self.epoch_steps = 0
+        self.steps_fit: float | None = None
+        self.validation_seconds = 0.0
+        self.held_out = HeldOut([], 0)
         self.best = Best()
         self.history: list[EpochScores] = []
         self.steps_done = 0
@@ -111,6 +115,7 @@ class Loop:
         self.warnings: list[str] = []
         self.recall: tuple[float, ...] = ()
         self.rescued = False
+        self._measured_in = 0.0  # seconds
         self._first = self.learner.network.get_weights()
 
     def begin_with(self, weights: list[Any]) -> None:
@@ -127,13 +132,16 @@ class Loop:
 
     def until_done(self, stream: Iterator[Batch], held_out: HeldOut, steps: int) -> None:
         """Train epoch after epoch; if the user stops, the epoch ends early and still counts."""
-        # Compiled now, so that a stop in the first epoch is quick.
-        self._measure(held_out.batches[:1])
+        self.held_out, self.epoch_steps = held_out, steps
+        # Compiled now, so that a stop in the first epoch is quick; the second time tells how long it takes.
+        for _ in range(2):
+            self._measure(held_out.batches[:1])
+        self._foresee(self._measured_in * len(held_out.batches))
         done = False
         while not done:
             try:
                 self.before_epoch(self)
-                training = self._epoch(stream, steps)
+                training = self._epoch(stream)
                 done = self.clock.share() >= 1
             except StopRequested:
                 if self.best.weights:
@@ -146,7 +154,7 @@ class Loop:
                     self.warn([_LOST_AGAIN])
                 return
             with self.learner.average.in_place():
-                scores = self._scores_of_epoch(training, held_out)
+                scores = self._scores_of_epoch(training)
                 self.keep_if_best(scores, held_out.cases)
             self.history.append(scores)
             try:
@@ -173,10 +181,10 @@ class Loop:
         copy.set_weights(self.learner.network.get_weights())
         return copy
 
-    def _epoch(self, stream: Iterator[Batch], steps: int) -> Scores:
+    def _epoch(self, stream: Iterator[Batch]) -> Scores:
         """Train for an epoch; if the loss is no finite number, again from the best weights, and slower."""
         try:
-            return self._learn_from(stream, steps)
+            return self._learn_from(stream)
         except LossNotFinite:
             if self.rescued:
                 raise
@@ -190,38 +198,42 @@ class Loop:
                 "intensities."
             ]
         )
-        return self._learn_from(stream, steps)
+        return self._learn_from(stream)
 
-    def _learn_from(self, stream: Iterator[Batch], steps: int) -> Scores:
+    def _learn_from(self, stream: Iterator[Batch]) -> Scores:
         self.learner.reset()
-        epoch = len(self.history)
+        epoch, step = len(self.history), 0
         loss = None
-        for step in range(steps):
+        while step < self.epoch_steps:
             self.learner.optimizer.learning_rate = self._learning_rate()
+            compiled, start = self.clock.learning, time.monotonic()
             before, loss = loss, self._learn(*next(stream))
+            step += 1
             self.steps_done += 1
             self.clock.begin()  # the first step has compiled it
-            self.clock.epochs_done = epoch + (step + 1) / steps
+            self.clock.epochs_done = epoch + step / self.epoch_steps
             # The loss of the step before: the device has this step to do while Python waits for it.
-            shown = "" if before is None else f": loss {_finite(float(before)):.3f}"
-            self._say(f"Epoch {epoch + 1}, step {step + 1} of {steps}{shown}")
+            shown = "" if before is None else f": loss {finite(float(before)):.3f}"
+            if compiled:
+                self.pace.add(time.monotonic() - start)
+            in_all = f" (about {rounded(self.steps_fit)} in all)" if self.steps_fit else ""
+            self._say(f"Epoch {epoch + 1}, step {step} of {self.epoch_steps}{in_all}{shown}")
             if self.clock.share() >= 1:
                 break
+            if self.pace.known:
+                self.keep_promises(self)
         results = self.learner.results()
         self.recall = self.learner.scores.recall_per_class()
-        _finite(results.loss)
+        finite(results.loss)
         return results
 
     def _learning_rate(self) -> float:
-        share = self.clock.schedule()
-        cosine = 0.5 * (1 + math.cos(math.pi * share))
-        schedule = self.plan.schedule
-        highest = self.rate * schedule.learning_rate * schedule.learning_rate_factor
-        return highest * max(0.01, cosine * min(1.0, 0.1 + share / _WARM_UP))
+        return self.rate * learning_rate(self.plan.schedule, self.clock.schedule())
 
-    def _scores_of_epoch(self, training: Scores | None, held_out: HeldOut) -> EpochScores:
+    def _scores_of_epoch(self, training: Scores | None) -> EpochScores:
         minutes, rate = self.clock.seconds() / 60, self._learning_rate()
-        validation = self._measure(held_out.batches)
+        validation = self._measure(self.held_out.batches)
+        self._foresee(self._measured_in)
         dice = zip(self.plan.labels[1:], self.learner.scores.dice_per_class(), strict=True)
         return EpochScores(
             epoch=len(self.history) + 1,
@@ -233,10 +245,20 @@ class Loop:
         )
 
     def _measure(self, batches: list[Batch]) -> Scores:
+        start = time.monotonic()
         self.learner.reset()
         for images, classes in batches:
             self._test(images, classes)
-        return self.learner.results()
+        found = self.learner.results()
+        self._measured_in = time.monotonic() - start
+        return found
+
+    def _foresee(self, validation: float) -> None:
+        """Have learning end as long before the minutes as a last step, validation and the rest take."""
+        self.validation_seconds = validation
+        step = self.pace.step_seconds if self.pace.known else 0.0
+        forward = validation / max(1, self.held_out.voxels)
+        self.clock.foresee(step + validation + self.seconds_after(forward))
 
     def keep_if_best(self, scores: EpochScores, cases: int) -> None:
         """Keep the best epoch's weights, or those of a later one as good but for chance.
@@ -260,6 +282,11 @@ class Loop:
         left = self.clock.seconds_left()
         self.report(Progress(self.clock.share(), message, left, scores))
 
+    def note(self, sentence: str) -> None:
+        """Report what a log is to keep."""
+        left = self.clock.seconds_left()
+        self.report(Progress(self.clock.share(), sentence, left, note=sentence))
+
     def warn(self, sentences: list[str]) -> None:
         """Report warnings that were not reported before."""
         for sentence in sentences:
@@ -267,19 +294,3 @@ class Loop:
                 self.warnings.append(sentence)
                 left = self.clock.seconds_left()
                 self.report(Progress(self.clock.share(), "", left, warning=sentence))
-
-
-class LossNotFinite(MedunetError):
-    """The loss is no finite number, and going back to earlier weights did not help."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The loss is no longer a number; wanted a finite one. Check the images for extreme "
-            "intensities, or train again with another seed."
-        )
-
-
-def _finite(loss: float) -> float:
-    if not math.isfinite(loss):
-        raise LossNotFinite
-    return loss

@@ -22,7 +22,7 @@ from napari_medunet.engine.training.learning.self_training import InTraining
 
 _VOXELS = 200_000  # of all images together, which are enough to estimate frequencies
 _ROUNDS = 100
-_LOOKED_AT = 0.15  # of the voxels learned from: a twentieth of the arithmetic
+LOOKED_AT = 0.15  # of the voxels learned from: a twentieth of the arithmetic
 # Of the logarithm of how much rarer than background a label is: a network that is unsure of a small one
 # would lose it.
 _MOST = 4.0
@@ -53,7 +53,7 @@ def correct_priors(
     if not painted[0]:
         return
     seen = []
-    images, most_voxels = samples.images(), _LOOKED_AT * learned_voxels
+    images, most_voxels = samples.images(), LOOKED_AT * learned_voxels
     predictor = InTraining(samples.plan, network)
     for index in np.random.default_rng(0).permutation(len(images)):
         image = images[index]

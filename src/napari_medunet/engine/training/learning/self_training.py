@@ -35,13 +35,13 @@ class SelfTraining:
     ----------
     samples : PatchSampler
         Of the training.
-    voxels_per_epoch : int
+    voxels_per_step : int
         That the training learns from.
     """
 
-    def __init__(self, samples: PatchSampler, voxels_per_epoch: int) -> None:
+    def __init__(self, samples: PatchSampler, voxels_per_step: int) -> None:
         self._samples = samples
-        self._voxels_per_epoch = voxels_per_epoch
+        self._voxels_per_step = voxels_per_step
         self._rounds = 0
 
     def __call__(self, loop: Loop) -> None:
@@ -52,7 +52,7 @@ class SelfTraining:
             return
         self._rounds = due
         plan = self._samples.plan
-        whole_training = self._voxels_per_epoch * loop.clock.epochs_done / share
+        whole_training = self._voxels_per_step * loop.steps_done / share
         most_voxels = _EFFORT * whole_training / (_FORWARD * 2 ** len(plan.schedule.flip_axes))
 
         with loop.learner.average.in_place():

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from napari_medunet.engine.errors import MedunetError, one_line
 from napari_medunet.engine.files.saving import PART_SUFFIX, atomic_write
 from napari_medunet.engine.progress import EpochScores
-from napari_medunet.engine.training.learning.loop import Best
+from napari_medunet.engine.training.learning.validation import Best
 
 if TYPE_CHECKING:
     from napari_medunet.engine.training.learning.loop import Loop

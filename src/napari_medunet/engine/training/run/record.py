@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_medunet.engine.errors import MedunetError, printable
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.files.paths import PathInJson
+from napari_medunet.engine.files.saving import atomic_write
+
+RUN = "run.json"
+"""Name of the file by which a run folder is known as ours."""
 
 
 class RunFiles(BaseModel):
@@ -76,6 +81,27 @@ class RunRecord(BaseModel):
     examples_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
     cases: tuple[str, ...] = ()
     overwrite: bool = False
+
+
+def write_json(path: Path, model: BaseModel) -> None:
+    """Write a file of a run folder; raises OSError where that is impossible."""
+    with atomic_write(path) as stream:
+        stream.write(model.model_dump_json(indent=1).encode())
+
+
+def check_is_ours(folder: Path) -> None:
+    """Refuse a folder in which anything lies and no training of ours."""
+    if not folder.is_dir() or all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    try:
+        record = json.loads((folder / RUN).read_bytes())
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict) or not {"files", "examples_sha256"} <= record.keys():
+        raise MedunetError(
+            f"'{folder}' holds other files than those of a training; wanted an empty or a new folder for "
+            "the run. Name another one with --run, or move it away."
+        )
 
 
 def fingerprint(examples: Sequence[Example]) -> str:

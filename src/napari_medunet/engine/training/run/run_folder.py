@@ -8,7 +8,6 @@ network.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +18,9 @@ from pydantic import ValidationError
 
 from napari_medunet.engine.errors import MedunetError, one_line, printable
 from napari_medunet.engine.examples.example import Example
-from napari_medunet.engine.files.saving import atomic_write, check_writable
+from napari_medunet.engine.files.saving import check_writable
 from napari_medunet.engine.plan import Plan
+from napari_medunet.engine.prediction.card import PaceOfNetwork
 from napari_medunet.engine.progress import Progress, ProgressCallback
 from napari_medunet.engine.training.run.checkpoints import Checkpoint, Checkpoints, InitialState
 from napari_medunet.engine.training.run.history import (
@@ -28,10 +28,19 @@ from napari_medunet.engine.training.run.history import (
     write_events,
     write_history,
 )
-from napari_medunet.engine.training.run.record import RunFiles, RunRecord, difference, fingerprint
+from napari_medunet.engine.training.run.record import (
+    RUN,
+    RunFiles,
+    RunRecord,
+    check_is_ours,
+    difference,
+    fingerprint,
+    write_json,
+)
 
-_RUN, _PLAN = "run.json", "plan.json"
+_PLAN = "plan.json"
 _LOG, _HISTORY, _EVENTS = "log.txt", "history.csv", "tensorboard"
+_MEASURED = "measured.json"
 _PARTS = "*-[0-9]*"  # fold-1, network-1 and so on
 _NETWORK = "checkpoint.medunet"  # of a part that is finished
 
@@ -71,8 +80,8 @@ class RunFolder:
             If it cannot be written, holds a training that can be resumed, or anything that is not ours.
         """
         for folder in (path, *path.glob(_PARTS)):
-            _check_is_ours(folder)
-        check_writable(path / _RUN if path.exists() else path)
+            check_is_ours(folder)
+        check_writable(path / RUN if path.exists() else path)
         if _can_be_resumed(path):
             raise OSError(
                 f"'{path}' holds a training that has not ended: go on with it by --resume '{path}', or "
@@ -97,11 +106,11 @@ class RunFolder:
             If it is no run folder, is damaged, or its training is done.
         """
         try:
-            record = RunRecord.model_validate_json((path / _RUN).read_bytes())
+            record = RunRecord.model_validate_json((path / RUN).read_bytes())
             plan = Plan.model_validate_json((path / _PLAN).read_bytes())
         except OSError as error:
             raise OSError(
-                f"'{path}' is no run folder ({Path(error.filename or _RUN).name}: {error.strerror}); "
+                f"'{path}' is no run folder ({Path(error.filename or RUN).name}: {error.strerror}); "
                 "wanted the one that `train` named when it began. If the training never began, train anew."
             ) from error
         except ValidationError as error:
@@ -173,14 +182,13 @@ class RunFolder:
         self.plan = plan
         names = tuple(printable(example.name) for example in examples)
         self.record = self.record.model_copy(update={"examples_sha256": found, "cases": names})
-        for name, model in ((_RUN, self.record), (_PLAN, plan)):  # by the first it is known as ours
-            with atomic_write(self.path / name) as stream:
-                stream.write(model.model_dump_json(indent=1).encode())
+        write_json(self.path / RUN, self.record)  # by which it is known as ours
+        write_json(self.path / _PLAN, plan)
         _clear(self.path)
         for part in self.path.glob(_PARTS):
-            if (part / _RUN).exists():
+            if (part / RUN).exists():
                 _clear(part)
-                if {path.name for path in part.iterdir()} <= {_RUN, _PLAN}:
+                if {path.name for path in part.iterdir()} <= {RUN, _PLAN}:
                     shutil.rmtree(part)
         return None
 
@@ -198,8 +206,8 @@ class RunFolder:
         self.log(f"Resumed after epoch {len(history)}" if checkpoint else "Began")
 
         def keep(progress: Progress) -> None:
-            if progress.warning:
-                self.log(f"Warning: {progress.warning}")
+            for line in (progress.warning and f"Warning: {progress.warning}", progress.note):
+                self.log(line) if line else None
             if progress.scores:
                 history.append(progress.scores)
                 self.log(progress.message)
@@ -236,6 +244,11 @@ class RunFolder:
             (fold / _NETWORK).unlink(missing_ok=True)
         self.log("The segmenter is saved")
 
+    def measured(self, pace: PaceOfNetwork) -> None:
+        """Keep what was planned and done, to repeat it on another machine."""
+        with suppress(OSError):
+            write_json(self.path / _MEASURED, pace)
+
     def log(self, line: str) -> None:
         """Append a line to the log, after the time; where that is impossible, nothing ends for it."""
         with (
@@ -264,24 +277,9 @@ def run_context(
         yield logged, InitialState(run.checkpoints, checkpoint)
 
 
-def _check_is_ours(folder: Path) -> None:
-    """Refuse a folder in which anything lies and no training of ours."""
-    if not folder.is_dir() or all(path.name.startswith(".") for path in folder.iterdir()):
-        return
-    try:
-        record = json.loads((folder / _RUN).read_bytes())
-    except (OSError, ValueError):
-        record = None
-    if not isinstance(record, dict) or not {"files", "examples_sha256"} <= record.keys():
-        raise MedunetError(
-            f"'{folder}' holds other files than those of a training; wanted an empty or a new folder for "
-            "the run. Name another one with --run, or move it away."
-        )
-
-
 def _clear(folder: Path) -> None:
     """Remove what an earlier training left, by its names: a person may have put other files beside."""
-    for name in (_LOG, _HISTORY, _NETWORK):
+    for name in (_LOG, _HISTORY, _MEASURED, _NETWORK):
         (folder / name).unlink(missing_ok=True)
     Checkpoints(folder).remove()
     for events in (folder / _EVENTS).glob("*tfevents*"):
