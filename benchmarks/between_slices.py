@@ -28,6 +28,7 @@ from hippocampus import PAINTED, some_slices
 from other_data import Case, ct, painted
 from scipy import ndimage
 
+from napari_medunet.engine.examples.between_slices import guess_between
 from napari_medunet.engine.files.nifti import read_volume, write_labels, write_volume
 from napari_medunet.engine.volume import Volume, affine_from_spacing
 
@@ -101,8 +102,12 @@ def measured(name: str, count: int, seed: int, chosen: argparse.Namespace) -> di
                 "--slices", "--seed", seed, python=chosen.monai_python)  # fmt: skip
             found["MONAI 2D"] = dice(read_labels(monai), labels, hidden)
         found["interpolation"] = dice(interpolated(sparse, spacing), labels, hidden)
+        annotation = np.where(hidden[:, None, None], -1, sparse).astype(np.int16)
+        guess = guess_between(annotation, spacing)
+        found["guess alone"] = dice(guess.classes, labels, hidden)
         print(f"  {name}, {count} slices, seed {seed}: "
-              + ", ".join(f"{who} {score:.3f}" for who, score in found.items()), flush=True)  # fmt: skip
+              + ", ".join(f"{who} {score:.3f}" for who, score in found.items())
+              + f", slope {guess.slope:.2f}", flush=True)  # fmt: skip
     return found
 
 

@@ -9,7 +9,7 @@
     ... --programs ours with-adam without-average without-cosine without-crops without-mirroring
     ... --programs ours without-unaugmented-tail --minutes 9 --train --epochs 15 --networks 1
     ... --slices 5 --programs ours without-self-training with-sure-background with-all-pseudo-labels
-    ... --slices 5 --programs ours with-best-epoch
+    ... --slices 5 --programs ours with-best-epoch without-guess
     ... --scribbles 25 --programs ours without-prior-correction
 
 The data are Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022, Nature Communications
@@ -72,6 +72,7 @@ CHANGED = {
     "self_training._SURE_OF_BACKGROUND = self_training._SURE",
     "without-prior-correction": "from napari_medunet.engine.training import one_network;"
     "one_network.correct_priors = lambda *given: None",
+    "without-guess": f"{SAMPLER}; sampler.guess_between = lambda *given: None",
     "without-crops": f"{SAMPLER}; sampler._FOREGROUND_SHARE = 0.0",
 }
 # Options of `train` and of `predict`. Without mirroring it is our own network, which predicts otherwise.

@@ -48,7 +48,7 @@ def test_messages_to_the_child(message):
         messages.Ready(about="Keras on a test"),
         messages.Measured(),
         messages.ProgressMessage(
-            job=1, progress=Progress(0.5, "two\nlines", None, SCORES, "warned", "noted")
+            job=1, progress=Progress(0.5, "two\nlines", None, SCORES, "warned", note="noted")
         ),
         messages.Result(job=2, file="result-0.json"),
         messages.Done(job=3),

@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float32]
 
 # How far a boundary is from where it is guessed, in mm for each mm to the nearest painted slice.
 _SLOPES = np.geomspace(0.03, 2, 25)
-_USUAL_SLOPE = 0.4  # where too few slices were painted to measure it, M33
+_USUAL_SLOPE = 0.3  # where too few slices were painted to measure it, M32
 _REACH = 16  # voxels around a shape in which its distance is told; beyond it is taken for so many
 _MOST_ODDS = 20.0  # e to the power of these: certain
 # That a structure ends with the slices that were painted is what is usual, no more.
@@ -42,10 +42,13 @@ class Guess:
         The annotation where there is one.
     odds : (z, y, x) float32 array
         Natural logarithm of the odds that it is right; 0 where nothing is known, infinite where annotated.
+    slope : float
+        How far boundaries are from where they are guessed, in mm for each mm to the nearest painted slice.
     """
 
     classes: ClassArray
     odds: FloatArray
+    slope: float
 
     def weigh(self, probabilities: FloatArray, slices: slice, recall: Sequence[float] = ()) -> None:
         """Weigh a network's probabilities by the guess, in place: both have seen something else.
@@ -103,6 +106,7 @@ def guess_between(annotation: ClassArray, spacing_mm: tuple[float, ...]) -> Gues
     return Guess(
         np.ascontiguousarray(np.moveaxis(classes, 0, axis)),
         np.ascontiguousarray(np.moveaxis(odds, 0, axis)),
+        slope,
     )
 
 
