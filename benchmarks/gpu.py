@@ -35,7 +35,8 @@ from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.examples.folders import load_examples
 from napari_medunet.engine.patches.augment import augmentation_by_share
 from napari_medunet.engine.patches.batches import batches
-from napari_medunet.engine.patches.sampler import IGNORED, PatchSampler
+from napari_medunet.engine.patches.cutting import IGNORED
+from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.plan_maker import make_plan
 from napari_medunet.engine.prediction.predict import predict

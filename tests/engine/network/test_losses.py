@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from napari_medunet.engine.network.losses import ClassScores, cross_entropy_and_dice
-from napari_medunet.engine.patches.sampler import IGNORED
+from napari_medunet.engine.patches.cutting import IGNORED
 
 
 def loss(classes, logits):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_medunet.engine.examples.example import Example
+from napari_medunet.engine.patches import cutting
 from napari_medunet.engine.patches.augment import (
     NO_AUGMENTATION,
     Augmentation,
@@ -15,7 +16,8 @@ from napari_medunet.engine.patches.augment import (
     identity_params,
 )
 from napari_medunet.engine.patches.batches import batches, draw_batch
-from napari_medunet.engine.patches.sampler import IGNORED, PatchSampler, _cut
+from napari_medunet.engine.patches.cutting import IGNORED
+from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.planning.rules.augmentation import strengths
 from napari_medunet.engine.settings.schedule import Strengths, StrengthSettings
@@ -67,7 +69,7 @@ def test_patches_hold_annotated_voxels_only(patch, augmentation):
 
 
 def cut(samples, centre, variation):
-    return _cut(samples._cases[0], centre, samples.plan.grid.patch, variation)
+    return cutting.cut(samples._cases[0], centre, samples.plan.grid.patch, variation)
 
 
 @pytest.mark.parametrize("patch", [(16, 16), (4, 16, 16)])

@@ -105,10 +105,10 @@ def test_the_rules_decide_again_by_the_speed_that_is_seen():
     assert plan.network.networks == 3
     fitting = fitting_networks(plan, examples)
     gflop = step_gflop(plan.changed(filters=16, batch=2))
-    assert fitting(3 * 700, gflop) == 3  # a step a second
-    assert fitting(3 * 700, 0.95 * gflop) == 3  # not for so little
-    assert fitting(3 * 700, 0.8 * gflop) == 2
-    assert fitting(3 * 700, 0.1 * gflop) == 1
+    assert fitting(3 * 1500, gflop) == 3  # a step a second
+    assert fitting(3 * 1500, 0.95 * gflop) == 3  # not for so little
+    assert fitting(3 * 1500, 0.8 * gflop) == 2
+    assert fitting(3 * 1500, 0.1 * gflop) == 1
 
 
 def test_how_many_networks_somebody_else_has_decided_stays():

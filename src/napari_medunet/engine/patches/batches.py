@@ -11,8 +11,9 @@ import numpy as np
 
 from napari_medunet.engine.hardware import machine
 from napari_medunet.engine.patches.augment import NO_AUGMENTATION, Augmentation
+from napari_medunet.engine.patches.cutting import ClassArray
 from napari_medunet.engine.patches.preprocessing import Float32Array
-from napari_medunet.engine.patches.sampler import ClassArray, PatchSampler
+from napari_medunet.engine.patches.sampler import PatchSampler
 
 Batch = tuple[Float32Array, ClassArray]
 

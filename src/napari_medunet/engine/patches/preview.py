@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.patches.augment import augmentation_of
+from napari_medunet.engine.patches.cutting import ClassArray
 from napari_medunet.engine.patches.preprocessing import Float32Array
-from napari_medunet.engine.patches.sampler import ClassArray, PatchSampler
+from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.plan import Plan
 
 

@@ -7,7 +7,7 @@ counts as not annotated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,38 +19,30 @@ from napari_medunet.engine.examples.example import Example
 from napari_medunet.engine.patches.augment import (
     NO_AUGMENTATION,
     Augmentation,
-    AugmentationParams,
     draw_params,
     vary_intensity,
 )
-from napari_medunet.engine.patches.augment.warp import ElasticField, Placing, warp
+from napari_medunet.engine.patches.cutting import (
+    IGNORED,
+    Case,
+    ClassArray,
+    Patch,
+    cut,
+    with_neighbours,
+)
 from napari_medunet.engine.patches.preprocessing import (
     Float32Array,
     classes_to_grid,
     grid_spacing_mm,
     image_to_grid,
-    slices_around,
 )
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.volume import Volume
 
-IGNORED = -1
-
-ClassArray = npt.NDArray[np.int32]
-Patch = tuple[Float32Array, ClassArray]
 Classify = Callable[[Float32Array, Guess | None], ClassArray]
 
 _FOREGROUND_SHARE = 0.5  # of the patches are centred on a voxel of a class chosen by even chance
 _MOST_CENTRES = 20_000  # remembered per case and class
-
-
-@dataclass(frozen=True, eq=False)
-class _Case:
-    image: Float32Array  # (c, slices, rows, columns)
-    annotation: npt.NDArray[np.int16]  # (slices, rows, columns), IGNORED where not annotated
-    classes: npt.NDArray[np.int16]  # the annotation, with pseudo-labels where there is none
-    guess: Guess | None  # between slices that were painted
-    centres: dict[int, npt.NDArray[np.int64]]  # class -> flat indices; IGNORED -> any known voxel
 
 
 class PatchSampler:
@@ -101,16 +93,24 @@ class PatchSampler:
         """Number of examples."""
         return len(self._cases)
 
-    def _prepare(self, example: Example, rng: np.random.Generator) -> _Case:
+    def _prepare(self, example: Example, rng: np.random.Generator) -> Case:
         classes = classes_to_grid(example.labels, example.annotated, example.image, self.plan)
         if example.image not in self._on_grid:
             self._on_grid[example.image] = image_to_grid(example.image, self.plan)
-        image, guess = self._on_grid[example.image], None
-        if self.plan.schedule.self_training:
-            guess = guess_between(classes, grid_spacing_mm(self.plan))
-        return _Case(image, classes, classes, guess, _centres(classes, self.plan, rng))
+        return self._case(self._on_grid[example.image], classes, classes, rng)
 
-    def _by_class(self) -> dict[int, list[_Case]]:
+    def _case(
+        self,
+        image: Float32Array,
+        annotation: npt.NDArray[np.int16],
+        classes: npt.NDArray[np.int16],
+        rng: np.random.Generator,
+    ) -> Case:
+        learns_more = self.plan.schedule.self_training
+        guess = guess_between(annotation, grid_spacing_mm(self.plan)) if learns_more else None
+        return Case(image, annotation, classes, guess, _centres(classes, self.plan, rng))
+
+    def _by_class(self) -> dict[int, list[Case]]:
         """The cases that hold each class; all of them under `IGNORED`."""
         numbers = [IGNORED, *range(1, self.plan.classes)]
         holders = {n: [case for case in self._cases if n in case.centres] for n in numbers}
@@ -144,6 +144,33 @@ class PatchSampler:
                 self._cases[index] = replace(case, classes=classes, centres=centres)
         self._holders = self._by_class()
         self.pseudo_label_rounds += 1
+
+    def lacks(self, held_out: PatchSampler) -> bool:
+        """Whether another sampler, of the same plan, has annotation that this one has not."""
+        by_image = {id(case.image): case.annotation for case in self._cases}
+        known = (by_image.get(id(held.image)) for held in held_out._cases)
+        return any(
+            mine is None or bool(((mine == IGNORED) & (held.annotation != IGNORED)).any())
+            for mine, held in zip(known, held_out._cases, strict=True)
+        )
+
+    def learn_also(self, held_out: PatchSampler) -> None:
+        """Draw from what was held out, too, from now on.
+
+        Parameters
+        ----------
+        held_out : PatchSampler
+            Of the same plan; of images that this one has, where slices were held out, or of others.
+        """
+        rng = np.random.default_rng(0)
+        by_image = {id(case.image): case for case in self._cases}
+        for held in held_out._cases:
+            case, new = by_image.get(id(held.image), held), held.annotation != IGNORED
+            annotation = np.where(new, held.annotation, case.annotation)
+            classes = np.where(new, held.annotation, case.classes)
+            by_image[id(held.image)] = self._case(held.image, annotation, classes, rng)
+        self._cases = list(by_image.values())
+        self._holders = self._by_class()
 
     def images(self) -> list[Float32Array]:
         """All images (c, slices, rows, columns), on the network's grid."""
@@ -185,9 +212,9 @@ class PatchSampler:
         centre = np.unravel_index(centres[rng.integers(len(centres))], case.classes.shape)
         place = tuple(int(i) for i in centre)
         if self.plan.grid.context:
-            case, place = _with_neighbours(case, place[0], self.plan.grid.context), (0, *place[1:])
+            case, place = with_neighbours(case, place[0], self.plan.grid.context), (0, *place[1:])
         variation = draw_params(rng, self.plan, augmentation)
-        image, classes = _cut(case, place, self.plan.grid.patch, variation)
+        image, classes = cut(case, place, self.plan.grid.patch, variation)
         vary_intensity(image, variation, rng)
         return image, classes
 
@@ -217,14 +244,6 @@ def _some(chosen: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArra
     return np.sort(rng.choice(found, _MOST_CENTRES, replace=False))
 
 
-def _with_neighbours(case: _Case, index: int, context: int) -> _Case:
-    """A single slice, with the slices around it as further channels."""
-    seen = slices_around(case.image, index, index + 1, context)
-    classes = case.classes[index : index + 1]
-    image = seen.reshape(-1, 1, *seen.shape[2:])
-    return replace(case, image=image, annotation=classes, classes=classes)
-
-
 def _apart(
     classes: npt.NDArray[np.int16], annotation: npt.NDArray[np.int16]
 ) -> npt.NDArray[np.bool_]:
@@ -235,52 +254,3 @@ def _apart(
     touching = np.zeros(pieces.max() + 1, bool)
     touching[pieces[annotation > 0]] = True
     return np.asarray((classes > 0) & ~touching[pieces])
-
-
-def _cut(
-    case: _Case, centre: tuple[int, ...], patch: tuple[int, ...], variation: AugmentationParams
-) -> Patch:
-    """Cut a patch around a voxel, inside the volume where it fits.
-
-    In two dimensions it is a block of one slice.
-    """
-    size, extent = np.array((1, *patch)[-3:]), np.asarray(case.classes.shape)
-    matrix, shift = np.eye(3), np.zeros(3)
-    matrix[-len(patch) :, -len(patch) :] = variation.matrix
-    shift[-len(patch) :] = variation.shift
-    inside = np.clip(np.asarray(centre) - size // 2, 0, np.maximum(extent - size, 0))
-    start = np.where(extent <= size, -((size - extent) // 2), inside) + shift
-    image = np.zeros((*size, len(case.image)), np.float32)
-    classes = np.full(size, IGNORED, np.int32)
-    if variation.bend is None and np.array_equal(np.abs(matrix), np.eye(3)):
-        _copy(case, start.astype(int), image, classes)
-        mirrored = tuple(axis for axis in range(3) if matrix[axis, axis] < 0)
-        image, classes = np.flip(image, mirrored), np.flip(classes, mirrored)
-    else:
-        middle = (size - 1) / 2
-        placing = Placing(matrix, start + middle - matrix @ middle, _as_block(variation.bend))
-        warp(case.image, case.classes, placing, image, classes)
-    return image.reshape(*patch, -1), classes.reshape(patch)
-
-
-def _copy(
-    case: _Case, start: npt.NDArray[np.int64], image: Float32Array, classes: ClassArray
-) -> None:
-    """Fill a patch with the voxels from `start` on, as they are."""
-    stop = np.minimum(start + classes.shape, case.classes.shape)
-    source = tuple(slice(max(a, 0), max(b, 0)) for a, b in zip(start, stop, strict=True))
-    target = tuple(
-        slice(max(-a, 0), max(b - a, max(-a, 0))) for a, b in zip(start, stop, strict=True)
-    )
-    classes[target] = case.classes[source]
-    image[target] = np.moveaxis(case.image[:, *source], 0, -1)
-
-
-def _as_block(bend: ElasticField | None) -> ElasticField | None:
-    """A plane's bend as one of a block of one slice."""
-    if bend is None or len(bend.bases) == 3:
-        return bend
-    rows, columns = bend.moves
-    return ElasticField(
-        np.stack([np.zeros_like(rows), rows, columns])[:, None], (np.ones((1, 1)), *bend.bases)
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,9 @@ from napari_medunet.engine.training.run.checkpoints import InitialState
 from napari_medunet.engine.training.shares import Shares
 
 _MOST_SCORES = 20_000  # in a card, which stays below a megabyte; the run folder has all
+# Of a training with little annotation, from where on what was held out is learned from, too: a handful of
+# slices says little more of the weights, and is much of what was painted. M33
+_MEASURED_UNTIL = 0.5
 _VALIDATION_SHARE = 0.15  # of an epoch's batches: a third of the cost of as many to learn from
 
 
@@ -135,8 +138,8 @@ def _learn(
     batch = plan.schedule.batch * devices
     expected = None if plan.budget.epochs else expected_steps(plan)
     steps = steps_per_epoch(samples.annotated_patches(), batch, expected)
-    if plan.schedule.self_training and partly_annotated:
-        loop.before_epoch = SelfTraining(samples, _voxels_per_step(loop))
+    if partly_annotated:
+        loop.before_epoch = _before_epochs(loop, samples, validation)
     held_out = HeldOut(_measured_batches(validation, steps, devices), validation.cases)
     vary = augmentation_by_share(plan, loop.clock.schedule)
     first = loop.steps_done * devices
@@ -145,6 +148,24 @@ def _learn(
     if loop.clock.share() >= 1:
         with suppress(StopRequested):  # requested before: the training has ended
             loop.warn(checks.of_the_end(loop.clock.epochs_done, plan.budget.epochs))
+
+
+def _before_epochs(
+    loop: Loop, samples: PatchSampler, held_out: PatchSampler
+) -> Callable[[Loop], None]:
+    """Where little is annotated: self-training, and what was held out is learned from in the end."""
+    learn_more, separate = SelfTraining(samples, _voxels_per_step(loop)), samples.lacks(held_out)
+
+    def before_epoch(loop: Loop) -> None:
+        late = loop.clock.schedule() >= _MEASURED_UNTIL
+        if late and separate and not loop.held_out.learned:
+            samples.learn_also(held_out)
+            loop.held_out = replace(loop.held_out, learned=True)
+            loop.note("What was held out is learned from now on; its scores stay as they are")
+        if loop.plan.schedule.self_training:
+            learn_more(loop)
+
+    return before_epoch
 
 
 def _card(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_medunet.engine.patches.sampler import IGNORED
+from napari_medunet.engine.patches.cutting import IGNORED
 from napari_medunet.engine.training.learning.self_training import sure_classes
 
 

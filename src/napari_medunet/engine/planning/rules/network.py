@@ -22,7 +22,7 @@ _STEP_VOXELS: dict[int, int] = {2: 2**18, 3: 2**16}
 _BATCH = (2, 16)  # fewest: a step of one patch is too noisy; most: small images need many steps
 # What was painted is learned by then, in steps of two blocks of the widest network; more of them only learn
 # it by heart. M9
-_STEPS_OF_A_NETWORK = 700
+_STEPS_OF_A_NETWORK = 1500
 # Where all is annotated a network has not learned it before it has seen as many voxels as so many volumes
 # hold, also counted for the widest. M10
 _VOLUMES_OF_A_NETWORK = 1800

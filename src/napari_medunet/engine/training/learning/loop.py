@@ -232,17 +232,17 @@ class Loop:
 
     def _scores_of_epoch(self, training: Scores | None) -> EpochScores:
         minutes, rate = self.clock.seconds() / 60, self._learning_rate()
-        validation = self._measure(self.held_out.batches)
+        validation, dice = self._validate()
+        return EpochScores(len(self.history) + 1, minutes, rate, validation, training, dice)
+
+    def _validate(self) -> tuple[Scores, dict[int, float]]:
+        """Measure what is held out, and Dice by label; the last scores once that is learned from."""
+        if self.held_out.learned and self.history:
+            return self.history[-1].validation, self.history[-1].label_dice
+        scores = self._measure(self.held_out.batches)
         self._foresee(self._measured_in)
         dice = zip(self.plan.labels[1:], self.learner.scores.dice_per_class(), strict=True)
-        return EpochScores(
-            epoch=len(self.history) + 1,
-            minutes=minutes,
-            learning_rate=rate,
-            validation=validation,
-            training=training,
-            label_dice={label: score for label, score in dice if not math.isnan(score)},
-        )
+        return scores, {label: score for label, score in dice if not math.isnan(score)}
 
     def _measure(self, batches: list[Batch]) -> Scores:
         start = time.monotonic()
@@ -273,24 +273,23 @@ class Loop:
             self.best = Best(
                 epoch=scores.epoch,
                 score=max(self.best.score, score),
-                dice=self.learner.scores.dice_per_class(),
+                dice=[scores.label_dice.get(label, math.nan) for label in self.plan.labels[1:]],
                 recall=self.recall,
                 weights=self.learner.network.get_weights(),
             )
 
     def _say(self, message: str, scores: EpochScores | None = None) -> None:
-        left = self.clock.seconds_left()
-        self.report(Progress(self.clock.share(), message, left, scores))
+        self.report(Progress(self.clock.share(), message, self.clock.seconds_left(), scores))
 
     def note(self, sentence: str) -> None:
         """Report what a log is to keep."""
-        left = self.clock.seconds_left()
-        self.report(Progress(self.clock.share(), sentence, left, note=sentence))
+        share, left = self.clock.share(), self.clock.seconds_left()
+        self.report(Progress(share, sentence, left, note=sentence))
 
     def warn(self, sentences: list[str]) -> None:
         """Report warnings that were not reported before."""
         for sentence in sentences:
             if sentence not in self.warnings:
                 self.warnings.append(sentence)
-                left = self.clock.seconds_left()
-                self.report(Progress(self.clock.share(), "", left, warning=sentence))
+                share, left = self.clock.share(), self.clock.seconds_left()
+                self.report(Progress(share, "", left, warning=sentence))

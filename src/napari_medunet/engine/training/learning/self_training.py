@@ -13,8 +13,9 @@ import numpy as np
 from scipy.special import softmax
 
 from napari_medunet.engine.examples.between_slices import Guess
+from napari_medunet.engine.patches.cutting import IGNORED, ClassArray
 from napari_medunet.engine.patches.preprocessing import Float32Array
-from napari_medunet.engine.patches.sampler import IGNORED, ClassArray, PatchSampler
+from napari_medunet.engine.patches.sampler import PatchSampler
 from napari_medunet.engine.plan import Plan
 from napari_medunet.engine.prediction.sliding_window import blended_slabs
 from napari_medunet.engine.progress import Progress

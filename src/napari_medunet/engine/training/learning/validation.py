@@ -10,10 +10,14 @@ from napari_medunet.engine.patches.batches import Batch
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is measured after each epoch: batches, drawn from so many cases."""
+    """What is measured after each epoch: batches, drawn from so many cases.
+
+    Once it is learned from it says nothing more, and the last scores stay.
+    """
 
     batches: list[Batch]
     cases: int
+    learned: bool = False
 
     @property
     def voxels(self) -> int:
