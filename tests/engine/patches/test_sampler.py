@@ -1,5 +1,6 @@
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -291,6 +292,26 @@ def test_guesses_fill_what_was_not_annotated_and_nothing_else():
     )
     for one in samples._cases:
         np.testing.assert_array_equal(one.classes, annotation)
+
+
+def test_what_was_held_out_is_drawn_once_it_is_learned_from():
+    whole, other = example(held=(2, 3)), example(held=(1,))
+    only = np.zeros_like(whole.annotated)
+    only[3] = True
+    training = replace(whole, annotated=whole.annotated & ~only)
+    samples = PatchSampler([training], plan((16, 16)))
+    assert not samples.lacks(samples)
+    assert not samples.lacks(PatchSampler([training], plan((16, 16)), prepared=samples))
+    held_out = PatchSampler(
+        [replace(whole, annotated=only), other], plan((16, 16)), prepared=samples
+    )
+    assert samples.lacks(held_out)
+    samples.learn_also(held_out)
+    assert not samples.lacks(held_out)
+    annotated = [
+        set(np.flatnonzero((one.classes != IGNORED).any(axis=(1, 2)))) for one in samples._cases
+    ]
+    assert annotated == [{2, 3}, {1}]
 
 
 def test_a_volume_that_is_too_large_to_guess_does_not_keep_smaller_ones_from_it():

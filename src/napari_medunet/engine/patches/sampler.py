@@ -163,14 +163,21 @@ class PatchSampler:
             Of the same plan; of images that this one has, where slices were held out, or of others.
         """
         rng = np.random.default_rng(0)
-        by_image = {id(case.image): case for case in self._cases}
-        for held in held_out._cases:
-            case, new = by_image.get(id(held.image), held), held.annotation != IGNORED
-            annotation = np.where(new, held.annotation, case.annotation)
-            classes = np.where(new, held.annotation, case.classes)
-            by_image[id(held.image)] = self._case(held.image, annotation, classes, rng)
-        self._cases = list(by_image.values())
+        images = {id(case.image) for case in self._cases}
+        held = {id(case.image): case for case in held_out._cases}
+        joined = [
+            self._joined(case, held[id(case.image)], rng) if id(case.image) in held else case
+            for case in self._cases
+        ]
+        new = [case for image, case in held.items() if image not in images]
+        self._cases = [*joined, *new]
         self._holders = self._by_class()
+
+    def _joined(self, case: Case, held: Case, rng: np.random.Generator) -> Case:
+        new = held.annotation != IGNORED
+        annotation = np.where(new, held.annotation, case.annotation)
+        classes = np.where(new, held.annotation, case.classes)
+        return self._case(case.image, annotation, classes, rng)
 
     def images(self) -> list[Float32Array]:
         """All images (c, slices, rows, columns), on the network's grid."""
