@@ -102,7 +102,7 @@ def measured(name: str, count: int, seed: int, chosen: argparse.Namespace) -> di
                 "--slices", "--seed", seed, python=chosen.monai_python)  # fmt: skip
             found["MONAI 2D"] = dice(read_labels(monai), labels, hidden)
         found["interpolation"] = dice(interpolated(sparse, spacing), labels, hidden)
-        annotation = np.where(hidden[:, None, None], -1, sparse).astype(np.int16)
+        annotation = np.where(hidden[:, None, None], -1, sparse.astype(np.int16))
         guess = guess_between(annotation, spacing)
         found["guess alone"] = dice(guess.classes, labels, hidden)
         print(f"  {name}, {count} slices, seed {seed}: "

@@ -120,7 +120,7 @@ def test_axes_may_change_their_order_and_direction(seed, order, flipped):
         return np.flip(np.transpose(array, order), flipped)
 
     again = guess_between(turned(annotation), tuple(SPACING_MM[axis] for axis in order))
-    np.testing.assert_allclose(turned(guess.odds), again.odds, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(turned(guess.odds), again.odds, rtol=3e-3, atol=3e-3)
     # Two classes that are as near as each other are a matter of order.
     sure = turned(guess.odds) > 0.01
     np.testing.assert_array_equal(turned(guess.classes)[sure], again.classes[sure])

@@ -40,14 +40,14 @@ class Guess:
     ----------
     classes : (z, y, x) int16 array
         The annotation where there is one.
-    odds : (z, y, x) float32 array
+    odds : (z, y, x) float16 array
         Natural logarithm of the odds that it is right; 0 where nothing is known, infinite where annotated.
     slope : float
         How far boundaries are from where they are guessed, in mm for each mm to the nearest painted slice.
     """
 
     classes: ClassArray
-    odds: FloatArray
+    odds: npt.NDArray[np.float16]
     slope: float
 
     def weigh(self, probabilities: FloatArray, slices: slice, recall: Sequence[float] = ()) -> None:
@@ -67,7 +67,7 @@ class Guess:
             probabilities[number] *= share
             probabilities[number] += 1 - share
         guessed = self.classes[slices][None].clip(0).astype(np.intp)
-        odds = np.exp(self.odds[slices].clip(-_MOST_ODDS, _MOST_ODDS))[None]
+        odds = np.exp(self.odds[slices].astype(np.float32).clip(0, _MOST_ODDS))[None]
         weighed = np.take_along_axis(probabilities, guessed, 0) * odds
         np.put_along_axis(probabilities, guessed, weighed, 0)
         probabilities /= probabilities.sum(axis=0)
@@ -97,7 +97,7 @@ def guess_between(annotation: ClassArray, spacing_mm: tuple[float, ...]) -> Gues
         return None
     plane_mm = tuple(mm for other, mm in enumerate(spacing_mm) if other != axis)
     stack = _Stack(across, painted.tolist(), spacing_mm[axis], (plane_mm[0], plane_mm[1]))
-    classes, odds = np.array(across), np.full(across.shape, np.inf, np.float32)
+    classes, odds = np.array(across), np.full(across.shape, np.inf, np.float16)
     slope = stack.slope()
     for index, found, likely in stack.guesses(slope):
         unknown = across[index] < 0

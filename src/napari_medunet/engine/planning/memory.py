@@ -67,10 +67,15 @@ def training_memory(plan: Plan, voxels: int, feature_bytes: int) -> Memory:
         + (_BATCHES + machine.loader_threads()) * patch * (plan.inputs + 1) * 4
     )
     return Memory(
-        examples=voxels * (plan.channels * 4 + 2) / MIB,
+        examples=voxels * (plan.channels * 4 + _classes_bytes(plan)) / MIB,
         network=weight_count(plan) * _PER_WEIGHT / MIB,
         step=step / MIB,
     )
+
+
+def _classes_bytes(plan: Plan) -> int:
+    """Of a voxel: its annotation; in self-training its pseudo-label, too, and the guess with its odds."""
+    return 8 if plan.schedule.self_training else 2
 
 
 def needed_mib(plan: Plan, voxels: int) -> float:

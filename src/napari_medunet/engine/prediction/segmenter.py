@@ -1,8 +1,8 @@
 """Segmenter: trained networks with their plan, their classes and their card; what `.medunet` files hold.
 
-A `.medunet` file is a zip of `card.json` and, for each network, `network-1.weights.h5` and so on. It holds
-no code: the networks are rebuilt from the plan by `build_unet`, and every field of the card is checked
-before it is used.
+A `.medunet` file is a zip of `card.json`, for each network `network-1.weights.h5` and so on, and for each
+image that was painted in part `painted-1.raw`, the labels of its slices. It holds no code: the networks
+are rebuilt from the plan by `build_unet`, and every field of the card is checked before it is used.
 """
 
 from __future__ import annotations
