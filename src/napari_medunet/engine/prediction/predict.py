@@ -62,19 +62,12 @@ def predict(
     """
     settings = settings or PredictSettings()
     plan = segmenter.plan
-    volume = _with_channels(volume, plan)
-    check_image(volume)
-    channels = volume.voxels.shape[0] if volume.leading_axes else 1
-    if channels != plan.channels:
-        raise MedunetError(
-            f"Image '{volume.name}' has {channels} channels; the segmenter was trained on "
-            f"{plan.channels}. Convert the image, or choose another segmenter."
-        )
+    volume = _checked(volume, plan)
     doing = f"Preparing {volume.name}"
     report(Progress(0, doing))
     for oddity in check_image_fits(volume, plan, segmenter.statistics):
         report(Progress(0, doing, warning=oddity))
-    _check_fits(volume, channels, plan)
+    _check_fits(volume, plan)
     painted = find_painted(segmenter.painted, volume) if settings.interpolate else None
     guess = painted.guess(volume, plan) if painted else None
     grid = image_to_grid(volume, plan)
@@ -103,18 +96,26 @@ def predict(
     return labels
 
 
-def _with_channels(volume: Volume, plan: Plan) -> Volume:
+def _checked(volume: Volume, plan: Plan) -> Volume:
     """Channels where the segmenter looks for them, or has as many of them as the volume has frames."""
     as_many = plan.channels > 1 and volume.voxels.shape[:-3] == (plan.channels,)
-    return with_channels(volume, time_as_channels=as_many or plan.annotation.time_as_channels)
+    volume = with_channels(volume, time_as_channels=as_many or plan.annotation.time_as_channels)
+    check_image(volume)
+    channels = volume.voxels.shape[0] if volume.leading_axes else 1
+    if channels != plan.channels:
+        raise MedunetError(
+            f"Image '{volume.name}' has {channels} channels; the segmenter was trained on "
+            f"{plan.channels}. Convert the image, or choose another segmenter."
+        )
+    return volume
 
 
-def _check_fits(volume: Volume, channels: int, plan: Plan) -> None:
+def _check_fits(volume: Volume, plan: Plan) -> None:
     """Refuse a volume that takes more memory than there is: at the least, resampled, or blended in 3D."""
     shape = grid_shape(volume, plan)
     own, grid = math.prod(volume.shape), math.prod(shape)
-    prepared = 4 * ((channels + 1) * grid + own)
-    blended = 4 * grid * (2 * channels + plan.classes) if plan.spatial_dims == 3 else 0
+    prepared = 4 * ((plan.channels + 1) * grid + own)
+    blended = 4 * grid * (2 * plan.channels + plan.classes) if plan.spatial_dims == 3 else 0
     voxels = " x ".join(map(str, shape))
     what = f"'{volume.name}', of {voxels} voxels at the segmenter's spacing,"
     check_memory(max(prepared, blended) + 2 * own, what)
