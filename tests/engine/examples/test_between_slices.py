@@ -73,6 +73,14 @@ def test_beyond_the_outermost_slice_a_structure_ends_and_is_less_sure_the_farthe
     assert above_the_middle[-1] == above_the_middle.max() < 5  # a network that is sure goes before
 
 
+def test_a_class_that_fills_whole_slices_has_no_border_to_measure_to():
+    truth = np.ones((9, 8, 8), np.int16)
+    guess = guess_between(painted(truth, (2, 4, 6)), SPACING_MM)
+    assert (guess.classes[2:7] == 1).all()
+    for index in (0, 1, 7, 8):  # the same in each place of a slice
+        assert len(np.unique(guess.classes[index])) == len(np.unique(guess.odds[index])) == 1
+
+
 def test_one_slice_says_how_the_next_ones_look_and_nothing_of_where_it_ends():
     guess = guess_between(painted(ball(), (10,)), SPACING_MM)
     assert guess.classes[11].any()

@@ -202,10 +202,10 @@ class _Stack:
         for number in self._classes(last):
             box = self._box((last,), number)
             shapes.append((number, box, self._shape(last, number, box).distance_mm))
+        as_there, margin_mm = self._nearest(shapes)
         for index in indices:
             distance = abs(index - last)
             share = distance / self._gap if self._gap else 0.0
-            as_there, margin_mm = self._nearest(shapes)
             ending = ((n, box, _shrunk(there, min(1.0, share / 2))) for n, box, there in shapes)
             found, inner_mm = self._nearest(ending)
             odds = _odds(
@@ -232,12 +232,15 @@ class _Stack:
         inside = self._across[index][box] == number
         if not inside.any():
             return _Shape(inside, np.zeros(inside.shape, np.float32), np.zeros(2))
+        centre = np.asarray(ndimage.center_of_mass(inside))
+        if inside.all():  # the whole slice has no border that distances could be measured to
+            far = np.full(inside.shape, _REACH * min(self._plane_mm), np.float32)
+            return _Shape(inside, far, centre)
         border = min(self._plane_mm) / 2  # it lies between two voxels
         outer = ndimage.distance_transform_edt(~inside, self._plane_mm) - border
         # Beyond the image's edge nothing is known: a shape that touches it is not thinner there.
         inner = ndimage.distance_transform_edt(inside, self._plane_mm) - border
-        distance_mm = np.where(inside, inner, -outer).astype(np.float32)
-        return _Shape(inside, distance_mm, np.asarray(ndimage.center_of_mass(inside)))
+        return _Shape(inside, np.where(inside, inner, -outer).astype(np.float32), centre)
 
     def _nearest(
         self, drawn: Iterable[tuple[int, tuple[slice, slice], FloatArray]]

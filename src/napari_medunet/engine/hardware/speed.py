@@ -107,11 +107,11 @@ def _key(dims: int, threads: int | None) -> str:
     """What a figure is of, as far as it is known without importing the backend."""
     name = devices.backend_name()
     half = "half precision" if devices.expects_half_precision() else "float32"
-    limits = [os.environ.get(name) for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")]
+    limits = map(os.environ.get, ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"))
     used = threads or next((limit for limit in limits if limit), "all")
     return ", ".join(
         (
-            f"{_devices()}",
+            _devices(),
             f"{name} {devices.package_version(name)}",
             f"Keras {devices.package_version('keras')}",
             half,
